@@ -1,0 +1,129 @@
+"""Stages 2 and 3: what a row must look like, and where the rows go that do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameSchema
+
+YES_NO = ["Yes", "No"]
+YES_NO_OFFLINE = [*YES_NO, "No internet service"]
+TELCO_LEVELS = {
+    "gender": ["Female", "Male"],
+    "SeniorCitizen": ["0", "1"],
+    "Partner": YES_NO,
+    "Dependents": YES_NO,
+    "PhoneService": YES_NO,
+    "MultipleLines": [*YES_NO, "No phone service"],
+    "InternetService": ["DSL", "Fiber optic", "No"],
+    "OnlineSecurity": YES_NO_OFFLINE,
+    "OnlineBackup": YES_NO_OFFLINE,
+    "DeviceProtection": YES_NO_OFFLINE,
+    "TechSupport": YES_NO_OFFLINE,
+    "StreamingTV": YES_NO_OFFLINE,
+    "StreamingMovies": YES_NO_OFFLINE,
+    "Contract": ["Month-to-month", "One year", "Two year"],
+    "PaperlessBilling": YES_NO,
+    "PaymentMethod": [
+        "Electronic check",
+        "Mailed check",
+        "Bank transfer (automatic)",
+        "Credit card (automatic)",
+    ],
+    "Churn": YES_NO,
+}
+
+
+def telco_contract() -> DataFrameSchema:
+    """Return the contract of the raw Telco table: the text that each field may hold.
+
+    Examples
+    --------
+    >>> sorted(telco_contract().columns)[:3]
+    ['Churn', 'Contract', 'Dependents']
+    """
+    import pandera.pandas as pa
+
+    columns = {
+        name: pa.Column(str, pa.Check.isin(levels, error=f"{name} is a known level"))
+        for name, levels in TELCO_LEVELS.items()
+    }
+    columns["customerID"] = pa.Column(
+        str, pa.Check.str_matches(r"^\S.*$", error="customerID is given")
+    )
+    columns["tenure"] = pa.Column(
+        str, pa.Check.str_matches(r"^\d{1,3}$", error="tenure is a whole number of months")
+    )
+    amount = r"^\d{1,6}(\.\d{1,4})?$"
+    columns["MonthlyCharges"] = pa.Column(
+        str, pa.Check.str_matches(amount, error="MonthlyCharges is an amount")
+    )
+    columns["TotalCharges"] = pa.Column(
+        str,
+        pa.Check.str_matches(rf"{amount[:-1]}$|^\s*$", error="TotalCharges is an amount or blank"),
+    )
+    unbilled = pa.Check(
+        lambda table: table["TotalCharges"].str.strip().ne("") | table["tenure"].eq("0"),
+        error="TotalCharges is blank only in the first month",
+    )
+    return pa.DataFrameSchema(columns, checks=unbilled)
+
+
+def quarantine(raw: pd.DataFrame, contract: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split `raw` into the rows that keep the contract and the rows that break it.
+
+    Every row goes to exactly one side: rows in = rows accepted + rows quarantined.
+
+    Parameters
+    ----------
+    raw : any table with the contract's columns.
+    contract : a pandera schema.
+
+    Returns
+    -------
+    The accepted rows as they were, and the quarantined rows with one more column, `reason`, that
+    names every broken rule.
+
+    Raises
+    ------
+    ValueError
+        If a column of the contract is missing altogether.
+
+    Examples
+    --------
+    >>> import pandera.pandas as pa
+    >>> rule = pa.Check.isin(["Yes", "No"], error="Churn is a known level")
+    >>> table = pd.DataFrame({"Churn": ["Yes", "Maybe"]})
+    >>> accepted, refused = quarantine(table, pa.DataFrameSchema({"Churn": pa.Column(str, rule)}))
+    >>> len(accepted), refused["reason"].tolist()
+    (1, ['Churn is a known level'])
+    """
+    from pandera.errors import SchemaErrors
+
+    from helpers.checks import require_columns
+
+    require_columns(raw, "the raw table", contract.columns)
+    numbered = raw.reset_index(drop=True)
+    try:
+        contract.validate(numbered, lazy=True)
+    except SchemaErrors as errors:
+        broken = errors.failure_cases.dropna(subset="index")
+        if len(broken) < len(errors.failure_cases):
+            unplaced = errors.failure_cases[errors.failure_cases["index"].isna()].iloc[0]
+            raise ValueError(
+                f"The raw table breaks a rule as a whole: {unplaced['check']} "
+                f"(column {unplaced['column']}). Read every column as text first."
+            ) from errors
+        reasons = (
+            broken.assign(index=broken["index"].astype(int))
+            .drop_duplicates(["index", "check"])
+            .groupby("index")["check"]
+            .agg(lambda checks: "; ".join(sorted(map(str, checks))))
+        )
+        accepted = numbered.drop(index=reasons.index).reset_index(drop=True)
+        refused = numbered.loc[reasons.index].assign(reason=reasons).reset_index(drop=True)
+        return accepted, refused
+    return numbered, numbered.head(0).assign(reason=pd.Series(dtype=str))

@@ -1,0 +1,1 @@
+"""After stage 5: is what was promised still true?"""

@@ -1,0 +1,214 @@
+"""Pictures only: each function takes a table, draws it and returns the axes; none computes."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import textwrap
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from helpers.checks import require_columns
+from helpers.lifecycle import Stage
+from helpers.prose import show_output
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#767676"
+
+
+def use_style() -> None:
+    """Give every later picture the course's look; a second call changes nothing."""
+    plt.style.use("helpers.figures")
+
+
+def show(picture: Figure | Axes, alt: str, caption: str = "") -> None:
+    """Display a picture with a text alternative, then close it.
+
+    Parameters
+    ----------
+    picture : a figure, or axes of it.
+    alt : one sentence on what is seen, for readers who cannot see it; at least 20 characters.
+    caption : what to take from it; shown below the picture.
+
+    Raises
+    ------
+    ValueError
+        If `alt` says too little.
+
+    Examples
+    --------
+    >>> show(plt.figure(), alt="An empty sheet, to show the form.")
+    An empty sheet, to show the form.
+    """
+    if len(alt.strip()) < 20:
+        raise ValueError(
+            f"alt is one sentence on what the picture shows, at least 20 characters; got {alt!r}. "
+            "Write what a reader who cannot see it would miss."
+        )
+    figure = picture if isinstance(picture, Figure) else picture.figure
+    stored = io.BytesIO()
+    figure.savefig(stored, format="png", bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    encoded = base64.b64encode(stored.getvalue()).decode()
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    image = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}">'
+    show_output(alt, {"text/html": f"<figure>{image}{below}</figure>"})
+
+
+def plot_loop(now: Stage | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the five stages and production as a loop, with `now` filled in."""
+    ax = ax or plt.figure(figsize=(8.4, 3.6)).gca()
+    names = ["\n".join([str(stage.value), *textwrap.wrap(stage.title, 13)]) for stage in Stage]
+    places = [(2.1 * position, 2.2) for position in range(5)]
+    for stage, name, place in zip(Stage, names, places, strict=True):
+        _box(ax, place, name, filled=stage is now)
+    production = (8.4, 0.2)
+    _box(ax, production, "Production\nand monitoring", filled=False, colour=GREEN)
+    for start, end in pairwise(places):
+        _arrow(ax, (start[0] + 0.85, start[1]), (end[0] - 0.85, end[1]))
+    _arrow(ax, (8.4, 1.6), (8.4, 0.75))
+    for place in places[:-1]:
+        _arrow(ax, (production[0] - 0.85, 0.2), (place[0], 1.55), colour=ORANGE, style="--")
+    ax.text(2.2, 0.05, "back to any stage, when a finding says so", color="#8a5f00", ha="center")
+    ax.set(xlim=(-1, 9.4), ylim=(-0.5, 3.0))
+    ax.axis("off")
+    return ax
+
+
+def _box(ax, centre, text, filled, colour=BLUE):
+    """Draw one rounded box with its text in the middle."""
+    x, y = centre
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - 0.78, y - 0.5),
+            1.56,
+            1.0,
+            boxstyle="round,pad=0.06",
+            facecolor=colour if filled else "white",
+            edgecolor=colour,
+            linewidth=2,
+        )
+    )
+    ink = "white" if filled else "black"
+    ax.text(x, y, text, ha="center", va="center", fontsize=9, color=ink)
+
+
+def _arrow(ax, start, end, colour="black", style="-"):
+    """Draw one arrow from `start` to `end`."""
+    ax.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=14, color=colour, linestyle=style, lw=1.4
+        )
+    )
+
+
+def plot_shares(
+    shares: pd.Series,
+    xlabel: str,
+    reference: float | None = None,
+    reference_label: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one horizontal bar per entry of `shares` (0.0 to 1.0), each labelled with its value.
+
+    Parameters
+    ----------
+    shares : index = what each bar is called, top to bottom.
+    xlabel : what the share is a share of.
+    reference : where to draw a dashed line, such as the agreed floor or the overall share.
+    reference_label : what that line is.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 0.9 + 0.42 * len(shares))).gca()
+    bars = ax.barh([str(name) for name in shares.index], shares.to_numpy(), color=BLUE)
+    ax.bar_label(bars, fmt="{:.1%}", padding=4)
+    if reference is not None:
+        ax.axvline(reference, color="black", linestyle="--", linewidth=1.2)
+        ax.annotate(
+            f" {reference_label} {reference:.1%}",
+            (reference, 1.0),
+            xycoords=("data", "axes fraction"),
+            va="bottom",
+            ha="center",
+        )
+    ax.set(xlabel=xlabel, xlim=(0, min(1.12, 1.18 * max(shares.max(), reference or 0))))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.grid(visible=False, axis="y")
+    ax.invert_yaxis()
+    return ax
+
+
+def plot_profit(
+    curve: pd.DataFrame, chosen: float, everybody: float, ax: Axes | None = None
+) -> Axes:
+    """Draw the profit of a campaign by the threshold from which a customer is called.
+
+    Parameters
+    ----------
+    curve : one row per threshold: `threshold` (0.0 to 1.0), `profit_eur` per 1,000 customers.
+    chosen : the threshold decided on, marked by a line.
+    everybody : profit of calling every customer, in euro per 1,000; drawn as the floor.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(curve, "curve", ["threshold", "profit_eur"])
+    ax = ax or plt.figure().gca()
+    ax.plot(curve["threshold"], curve["profit_eur"], marker="", color=BLUE)
+    ax.axhline(everybody, color="black", linestyle="--", linewidth=1.2)
+    ax.annotate(
+        "calling everybody ", (1.0, everybody), xycoords=("axes fraction", "data"),
+        ha="right", va="bottom",
+    )  # fmt: skip
+    ax.axvline(chosen, color=ORANGE, linewidth=2)
+    ax.annotate(
+        f" threshold {chosen:.3f}", (chosen, 0.04), xycoords=("data", "axes fraction"), ha="left"
+    )
+    ax.set(
+        xlabel="Call customers whose churn probability is at least ...",
+        ylabel="Profit per 1,000 customers, EUR",
+    )
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return ax
+
+
+def plot_before_after(table: pd.DataFrame, floor: float | None = None, ax: Axes | None = None):
+    """Draw one line per row of `table` from its first to its last column (shares), labelled.
+
+    Parameters
+    ----------
+    table : index = what each line is called; columns = the situations, in order.
+    floor : an agreed floor, drawn as a dashed line.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 3.9)).gca()
+    steps = range(table.shape[1])
+    for name, values in table.iterrows():
+        (line,) = ax.plot(steps, values.to_numpy())
+        ax.annotate(
+            f"  {name} {values.iloc[-1]:.3f}",
+            (steps[-1], values.iloc[-1]),
+            color=line.get_color(),
+            va="center",
+        )
+    if floor is not None:
+        ax.axhline(floor, color="black", linestyle="--", linewidth=1.2)
+        ax.annotate(f"floor {floor:.2f}", (0, floor), va="bottom")
+    ax.set(xticks=list(steps), xticklabels=list(table.columns), ylabel="Accuracy")
+    ax.set_xlim(-0.2, steps[-1] + 1.1)
+    return ax

@@ -1,0 +1,131 @@
+"""Stage 4: metrics with their uncertainty; production is judged by these very functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+from helpers.checks import require_columns, require_rows, require_share
+
+
+def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) -> pd.Series:
+    """Return the metrics of one set of predictions.
+
+    Parameters
+    ----------
+    churned : the truth, one flag a customer.
+    probability : predicted churn probability, 0.0 to 1.0, in the same order.
+    threshold : a customer at or above it counts as predicted to leave.
+
+    Returns
+    -------
+    `accuracy`, `precision`, `recall`, `f1`, `roc_auc`, `log_loss`. `precision` is 0.0 where nobody
+    is predicted to leave; `roc_auc` is missing where only one outcome is present.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in length, are empty, or `threshold` is no share.
+
+    Examples
+    --------
+    >>> scores(pd.Series([True, False, False]), np.array([0.9, 0.6, 0.1])).round(3).to_dict()
+    {'accuracy': 0.667, 'precision': 0.5, 'recall': 1.0, 'f1': 0.667, 'roc_auc': 1.0, 'log_loss': 0.376}
+    """
+    require_share(threshold, "threshold")
+    churned = np.asarray(churned, dtype=bool)
+    probability = np.asarray(probability, dtype=float)
+    if len(churned) != len(probability) or len(churned) == 0:
+        raise ValueError(
+            f"churned and probability need one entry a customer; got {len(churned)} and "
+            f"{len(probability)}. Take both from the same table."
+        )
+    predicted = probability >= threshold
+    both = 0 < churned.sum() < len(churned)
+    return pd.Series(
+        {
+            "accuracy": metrics.accuracy_score(churned, predicted),
+            "precision": metrics.precision_score(churned, predicted, zero_division=0.0),
+            "recall": metrics.recall_score(churned, predicted, zero_division=0.0),
+            "f1": metrics.f1_score(churned, predicted, zero_division=0.0),
+            "roc_auc": metrics.roc_auc_score(churned, probability) if both else float("nan"),
+            "log_loss": metrics.log_loss(churned, probability, labels=[False, True]),
+        }
+    )
+
+
+def interval(
+    churned: pd.Series,
+    probability: np.ndarray,
+    metric: str,
+    seed: int,
+    draws: int = 400,
+    threshold: float = 0.5,
+) -> tuple[float, float]:
+    """Return the range in which 95 % of the resampled values of `metric` lie.
+
+    Parameters
+    ----------
+    churned, probability, threshold : as in `scores`.
+    metric : one of the names that `scores` returns.
+    seed : the same seed gives the same range.
+    draws : bootstrap samples; 400 fix the second digit.
+
+    Returns
+    -------
+    Lower and upper end.
+
+    Source
+    ------
+    Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap.
+
+    Examples
+    --------
+    >>> truth = pd.Series([True, False] * 50)
+    >>> low, high = interval(truth, np.tile([0.9, 0.1], 50), "accuracy", seed=7)
+    >>> low, high
+    (1.0, 1.0)
+    """
+    truth, probability = np.asarray(churned, dtype=bool), np.asarray(probability, dtype=float)
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        rows = rng.integers(0, len(truth), len(truth))
+        values.append(scores(truth[rows], probability[rows], threshold)[metric])
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def scores_by(scored: pd.DataFrame, group: str, threshold: float = 0.5) -> pd.DataFrame:
+    """Return the metrics of each group, to see where a model is weak.
+
+    Parameters
+    ----------
+    scored : one row a customer: `churned` (flag), `churn_probability` and the column `group`.
+    group : column that names the group.
+    threshold : as in `scores`.
+
+    Returns
+    -------
+    One row a group: `customers`, `churn_share`, then the metrics of `scores`.
+
+    Examples
+    --------
+    >>> scored = pd.DataFrame({"churned": [True, False], "churn_probability": [0.9, 0.2],
+    ...                        "Contract": ["Month-to-month", "Month-to-month"]})
+    >>> scores_by(scored, "Contract").loc["Month-to-month", "accuracy"].item()
+    1.0
+    """
+    require_columns(scored, "scored", [group, "churned", "churn_probability"])
+    require_rows(scored, "scored")
+    rows = {
+        name: pd.concat(
+            [
+                pd.Series({"customers": len(part), "churn_share": part["churned"].mean()}),
+                scores(part["churned"], part["churn_probability"], threshold),
+            ]
+        )
+        for name, part in scored.groupby(group)
+    }
+    return pd.DataFrame(rows).T.astype({"customers": int}).rename_axis(group)

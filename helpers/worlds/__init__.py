@@ -1,0 +1,1 @@
+"""The outside: where the businesses' data come from. No stage of `helpers` may import it."""
