@@ -1,0 +1,314 @@
+"""The command line `lifecycle`: look, run, bake, open, fetch, measure."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import rich_click as click
+
+from helpers.course import BadInput
+from helpers.course.silence import silence
+
+# Heavy imports stand inside the commands: `lifecycle --help` answers at once.
+
+WORKERS = min(4, os.cpu_count() or 1)
+PATH = click.Path(path_type=Path)
+
+notebooks_argument = click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
+folder_option = click.option(
+    "--notebooks", "folder", type=PATH, help="Folder of the notebooks; a checkout needs none."
+)
+jobs_option = click.option(
+    "--jobs", "-j", type=click.IntRange(1, 64), default=WORKERS, show_default=True,
+    help="Notebooks at once.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all is well, 1 something ran and failed, 2 the request cannot be used.",
+)
+@click.version_option(package_name="ml-lifecycle-lab")
+def app() -> None:
+    """Run, check and measure the ML Lifecycle Lab."""
+
+
+@app.command()
+@json_option
+@click.option(
+    "--kernel/--no-kernel", default=True, show_default=True, help="Start a kernel to see it work."
+)
+def doctor(as_json: bool, kernel: bool) -> None:
+    """Say what is installed, what is missing, and what to type."""
+    from helpers.course.doctor import examine
+
+    findings = examine(start_kernel=kernel)
+    missing = [finding for finding in findings if finding.status == "missing"]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        marks = {"ok": "✓", "missing": "✗", "optional": "·"}
+        for finding in findings:
+            fix = f"   -> {finding.fix}" if finding.fix else ""
+            click.echo(f"{marks[finding.status]} {finding.what:<32} {finding.found}{fix}")
+        click.echo(
+            f"\n{len(missing)} thing(s) missing."
+            if missing
+            else "\nAll is well: the course can run."
+        )
+    raise SystemExit(1 if missing else 0)
+
+
+@app.command("list")
+@notebooks_argument
+@folder_option
+def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
+    """List the notebooks, the question of each, and its parameters."""
+    from helpers.course.parameters import read_parameters
+    from helpers.course.shelf import find_folder, pick_notebooks, question_of, read_notebook
+
+    for path in pick_notebooks(find_folder(folder), list(notebooks)):
+        notebook = read_notebook(path)
+        click.secho(path.stem, bold=True)
+        click.echo(f"  {question_of(notebook)}")
+        for parameter in read_parameters(notebook, path.stem).values():
+            click.echo(f"    -p {parameter.name} {parameter.default!r:<12} {parameter.help}")
+
+
+@app.command()
+@notebooks_argument
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter in each notebook that has it; repeat for more.",
+)
+@click.option("--fast", is_flag=True, help="Take the smaller values that the notebooks name.")
+@click.option(
+    "--output",
+    "-o",
+    type=PATH,
+    default=Path("runs/course"),
+    show_default=True,
+    help="Folder for what the run makes.",
+)
+@jobs_option
+@click.option("--resume", is_flag=True, help="Skip what an earlier run passed and nothing changed.")
+@folder_option
+def run(
+    notebooks: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    fast: bool,
+    output: Path,
+    jobs: int,
+    resume: bool,
+    folder: Path | None,
+) -> None:
+    """Run notebooks through papermill, to executed notebooks and one index.html.
+
+    NOTEBOOK is a name or the beginning of one, such as 04a; all of them by default.
+    """
+    from helpers.course.parameters import choose_values, read_parameters
+    from helpers.course.preflight import check_files
+    from helpers.course.shelf import find_folder, pick_notebooks, read_notebook
+
+    where = find_folder(folder)
+    paths = pick_notebooks(where, list(notebooks))
+    known = {path.stem: read_parameters(read_notebook(path), path.stem) for path in paths}
+    values = choose_values(known, list(parameters), fast)
+    check_files(values)
+    output = _writable(output)
+
+    from helpers.course.pages import write_pages
+    from helpers.course.run import Result, count_cells, run_notebooks
+
+    with _bar(total=count_cells(paths)) as bar:
+
+        def report(result: Result) -> None:
+            mark = "✓" if result.passed else "✗"
+            line = f"{mark} {result.notebook:<26} {result.seconds:5.1f} s  {result.error}"
+            bar.write(line.rstrip(), file=sys.stdout)
+
+        results = run_notebooks(
+            paths, values, output, jobs, resume, lambda stem: bar.update(1), report
+        )
+    index = write_pages(results, output)
+    failed = [result for result in results if not result.passed]
+    click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
+    click.echo(f"Results and pictures: {os.path.relpath(index)}")
+    raise SystemExit(1 if failed else 0)
+
+
+@app.command()
+@notebooks_argument
+@click.option("--check", is_flag=True, help="Only say what would change.")
+@jobs_option
+@folder_option
+def bake(notebooks: tuple[str, ...], check: bool, jobs: int, folder: Path | None) -> None:
+    """Execute notebooks on a fresh kernel and store their outputs in place."""
+    from helpers.course.bake import BakeFailed
+    from helpers.course.bake import bake as bake_all
+    from helpers.course.shelf import find_folder, pick_notebooks
+
+    paths = pick_notebooks(find_folder(folder), list(notebooks))
+    try:
+        differing = bake_all(paths, jobs, check)
+    except BakeFailed as error:
+        click.echo(f"lifecycle: {error}", err=True)
+        raise SystemExit(1) from error
+    changed = "would change" if check else "stored anew"
+    for stem, differs in differing.items():
+        click.echo(f"{stem:<26} {changed if differs else 'unchanged'}")
+    raise SystemExit(1 if check and any(differing.values()) else 0)
+
+
+@app.command()
+@notebooks_argument
+@folder_option
+def check(notebooks: tuple[str, ...], folder: Path | None) -> None:
+    """Hold stored notebooks against the rules of a finished lesson."""
+    from helpers.course.rules import findings
+    from helpers.course.shelf import find_folder, pick_notebooks
+
+    paths = pick_notebooks(find_folder(folder), list(notebooks))
+    found = [finding for path in paths for finding in findings(path)]
+    for finding in found:
+        click.echo(finding)
+    click.echo(f"{len(paths)} notebook(s), {len(found)} finding(s).")
+    raise SystemExit(1 if found else 0)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF JUPYTERLAB]...")
+@folder_option
+def lab(options: tuple[str, ...], folder: Path | None) -> None:
+    """Open JupyterLab on the notebooks; further options go to JupyterLab."""
+    from helpers.course.shelf import FIRST, find_folder
+
+    where = find_folder(folder)
+    command = [
+        sys.executable, "-m", "jupyter", "lab", str(where / FIRST),
+        f"--ServerApp.root_dir={where.parent}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+        *options,
+    ]  # fmt: skip
+    try:
+        raise SystemExit(subprocess.run(command, check=False).returncode)
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+
+
+@app.command()
+@click.argument("name")
+@click.option("--into", type=PATH, help="Folder; by default LIFECYCLE_DATA, else data/.")
+@click.option("--url", help="Another address of the very same file, such as a mirror.")
+def data(name: str, into: Path | None, url: str | None) -> None:
+    """Fetch a public data file (NAME: telco) from its source, its SHA-256 checked."""
+    from dataclasses import replace
+
+    from helpers.course.fetch import FILES, FetchFailed, data_folder, fetch
+    from helpers.course.shelf import find_folder
+
+    if name not in FILES:
+        raise BadInput(f"There is no data file {name!r}; known are: {', '.join(FILES)}.")
+    file = replace(FILES[name], url=url) if url else FILES[name]
+    try:
+        folder = into or data_folder(find_folder().parent)
+    except BadInput:
+        folder = data_folder(Path.cwd())
+    try:
+        path, fetched = fetch(file, folder, progress=sys.stderr.isatty())
+    except FetchFailed as error:
+        click.echo(f"lifecycle: {error}", err=True)
+        raise SystemExit(1) from error
+    shown = os.path.relpath(path)
+    click.echo(f"{'Fetched' if fetched else 'Already there'}: {shown} ({file.about})")
+    click.echo(f"Now run the lessons on it: lifecycle run -p TELCO_CSV {shown}")
+
+
+@app.command()
+@click.argument("name")
+@json_option
+def bench(name: str, as_json: bool) -> None:
+    """Measure NAME (import, course, churn, setup): our figure, a reference and the goal."""
+    from helpers.course.bench import BENCHES
+
+    if name not in BENCHES:
+        raise BadInput(f"There is no bench {name!r}; known are: {', '.join(BENCHES)}.")
+    measures = BENCHES[name]()
+    if as_json:
+        rows = [{**asdict(measure), "ratio": measure.ratio} for measure in measures]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        _print_measures(measures)
+    raise SystemExit(0 if all(measure.met for measure in measures) else 1)
+
+
+def _print_measures(measures):
+    """Print a comparison as a table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "ours", "reference", "ratio", "goal", "met")
+    for measure in measures:
+        beside = "-" if measure.reference is None else f"{measure.reference:.3g} {measure.unit}"
+        table.add_row(
+            measure.what,
+            f"{measure.ours:.3g} {measure.unit}",
+            f"{beside} {measure.reference_name}".strip(),
+            "-" if measure.ratio is None else f"{measure.ratio:.3g}",
+            measure.goal,
+            "yes" if measure.met else "NO",
+        )
+    Console().print(table)
+
+
+def _bar(total):
+    """Return a progress bar on stderr, drawn only for people."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total, unit="cell", disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True
+    )
+
+
+def _writable(output):
+    """Return the output folder, made if need be, or stop before anything runs."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadInput(
+            f"{output} cannot be written ({error.strerror}). Choose a folder with --output."
+        ) from error
+    return output.resolve()
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # an old console may lack the signs
+    silence()
+    try:
+        app()
+    except BadInput as error:
+        click.echo(f"lifecycle: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("lifecycle: stopped. Go on with: lifecycle run --resume", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Look at a learner's own file before any kernel starts, through the very steps of the lessons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers.course import BadInput
+
+
+def check_telco_file(path: str | Path) -> None:
+    """Stop unless the lessons can use the file at `path`.
+
+    It is read, held against its contract, cleaned and split, as the lessons do.
+
+    Raises
+    ------
+    BadInput
+        With the message of the step that failed.
+    """
+    from helpers.etl.extract import read_telco
+    from helpers.etl.integrate import split_customers
+    from helpers.etl.quality import quarantine, telco_contract
+    from helpers.etl.transform import clean_telco
+
+    try:
+        raw, _ = read_telco(path)
+        accepted, refused = quarantine(raw, telco_contract())
+        if len(accepted) == 0:
+            raise ValueError(
+                f"{Path(path).name} has {len(raw):,} row(s) and none keeps the contract; the first "
+                f"breaks: {refused['reason'].iloc[0]}. Check that the file is the right one."
+            )
+        split_customers(clean_telco(accepted), seed=0)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+CHECKS = {"TELCO_CSV": check_telco_file}
+
+
+def check_files(values: dict[str, dict[str, object]]) -> None:
+    """Check each file named by the chosen values once.
+
+    Parameters
+    ----------
+    values : stem of a notebook -> name of a parameter -> value.
+
+    Raises
+    ------
+    BadInput
+        If a file cannot be used.
+    """
+    named = {(name, value) for own in values.values() for name, value in own.items() if name in CHECKS}  # fmt: skip
+    for name, value in sorted(named):
+        if value:
+            CHECKS[name](value)

@@ -1,0 +1,132 @@
+"""The notebooks: where they are, what they are called, what each one asks."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+import helpers
+from helpers.course import BadInput
+
+FIRST = "00_the_lifecycle.ipynb"
+
+
+def find_folder(given: Path | None = None) -> Path:
+    """Return the folder of the notebooks.
+
+    Parameters
+    ----------
+    given : the folder to use; by default `notebooks/` in this folder or one above, else the one
+        beside the installed package.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    if given is not None:
+        if not any(given.glob("*.ipynb")):
+            raise BadInput(
+                f"Notebooks (*.ipynb) were expected in {given}, but there are none. Check --notebooks."
+            )
+        return given.resolve()
+    here = Path.cwd()
+    for above in [here, *here.parents, Path(helpers.__file__).resolve().parents[1]]:
+        if (above / "notebooks" / FIRST).is_file():
+            return above / "notebooks"
+    raise BadInput(
+        f"No folder notebooks/ with {FIRST} was found in {here} or above it. "
+        "Go to your checkout of the ML Lifecycle Lab, or name the folder with --notebooks FOLDER."
+    )
+
+
+def all_notebooks(folder: Path) -> list[Path]:
+    """Return the notebooks of `folder` in the order of the course."""
+    return sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
+
+
+def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
+    """Return the notebooks that `names` mean, in the order of the course; all when none is named.
+
+    Parameters
+    ----------
+    folder : where the notebooks are.
+    names : stems, file names, paths or beginnings of a stem, such as ``04a``.
+
+    Raises
+    ------
+    BadInput
+        If a name fits no notebook; the message offers the nearest.
+    """
+    known = all_notebooks(folder)
+    if not names:
+        return known
+    picked = set()
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        fitting = [path for path in known if path.stem == stem] or [
+            path for path in known if stem and path.stem.startswith(stem)
+        ]
+        if not fitting:
+            stems = [path.stem for path in known]
+            near = difflib.get_close_matches(stem, stems, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}?" if near else "See them all with: lifecycle list"
+            raise BadInput(f"There is no notebook {name!r} among the {len(known)} here. {hint}")
+        picked.update(fitting)
+    return [path for path in known if path in picked]
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read and validate a notebook.
+
+    Raises
+    ------
+    BadInput
+        If the file is no notebook of format 4.5 or later.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+        nbformat.validate(notebook)
+    except (OSError, UnicodeDecodeError, ValueError, nbformat.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInput(f"{path.name} cannot be read as a notebook: {reason}.") from error
+    if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
+        raise BadInput(
+            f"{path.name} has notebook format {notebook.nbformat}.{notebook.nbformat_minor}; cells "
+            "have ids from 4.5 on. Open it in JupyterLab and save it."
+        )
+    return notebook
+
+
+def has_tag(cell: NotebookNode, tag: str) -> bool:
+    """Return whether `cell` carries `tag`."""
+    return tag in cell.metadata.get("tags", [])
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the code cells that hold code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def title_of(notebook: NotebookNode) -> str:
+    """Return the text of the notebook's first level-one heading, or an empty string."""
+    return _first_match(r"^# +(.+)$", notebook)
+
+
+def question_of(notebook: NotebookNode) -> str:
+    """Return the first bold sentence of the title cell: the question the notebook answers."""
+    return _first_match(r"\*\*(.+?\?)\*\*", notebook)
+
+
+def _first_match(pattern, notebook):
+    """Return the first group of `pattern` in the first Markdown cell, its lines joined."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            match = re.search(pattern, cell.source, flags=re.MULTILINE | re.DOTALL)
+            found = match.group(1).splitlines()[0] if match and pattern[0] == "^" else None
+            return found or (" ".join(match.group(1).split()) if match else "")
+    return ""
