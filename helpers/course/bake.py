@@ -66,7 +66,7 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
         coalesce_streams=True,
     )
     try:
-        client.execute(extra_arguments=["--log-level=ERROR"])
+        client.execute()
     except CellExecutionError as error:
         raise BakeFailed(f"{path.name}: {error.ename}: {error.evalue}") from error
     except (CellTimeoutError, DeadKernelError) as error:

@@ -197,7 +197,7 @@ def digits_are_computed(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", cell.source, flags=re.DOTALL)
-            for typed in re.findall(r"\d+\.\d+|\d+(?:\.\d+)? ?%|\d{1,3}(?:,\d{3})+", prose):
+            for typed in re.findall(r"(?<![\w-])(?:\d+\.\d+|\d+(?:\.\d+)? ?%|\d{1,3}(?:,\d{3})+)", prose):
                 yield f"cell {cell.id} types the figure {typed}; let a cell compute and say it"
 
 

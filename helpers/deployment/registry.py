@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
+import re
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -132,12 +135,28 @@ def load_package(package: str | Path) -> Pipeline:
 
 
 def _same_bytes(archive: bytes) -> bytes:
-    """Rewrite skops's ZIP archive with fixed dates and order: same model, same bytes."""
-    import io
-    import zipfile
+    """Rewrite skops's ZIP archive so that the same model gives the same bytes.
 
+    skops names parts by their address in memory, which differs from run to run; here they are
+    numbered in the order in which the schema names them, and the dates are fixed.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    schema = parts.pop("schema.json").decode()
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match) -> str:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers))) + match[3]
+
+    schema = re.sub(r'("__id__": )(\d+)()', number, schema)
+    schema = re.sub(r'(")(\d+)(\.\w+")', number, schema)
+    renamed = {
+        f"{numbers[stem]}{dot}{suffix}": content
+        for name, content in parts.items()
+        for stem, dot, suffix in [name.partition(".")]
+    }
     stored = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(stored, "w") as new:
-        for name in sorted(old.namelist()):
-            new.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), old.read(name))
+    with zipfile.ZipFile(stored, "w") as new:
+        for name, content in sorted({**renamed, "schema.json": schema.encode()}.items()):
+            new.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
     return stored.getvalue()

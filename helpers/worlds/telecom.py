@@ -114,12 +114,15 @@ def _draw_profile(customers, rng):
     newcomers = np.argsort(rng.random(customers) + (contract == 0))[: max(1, customers // 500)]
     tenure[newcomers] = 0
     senior = rng.random(customers) < np.array([0.107, 0.268, 0.034])[internet]
-    partner = rng.random(customers) < 0.483
+    partner = rng.random(customers) < 0.22 + 0.0081 * tenure
     dependents = rng.random(customers) < np.where(senior, 0.08, np.where(partner, 0.57, 0.11))
     payment = _draw_row_wise(
         np.where((contract == 0)[:, None], _PAYMENT_MONTHLY[internet], _PAYMENT_LONGER[internet]),
         rng,
     )
+    # Few newcomers have set up an automatic payment yet.
+    redrawn = (tenure <= 2) & (payment >= 2) & (rng.random(customers) < 0.65)
+    payment = np.where(redrawn, rng.choice(2, size=customers, p=[0.55, 0.45]), payment)
     return {
         "contract": contract,
         "internet": internet,
@@ -155,7 +158,7 @@ def _draw_bill(profile, services, rng):
         + 5.0 * services["lines"]
         + np.array([25.0, 50.0, 0.0])[profile["internet"]]
         + services["extras"] @ prices
-        + rng.normal(0, 1.0, len(profile["tenure"]))
+        + rng.normal(0, np.array([1.1, 1.1, 0.55])[profile["internet"]])
     )
     monthly = np.maximum(18.25, np.rint(monthly * 20) / 20)
     tenure = profile["tenure"]
