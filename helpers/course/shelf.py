@@ -119,7 +119,7 @@ def title_of(notebook: NotebookNode) -> str:
 
 def question_of(notebook: NotebookNode) -> str:
     """Return the first bold sentence of the title cell: the question the notebook answers."""
-    return _first_match(r"\*\*(.+?\?)\*\*", notebook)
+    return _first_match(r"\*\*([^*]+\?)\*\*", notebook)
 
 
 def _first_match(pattern, notebook):
