@@ -201,10 +201,9 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
         "--LabApp.news_url=None",
         *options,
     ]  # fmt: skip
-    try:
-        raise SystemExit(subprocess.run(command, check=False).returncode)
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
+    if os.name != "nt":
+        os.execv(command[0], command)  # in our place: Ctrl-C and signals reach JupyterLab itself
+    raise SystemExit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()
@@ -300,6 +299,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # an old console may lack the signs
     silence()
+    # Kernels run side by side: one core each, or their linear algebra fights for the same cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
     except BadInput as error:

@@ -98,7 +98,7 @@ def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path,
             f"The source answered {error.response.status_code} for {file.url}. It may have moved: "
             f"get {file.name} yourself and put it into {folder}."
         ) from error
-    except (requests.ConnectionError, requests.Timeout) as error:
+    except requests.RequestException as error:
         raise FetchFailed(
             f"{file.url} could not be fetched: no connection, or it broke off. Check the network "
             "and try again; nothing was written."

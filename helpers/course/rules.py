@@ -6,6 +6,7 @@ Each rule takes a notebook and its path and yields one sentence per finding, non
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -117,7 +118,9 @@ def headings_in_steps(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def stable_ids(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """Every cell has an id of its own."""
-    ids = [cell.get("id") for cell in notebook.cells]
+    # Read the file itself: the notebook library gives a repeated id a new name in silence.
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    ids = [cell.get("id") for cell in stored["cells"]]
     if None in ids or len(set(ids)) != len(ids):
         yield "has cells without an id, or two with the same id"
 
@@ -197,7 +200,9 @@ def digits_are_computed(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", cell.source, flags=re.DOTALL)
-            for typed in re.findall(r"(?<![\w-])(?:\d+\.\d+|\d+(?:\.\d+)? ?%|\d{1,3}(?:,\d{3})+)", prose):
+            for typed in re.findall(
+                r"(?<![\w-])(?:\d+\.\d+|\d+(?:\.\d+)? ?%|\d{1,3}(?:,\d{3})+)", prose
+            ):
                 yield f"cell {cell.id} types the figure {typed}; let a cell compute and say it"
 
 

@@ -91,7 +91,7 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
-    except (OSError, UnicodeDecodeError, ValueError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(f"{path.name} cannot be read as a notebook: {reason}.") from error
     if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):

@@ -1,0 +1,52 @@
+"""Baking: stored outputs, the same bytes each time, nothing stored when a cell fails."""
+
+import nbformat
+import pytest
+from miniature import cell, store, with_code
+
+from helpers.course.bake import BakeFailed, as_text, bake, normalise
+
+
+def test_two_bakes_give_the_same_bytes(tmp_path):
+    path = store(tmp_path, with_code("for n in range(3):\n    print(n, flush=True)\nROWS"))
+    assert bake([path]) == {"00_the_lifecycle": True}
+    first = path.read_bytes()
+    assert bake([path]) == {"00_the_lifecycle": False}
+    assert path.read_bytes() == first
+
+
+def test_baked_cells_are_numbered_and_carry_their_outputs(tmp_path):
+    path = store(tmp_path, with_code("print(ROWS * 2)"))
+    bake([path])
+    baked = nbformat.read(path, as_version=4)
+    assert [c.execution_count for c in baked.cells if c.cell_type == "code"] == [1, 2, 3]
+    assert cell(baked, "look").outputs[0].text == "20\n"
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "import os\nos._exit(1)"])
+def test_a_notebook_that_fails_is_left_as_it_was(tmp_path, source):
+    path = store(tmp_path, with_code(source))
+    before = path.read_bytes()
+    with pytest.raises(BakeFailed, match="00_the_lifecycle.ipynb: "):
+        bake([path])
+    assert path.read_bytes() == before
+
+
+def test_check_compares_and_writes_nothing(tmp_path):
+    path = store(tmp_path, with_code("print(ROWS * 3)"))
+    before = path.read_bytes()
+    assert bake([path], check=True) == {"00_the_lifecycle": True}
+    assert path.read_bytes() == before
+
+
+def test_what_differs_from_run_to_run_is_dropped_and_what_a_reader_needs_is_kept(tmp_path):
+    notebook = nbformat.read(store(tmp_path), as_version=4)
+    notebook.metadata.papermill = {"duration": 1.2}
+    notebook.metadata.widgets = {"x": 1}
+    cell(notebook, "look").metadata.update(
+        execution={"iopub.status.busy": "now"}, tags=["headline"], nbgrader={"grade": True}
+    )
+    normalised = normalise(notebook)
+    assert set(normalised.metadata) == {"kernelspec", "language_info"}
+    assert cell(normalised, "look").metadata == {"tags": ["headline"], "nbgrader": {"grade": True}}
+    assert as_text(normalised).endswith("}\n")

@@ -1,0 +1,156 @@
+"""The command line: pleasant help, exit codes for scripts, one sentence for bad input."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from miniature import store, with_code
+
+COLUMNS = (
+    "customerID,gender,SeniorCitizen,Partner,Dependents,tenure,PhoneService,MultipleLines,"
+    "InternetService,OnlineSecurity,OnlineBackup,DeviceProtection,TechSupport,StreamingTV,"
+    "StreamingMovies,Contract,PaperlessBilling,PaymentMethod,MonthlyCharges,TotalCharges,Churn"
+)
+ROW = (
+    "7590-VHVEG,Female,0,Yes,No,1,No,No phone service,DSL,No,Yes,No,No,No,No,Month-to-month,Yes,"
+    "Electronic check,29.85,29.85,No"
+)
+
+
+def test_help_names_every_command(lifecycle):
+    done = lifecycle("--help")
+    assert done.returncode == 0
+    for command in ["doctor", "list", "run", "bake", "check", "lab", "data", "bench"]:
+        assert command in done.stdout
+        assert lifecycle(command, "--help").returncode == 0
+
+
+def test_doctor_passes_here_and_speaks_json(lifecycle):
+    done = lifecycle("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    findings = json.loads(done.stdout)
+    assert {"Python 3.11 to 3.14", "kernel python3"} <= {finding["what"] for finding in findings}
+    assert all(finding["fix"] for finding in findings if finding["status"] != "ok")
+
+
+def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle):
+    done = lifecycle("list", "04a")
+    assert done.returncode == 0
+    assert "04a_churn_models" in done.stdout
+    assert "?" in done.stdout
+    assert "-p SEED 7" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "99"], "There is no notebook '99'"),
+        (["run", "04a_churn_modles"], "Did you mean 04a_churn_models?"),
+        (["run", "-p", "SEDE", "3"], "Did you mean SEED?"),
+        (["run", "-p", "SEED", "x"], "takes a whole number; got 'x'"),
+        (["run", "-p", "CUSTOMERS", "5"], "goes from 1,000 to 50,000; got 5"),
+        (["run", "--notebooks", "nowhere"], "Notebooks (*.ipynb) were expected in nowhere"),
+        (["run", "-p", "TELCO_CSV", "no_such_file.csv"], "no_such_file.csv, but nothing is there"),
+        (["bake", "99"], "There is no notebook '99'"),
+        (["bench", "nothing"], "There is no bench 'nothing'"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence_and_code_2_before_a_kernel_starts(
+    lifecycle, tmp_path, words, expected
+):
+    output = tmp_path / "out"
+    extra = ["--output", output] if words[0] == "run" else []
+    done = lifecycle(*words, *extra)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert done.stderr.startswith("lifecycle: ")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+    assert not output.exists(), "nothing half-written"
+
+
+MALFORMED = {
+    "empty": (b"", "is empty"),
+    "header only": (COLUMNS.encode(), "has a header but no row"),
+    "one row": (f"{COLUMNS}\n{ROW}\n".encode(), "has 1 row(s); this step needs at least 50"),
+    "truncated": (f"{COLUMNS}\n{ROW}\n{ROW[:60]}".encode(), "is cut off or ragged: line 3"),
+    "other columns": (b"id,left\n1,No\n", "lacks 21 of the 21 columns"),
+    "other encoding": (f"{COLUMNS}\n{ROW}\n".replace("Female", "Fém").encode("latin-1"), "not UTF-8"),
+    "duplicated ids": (f"{COLUMNS}\n{ROW}\n{ROW}\n".encode(), "repeats 1 customerID"),
+    "no row keeps the contract": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "none keeps the contract"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_customer_file_is_refused_before_a_kernel_starts(lifecycle, tmp_path, case):
+    content, expected = MALFORMED[case]
+    path = tmp_path / "customers.csv"
+    path.write_bytes(content)
+    output = tmp_path / "out"
+    done = lifecycle("run", "04a", "-p", "TELCO_CSV", path, "--output", output)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not output.exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(lifecycle, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = lifecycle("run", "00", "--output", tmp_path / "file" / "out")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_a_failing_notebook_is_exit_code_1_and_an_index_all_the_same(lifecycle, tmp_path):
+    store(tmp_path / "notebooks", with_code("1 / 0"))
+    done = lifecycle("run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_check_names_each_finding_and_ends_with_1(lifecycle, tmp_path):
+    store(tmp_path / "notebooks", lambda notebook: notebook.cells.pop())
+    done = lifecycle("check", "--notebooks", tmp_path / "notebooks")
+    assert done.returncode == 1
+    assert "end in words" in done.stdout
+    assert lifecycle("check").returncode == 0
+
+
+def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(lifecycle):
+    done = lifecycle("bench", "import", "--json")
+    (row,) = json.loads(done.stdout)
+    assert {"what", "ours", "reference", "ratio", "goal", "met"} <= set(row)
+    assert done.returncode == (0 if row["met"] else 1)
+
+
+def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
+    command = [sys.executable, "-m", "helpers.course.cli", "lab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", "--port=0", "--ServerApp.token=t"]
+    command += [f"--notebooks={root / 'notebooks'}"]
+    log = tmp_path / "log"
+    with log.open("w") as written:
+        child = subprocess.Popen(command, cwd=tmp_path, stdout=written, stderr=written)
+    try:
+        listed = None
+        deadline = time.monotonic() + 120
+        while listed is None and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.2)
+            found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+            if found:
+                page = f"{found.group()}/api/contents/notebooks?token=t"
+                with (
+                    contextlib.suppress(OSError),
+                    urllib.request.urlopen(page, timeout=30) as answer,
+                ):
+                    listed = json.load(answer)
+    finally:
+        child.terminate()
+        child.wait(timeout=30)
+    assert listed is not None, log.read_text()
+    assert "00_the_lifecycle.ipynb" in [entry["name"] for entry in listed["content"]]

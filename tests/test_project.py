@@ -1,0 +1,236 @@
+"""The project around the lessons: pins, environments, README, wheel."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+import helpers
+from helpers.course.shelf import all_notebooks, question_of, read_notebook
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKS = {
+    "requirements.txt": ["setup", "test"],
+    "requirements-authors.txt": ["setup", "test", "authors"],
+}
+
+
+def pins(lock: str) -> dict[str, list[Requirement]]:
+    """Return the pins of a lock by name; a name may be pinned apart for different Pythons."""
+    found: dict[str, list[Requirement]] = {}
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        requirement = Requirement(line.split(" --hash")[0])
+        found.setdefault(requirement.name, []).append(requirement)
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "index" not in re.sub(r"[\w.-]*index[\w.-]*==", "", text)
+    for line in text.replace("\\\n", " ").splitlines():
+        assert re.match(r"[A-Za-z0-9._-]+==[^ ]+ ", line), line
+        assert "--hash=sha256:" in line, line
+
+
+@pytest.mark.parametrize(("lock", "extras"), LOCKS.items())
+def test_a_lock_holds_what_the_project_asks_for(lock, extras):
+    asked = PROJECT["dependencies"] + [
+        text for extra in extras for text in PROJECT["optional-dependencies"][extra]
+    ]
+    pinned = pins(lock)
+    for requirement in map(Requirement, asked):
+        assert requirement.name in pinned, f"run: python3 run.py lock ({requirement.name})"
+        for pin in pinned[requirement.name]:
+            (exact,) = pin.specifier
+            assert requirement.specifier.contains(exact.version), f"{pin} against {requirement}"
+
+
+def test_the_authors_lock_only_adds_to_the_learners_lock():
+    learners, authors = pins("requirements.txt"), pins("requirements-authors.txt")
+    for name, requirements in learners.items():
+        versions = [
+            {str(pin.specifier) for pin in group} for group in (requirements, authors[name])
+        ]
+        assert versions[0] == versions[1], name
+
+
+def test_every_library_that_the_code_imports_is_asked_for():
+    provided = {
+        "jupyter_client": "jupyter-client",
+        "sklearn": "scikit-learn",
+        "IPython": "ipykernel",
+    }
+    provided |= {"rich_click": "rich-click", "traitlets": "ipykernel", "click": "rich-click"}
+    asked = {Requirement(text).name for text in PROJECT["dependencies"]}
+    for path in (ROOT / "helpers").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in {module.split(".")[0] for module in modules} - sys.stdlib_module_names:
+                assert name == "helpers" or provided.get(name, name) in asked, f"{path}: {name}"
+
+
+def test_the_conda_environment_is_the_same_list():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, nested = environment["dependencies"]
+    assert environment["name"] == PROJECT["name"]
+    assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(PROJECT["requires-python"])
+    assert pip == "pip"
+    assert nested == {"pip": ["-r requirements.txt"]}
+
+
+@pytest.fixture(scope="module")
+def uv():
+    """The project's own uv, offline; skip where it has nothing to install from."""
+    program = shutil.which("uv", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("uv is not beside this Python: the set-up fell back to pip")
+
+    def call(*words, cwd=ROOT):
+        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        return subprocess.run(
+            [program, *map(str, words)],
+            cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+
+    return call
+
+
+def empty_environment(uv, folder):
+    """Make an empty virtual environment; return its Python."""
+    made = uv("venv", "--python", sys.executable, folder)
+    assert made.returncode == 0, made.stderr
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def install(uv, python, *what):
+    """Install from the cache, else from the index; skip when neither can serve."""
+    for offline in (["--offline"], []):
+        done = uv("pip", "install", "--python", python, *offline, *what)
+        if done.returncode == 0:
+            return
+    if re.search(r"dns|connect|network|offline", done.stderr, re.I):
+        pytest.skip(f"nothing to install from: {done.stderr.strip().splitlines()[-1]}")
+    pytest.fail(done.stderr)
+
+
+def test_the_pip_part_of_the_conda_environment_installs(uv, tmp_path):
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    listed = tmp_path / "pip_part.txt"
+    listed.write_text(
+        "\n".join(environment["dependencies"][-1]["pip"]).replace("-r ", f"-r {ROOT}/")
+    )
+    python = empty_environment(uv, tmp_path / "env")
+    install(uv, python, "--require-hashes", "-r", listed)
+    checked = uv("pip", "check", "--python", python)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tmp_path):
+    built = uv("build", "--offline", "--wheel", "--out-dir", tmp_path, ROOT)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    python = empty_environment(uv, tmp_path / "env")
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(
+        "\n".join(str(pin) for group in pins("requirements.txt").values() for pin in group)
+    )
+    install(uv, python, wheel, "-c", constraints)
+    program = python.parent / ("lifecycle.exe" if os.name == "nt" else "lifecycle")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [program, "doctor"], cwd=tmp_path, env=environment | {"PYTHONUTF8": "1"},
+        capture_output=True, text=True, encoding="utf-8", check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All is well" in done.stdout
+    assert (python.parent.parent / "nothing").exists() is False
+    style = "from importlib.resources import files; print(files('helpers').joinpath('figures.mplstyle').is_file(), files('helpers.course').joinpath('templates', 'index.html').is_file())"
+    shipped = subprocess.run(
+        [python, "-c", style], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shipped.stdout.split() == ["True", "True"]
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_quick_start_holds_run_test_and_lab_each_in_a_block_of_its_own():
+    section = re.search(r"^## Quick start$(.*?)^## ", readme(), re.M | re.S).group(1)
+    blocks = re.findall(r"```\w*\n(.*?)```", section, re.S)
+    assert [block.strip() for block in blocks] == [
+        "python3 run.py course",
+        "python3 run.py test",
+        "python3 run.py lab",
+    ]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "README.md" in script
+    assert "$test_command" in script
+
+
+def test_the_table_of_lessons_agrees_with_the_lessons():
+    rows = re.findall(r"^\| \[(\w+)\]\((\S+)\) \| (.*?) \| (\d+) \| (.*?) \|$", readme(), re.M)
+    notebooks = all_notebooks(ROOT / "notebooks")
+    assert [row[0] for row in rows] == [path.stem for path in notebooks]
+    for (stem, link, question, minutes, modules), path in zip(rows, notebooks, strict=True):
+        notebook = read_notebook(path)
+        assert link == f"notebooks/{stem}.ipynb"
+        assert question == question_of(notebook)
+        assert f"· {minutes} minutes ·" in notebook.cells[0].source
+        for module in re.findall(r"`([\w.]+)`", modules):
+            assert (ROOT / "helpers" / Path(*module.split("."))).with_suffix(".py").is_file(), (
+                module
+            )
+
+
+def test_every_link_of_the_documents_leads_to_a_file():
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert "://" in target or (ROOT / target).exists(), f"{document} -> {target}"
+
+
+def test_every_word_of_the_glossary_is_used_in_a_lesson():
+    lessons = " ".join(
+        cell.source.lower()
+        for path in all_notebooks(ROOT / "notebooks")
+        for cell in read_notebook(path).cells
+        if cell.cell_type == "markdown"
+    )
+    words = re.findall(r"^\| \*\*([\w -]+?)(?:, .*)?\*\*", readme(), re.M)
+    assert len(words) > 10
+    for word in words:
+        assert word.lower() in lessons, word
+
+
+def test_the_versions_agree():
+    assert Version(PROJECT["version"]) == Version(helpers.__version__)
+
+
+def test_only_the_agreed_folders_are_at_the_top():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    folders = {name.split("/")[0] for name in listed.stdout.split() if "/" in name}
+    visible = {folder for folder in folders if not folder.startswith(".")}
+    assert visible <= {"notebooks", "helpers", "exercises", "solutions", "tests"}

@@ -1,0 +1,64 @@
+"""Finding and naming notebooks."""
+
+import pytest
+from miniature import store
+
+from helpers.course import BadInput
+from helpers.course.shelf import find_folder, pick_notebooks, question_of, read_notebook, title_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for stem in ["00_the_lifecycle", "04a_churn_models", "04b_spend"]:
+        store(tmp_path / "notebooks", stem=stem)
+    return tmp_path / "notebooks"
+
+
+@pytest.mark.parametrize(
+    ("names", "stems"),
+    [
+        ([], ["00_the_lifecycle", "04a_churn_models", "04b_spend"]),
+        (["04"], ["04a_churn_models", "04b_spend"]),
+        (["04b", "00"], ["00_the_lifecycle", "04b_spend"]),
+        (["notebooks/04a_churn_models.ipynb"], ["04a_churn_models"]),
+    ],
+)
+def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems):
+    assert [path.stem for path in pick_notebooks(folder, names)] == stems
+
+
+@pytest.mark.parametrize("name", ["05_nothing", "04a_churn_model_s", "", "*"])
+def test_an_unknown_name_is_refused_with_a_hint(folder, name):
+    with pytest.raises(BadInput, match=r"There is no notebook .*(Did you mean|lifecycle list)"):
+        pick_notebooks(folder, [name])
+
+
+def test_the_folder_is_found_from_below_and_missed_from_nowhere(folder, tmp_path, monkeypatch):
+    below = tmp_path / "notebooks" / "deep"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert find_folder() == folder
+    with pytest.raises(BadInput, match=r"Notebooks \(\*.ipynb\) were expected"):
+        find_folder(below)
+
+
+def test_title_and_question_are_read_from_the_first_cell(folder):
+    notebook = read_notebook(folder / "00_the_lifecycle.ipynb")
+    assert title_of(notebook) == "00 · A title"
+    assert question_of(notebook) == "Does it hold?"
+
+
+def test_the_question_is_the_bold_sentence_that_ends_in_a_question_mark(tmp_path):
+    def spoil(notebook):
+        notebook.cells[0].source = "# T\n\nThe **E** of **ETL**. **Is it\ncomplete?** More."
+
+    assert question_of(read_notebook(store(tmp_path, spoil))) == "Is it complete?"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "not json", '{"cells": 3, "nbformat": 4}'])
+def test_a_broken_file_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "x.ipynb"
+    path.write_text(content)
+    with pytest.raises(BadInput, match="x.ipynb cannot be read as a notebook") as refused:
+        read_notebook(path)
+    assert "\n" not in str(refused.value)
