@@ -8,6 +8,18 @@ from sklearn import metrics
 
 from helpers.checks import require_columns, require_rows, require_share
 
+# Each takes the truth (flags), the churn probabilities and the threshold of a yes.
+METRICS = {
+    "accuracy": lambda t, p, limit: metrics.accuracy_score(t, p >= limit),
+    "precision": lambda t, p, limit: metrics.precision_score(t, p >= limit, zero_division=0.0),
+    "recall": lambda t, p, limit: metrics.recall_score(t, p >= limit, zero_division=0.0),
+    "f1": lambda t, p, limit: metrics.f1_score(t, p >= limit, zero_division=0.0),
+    "roc_auc": lambda t, p, limit: (
+        metrics.roc_auc_score(t, p) if t.any() and not t.all() else np.nan
+    ),
+    "log_loss": lambda t, p, limit: metrics.log_loss(t, p, labels=[False, True]),
+}
+
 
 def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) -> pd.Series:
     """Return the metrics of one set of predictions.
@@ -26,7 +38,8 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, or `threshold` is no share.
+        If the two differ in length, are empty, `churned` holds no flags, or `threshold` is no
+        share.
 
     Examples
     --------
@@ -34,25 +47,19 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     {'accuracy': 0.667, 'precision': 0.5, 'recall': 1.0, 'f1': 0.667, 'roc_auc': 1.0, 'log_loss': 0.376}
     """
     require_share(threshold, "threshold")
-    churned = np.asarray(churned, dtype=bool)
-    probability = np.asarray(probability, dtype=float)
+    churned, probability = np.asarray(churned), np.asarray(probability, dtype=float)
     if len(churned) != len(probability) or len(churned) == 0:
         raise ValueError(
             f"churned and probability need one entry a customer; got {len(churned)} and "
             f"{len(probability)}. Take both from the same table."
         )
-    predicted = probability >= threshold
-    both = 0 < churned.sum() < len(churned)
-    return pd.Series(
-        {
-            "accuracy": metrics.accuracy_score(churned, predicted),
-            "precision": metrics.precision_score(churned, predicted, zero_division=0.0),
-            "recall": metrics.recall_score(churned, predicted, zero_division=0.0),
-            "f1": metrics.f1_score(churned, predicted, zero_division=0.0),
-            "roc_auc": metrics.roc_auc_score(churned, probability) if both else float("nan"),
-            "log_loss": metrics.log_loss(churned, probability, labels=[False, True]),
-        }
-    )
+    if churned.dtype.kind not in "biufO" or not np.isin(churned, [False, True]).all():
+        raise ValueError(
+            f"churned holds one flag a customer; got {churned[0]!r} first. Every text would count "
+            'as True. Pass customers["Churn"] == "Yes".'
+        )
+    churned = churned.astype(bool)
+    return pd.Series({name: one(churned, probability, threshold) for name, one in METRICS.items()})
 
 
 def interval(
@@ -76,6 +83,11 @@ def interval(
     -------
     Lower and upper end.
 
+    Raises
+    ------
+    ValueError
+        As in `scores`, or if `metric` is none of its names.
+
     Source
     ------
     Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap.
@@ -87,12 +99,16 @@ def interval(
     >>> low, high
     (1.0, 1.0)
     """
+    if metric not in METRICS:
+        names = ", ".join(METRICS)
+        raise ValueError(f"metric is one of {names}; got {metric!r}. Take one of them.")
+    scores(churned, probability, threshold)  # refuses what cannot be judged
     truth, probability = np.asarray(churned, dtype=bool), np.asarray(probability, dtype=float)
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
         rows = rng.integers(0, len(truth), len(truth))
-        values.append(scores(truth[rows], probability[rows], threshold)[metric])
+        values.append(METRICS[metric](truth[rows], probability[rows], threshold))
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
 
@@ -108,7 +124,7 @@ def scores_by(scored: pd.DataFrame, group: str, threshold: float = 0.5) -> pd.Da
 
     Returns
     -------
-    One row a group: `customers`, `churn_share`, then the metrics of `scores`.
+    One row a group (a missing value is a group of its own): `customers`, `churn_share`, then the metrics of `scores`.
 
     Examples
     --------
@@ -126,6 +142,6 @@ def scores_by(scored: pd.DataFrame, group: str, threshold: float = 0.5) -> pd.Da
                 scores(part["churned"], part["churn_probability"], threshold),
             ]
         )
-        for name, part in scored.groupby(group)
+        for name, part in scored.groupby(group, dropna=False)
     }
     return pd.DataFrame(rows).T.astype({"customers": int}).rename_axis(group)
