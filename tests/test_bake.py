@@ -15,6 +15,17 @@ def test_two_bakes_give_the_same_bytes(tmp_path):
     assert path.read_bytes() == first
 
 
+def test_two_bakes_of_a_real_lesson_give_the_same_bytes_pictures_included(tmp_path, root):
+    path = tmp_path / "notebooks" / "01_problem_definition.ipynb"
+    path.parent.mkdir()
+    path.write_bytes((root / "notebooks" / path.name).read_bytes())
+    bake([path])
+    first = path.read_bytes()
+    bake([path])
+    assert path.read_bytes() == first
+    assert b"data:image/png" in first
+
+
 def test_baked_cells_are_numbered_and_carry_their_outputs(tmp_path):
     path = store(tmp_path, with_code("print(ROWS * 2)"))
     bake([path])

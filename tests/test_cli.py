@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +13,8 @@ import urllib.request
 
 import pytest
 from miniature import store, with_code
+
+from helpers.course.silence import SWITCHES
 
 COLUMNS = (
     "customerID,gender,SeniorCitizen,Partner,Dependents,tenure,PhoneService,MultipleLines,"
@@ -143,14 +148,69 @@ def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
             time.sleep(0.2)
             found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
             if found:
-                page = f"{found.group()}/api/contents/notebooks?token=t"
-                with (
-                    contextlib.suppress(OSError),
-                    urllib.request.urlopen(page, timeout=30) as answer,
-                ):
-                    listed = json.load(answer)
+                with contextlib.suppress(OSError):
+                    listed = ask(found.group(), "api/contents/notebooks")
+                    news = ask(found.group(), "lab/api/settings/" + NOTIFICATION)
     finally:
         child.terminate()
         child.wait(timeout=30)
     assert listed is not None, log.read_text()
     assert "00_the_lifecycle.ipynb" in [entry["name"] for entry in listed["content"]]
+    assert news["schema"]["properties"]["fetchNews"]["default"] == "false", "nobody is asked"
+
+
+NOTIFICATION = "@jupyterlab/apputils-extension:notification"
+
+
+def ask(server, page):
+    """Return what the server at `server` answers for `page`."""
+    with urllib.request.urlopen(f"{server}/{page}?token=t", timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    store(tmp_path / "notebooks", with_code("import time\ntime.sleep(8)"))
+    command = [sys.executable, "-m", "helpers.course.cli", "run", "--notebooks"]
+    command += [tmp_path / "notebooks", "--output", tmp_path / "out"]
+    child = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / ".work").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "add --resume to the same command" in told
+    assert "Traceback" not in told
+
+
+def test_every_telemetry_switch_reaches_the_kernels(lifecycle, tmp_path):
+    checked = "\n".join(f"assert os.environ[{k!r}] == {v!r}" for k, v in SWITCHES.items())
+    store(tmp_path / "notebooks", with_code(f"import os\n{checked}"))
+    nothing_set = dict.fromkeys(SWITCHES, "")
+    done = lifecycle(
+        "run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "out", env=nothing_set
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_full_disk_is_said_and_leaves_a_folder_to_go_on_from(tmp_path):
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a small disk can only be mounted by root on Linux")
+    store(tmp_path / "notebooks", with_code("print('x' * 3_000_000)"))
+    small = tmp_path / "small"
+    small.mkdir()
+    script = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
+    words = ["run", "--notebooks", tmp_path / "notebooks", "--output", small / "out"]
+    command = ["unshare", "-m", "bash", "-c", script, "small", small]
+    command += [sys.executable, "-m", "helpers.course.cli", *words]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=120
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 1
+    assert "No space left" in done.stdout or "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr

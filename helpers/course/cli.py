@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -137,9 +138,15 @@ def run(
             line = f"{mark} {result.notebook:<26} {result.seconds:5.1f} s  {result.error}"
             bar.write(line.rstrip(), file=sys.stdout)
 
-        results = run_notebooks(
-            paths, values, output, jobs, resume, lambda stem: bar.update(1), report
-        )
+        try:
+            results = run_notebooks(
+                paths, values, output, jobs, resume, lambda stem: bar.update(1), report
+            )
+        except KeyboardInterrupt:
+            click.echo(
+                "\nlifecycle: stopped. To go on, add --resume to the same command.", err=True
+            )
+            raise SystemExit(130) from None
     index = write_pages(results, output)
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
@@ -197,8 +204,10 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
     command = [
         sys.executable, "-m", "jupyter", "lab", str(where / FIRST),
         f"--ServerApp.root_dir={where.parent}",
+        # Nothing is fetched and nobody is asked about news.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=None",
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'lab_settings'}",
         *options,
     ]  # fmt: skip
     if os.name != "nt":
@@ -306,9 +315,15 @@ def main() -> None:
     except BadInput as error:
         click.echo(f"lifecycle: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        click.echo("lifecycle: stopped. Go on with: lifecycle run --resume", err=True)
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        click.echo(
+            "lifecycle: the disk is full. What had finished is kept: free some space, then go on "
+            "with the same command and --resume.",
+            err=True,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 import helpers
+from helpers.course import BadInput
 from helpers.course.parameters import read_parameters
 from helpers.course.shelf import code_cells, question_of, read_notebook, title_of
 from helpers.files import sha256_of, write_whole
@@ -126,10 +127,12 @@ def _run_one(path, notebook, inject, output, on_cell):
     failed = output / f"{path.stem}.failed.ipynb"
     for old in (place, failed):
         old.unlink(missing_ok=True)
-    figures = {}
-    if executed.is_file():
+    figures: dict[str, Any] = {}
+    try:
         figures = told_figures(read_notebook(executed))
         executed.replace(failed if error else place)
+    except BadInput as broken:  # cut off by a full disk, say: not worth keeping
+        error = error or str(broken)
     shutil.rmtree(work, ignore_errors=True)
     return Result(
         notebook=path.stem,
@@ -161,16 +164,16 @@ def _execute(path, executed, inject, on_cell):
             extra_arguments=["--log-level=ERROR"],
             on_cell=lambda: on_cell(path.stem),
         )
+        # papermill calls it a success when a cell ends the kernel: look for cells that never ran.
+        unrun = [c for c in code_cells(read_notebook(executed)) if c.execution_count is None]
+        if unrun:
+            return f"{len(unrun)} cell(s) never ran: a cell before them ended the kernel"
     except PapermillExecutionError as error:
         value = str(error.evalue).splitlines()[0] if str(error.evalue) else ""
         return f"cell {error.exec_count}: {error.ename}: {value}"
     except Exception as error:  # a dead kernel, a time-out, a full disk: any of them is a failure
         lines = str(error).strip().splitlines() or [""]
         return f"{type(error).__name__}: {lines[0]}"
-    # papermill calls it a success when a cell ends the kernel: look for cells that never ran.
-    unrun = [cell for cell in code_cells(read_notebook(executed)) if cell.execution_count is None]
-    if unrun:
-        return f"{len(unrun)} cell(s) never ran: a cell before them ended the kernel"
     return ""
 
 
