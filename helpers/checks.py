@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 
 import pandas as pd
 
@@ -73,12 +74,13 @@ def require_unique(table: pd.DataFrame, name: str, column: str) -> None:
 One row a customer is needed, or somebody is counted twice. Drop or merge the repeats.
     """
     require_columns(table, name, [column])
-    repeats = table[table[column].duplicated(keep=False)]
-    if len(repeats):
+    repeated = table[column].duplicated(keep=False).to_numpy()
+    if repeated.any():
+        repeats = table[repeated]
         first = repeats[column].iloc[0]
-        row = int(table[column].eq(first).to_numpy().argmax()) + 1
+        row = int(repeated.argmax()) + 1
         raise ValueError(
-            f"{name} repeats {repeats[column].nunique():,} {column} value(s) over "
+            f"{name} repeats {repeats[column].nunique(dropna=False):,} {column} value(s) over "
             f"{len(repeats):,} rows, the first being {first!r} (row {row:,}). One row a customer "
             "is needed, or somebody is counted twice. Drop or merge the repeats."
         )
@@ -98,6 +100,8 @@ def require_share(value: float, name: str) -> None:
     Traceback (most recent call last):
     ValueError: test_share is a share from 0.0 to 1.0; got 20. For 20 per cent write 0.2.
     """
-    if not 0.0 <= value <= 1.0:
-        per_cent = f" For {value:g} per cent write {value / 100:g}." if 1 < value <= 100 else ""
-        raise ValueError(f"{name} is a share from 0.0 to 1.0; got {value!r}.{per_cent}")
+    number = isinstance(value, Real)
+    if not (number and 0.0 <= value <= 1.0):
+        per_cent = number and 1 < value <= 100
+        hint = f" For {value:g} per cent write {value / 100:g}." if per_cent else ""
+        raise ValueError(f"{name} is a share from 0.0 to 1.0; got {value!r}.{hint}")

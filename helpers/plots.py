@@ -140,7 +140,8 @@ def plot_shares(
             va="bottom",
             ha="center",
         )
-    ax.set(xlabel=xlabel, xlim=(0, min(1.12, 1.18 * max(shares.max(), reference or 0))))
+    longest = max(shares.max(), reference or 0)
+    ax.set(xlabel=xlabel, xlim=(0, min(1.12, 1.18 * longest) or 1))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()

@@ -16,6 +16,12 @@ from helpers.files import sha256_of, write_whole
 
 MODEL_FILE, CARD_FILE = "model.skops", "card.json"
 
+# Parts of scikit-learn's trees: they hold arrays, and skops leaves the decision to the reader.
+TRUSTED = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
+
 
 def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) -> Path:
     """Store a fitted pipeline with its card; the folder's version is the model's fingerprint.
@@ -54,9 +60,10 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
         "python": platform.python_version(),
         "libraries": {library: version(library) for library in ["scikit-learn", "skops", "numpy"]},
     }
+    card_text = json.dumps(card, indent=1, sort_keys=True) + "\n"
     write_whole(package / MODEL_FILE, stored)
     # The card comes last: a package without one was not finished and is refused.
-    write_whole(package / CARD_FILE, json.dumps(card, indent=1, sort_keys=True) + "\n")
+    write_whole(package / CARD_FILE, card_text)
     return package
 
 
@@ -76,7 +83,10 @@ def read_card(package: str | Path) -> dict:
 model again with save_package.
     """
     try:
-        return json.loads((Path(package) / CARD_FILE).read_text(encoding="utf-8"))
+        card = json.loads((Path(package) / CARD_FILE).read_text(encoding="utf-8"))
+        if not isinstance(card, dict):
+            raise ValueError(f"a card is a JSON object, not {type(card).__name__}")
+        return card
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{Path(package).name} holds no finished package: {CARD_FILE} is missing or damaged. "
@@ -125,13 +135,20 @@ def load_package(package: str | Path) -> Pipeline:
             f"says {str(card.get('sha256'))[:12]}: it was changed or damaged. Do not load it; "
             "package the model again."
         )
-    unknown = skops.io.get_untrusted_types(data=stored)
+    try:
+        unknown = skops.io.get_untrusted_types(data=stored)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{MODEL_FILE} of {package.name} is no model stored by save_package, though its card "
+            "fits it. Do not load it; package the model again."
+        ) from error
+    unknown = sorted(set(unknown) - set(TRUSTED))
     if unknown:
         raise ValueError(
             f"{package.name} holds the type(s) {', '.join(unknown)}, which may run foreign code "
             "when loaded. Package a model of plain scikit-learn parts."
         )
-    return skops.io.loads(stored, trusted=[])
+    return skops.io.loads(stored, trusted=TRUSTED)
 
 
 def _same_bytes(archive: bytes) -> bytes:
@@ -148,8 +165,12 @@ def _same_bytes(archive: bytes) -> bytes:
     def number(match: re.Match) -> str:
         return match[1] + str(numbers.setdefault(match[2], len(numbers))) + match[3]
 
+    def rename(match: re.Match) -> str:
+        # A user's own key may look like a part's name: "1.scale" is a step, not a file.
+        return number(match) if match[0].strip('"') in parts else match[0]
+
     schema = re.sub(r'("__id__": )(\d+)()', number, schema)
-    schema = re.sub(r'(")(\d+)(\.\w+")', number, schema)
+    schema = re.sub(r'(")(\d+)(\.\w+")', rename, schema)
     renamed = {
         f"{numbers[stem]}{dot}{suffix}": content
         for name, content in parts.items()

@@ -22,7 +22,8 @@ def split_customers(
     ----------
     customers : one row per `customerID`, with `Churn` ("Yes" or "No").
     seed : the same seed gives the same split.
-    validation_share, test_share : shares of the rows, from 0.0 to 1.0; their sum stays below 1.
+    validation_share, test_share : shares of the rows, from 0.0 to 1.0; their sum stays below 1. A
+        share of 0.0 gives an empty table.
 
     Returns
     -------
@@ -31,8 +32,8 @@ def split_customers(
     Raises
     ------
     ValueError
-        If the shares leave nothing to train on, an id repeats, or one of the two outcomes has
-        fewer than 10 customers.
+        If a part would have fewer than 2 rows, an id repeats, `Churn` holds a third outcome, or
+        one of the two has fewer than 10 customers.
 
     Examples
     --------
@@ -40,8 +41,6 @@ def split_customers(
     >>> [len(part) for part in split_customers(customers, seed=7)]
     [60, 20, 20]
     """
-    from sklearn.model_selection import train_test_split
-
     require_columns(customers, "customers", ["customerID", "Churn"])
     require_unique(customers, "customers", "customerID")
     for name, share in [("validation_share", validation_share), ("test_share", test_share)]:
@@ -53,6 +52,20 @@ def split_customers(
             "below 1. Take 0.2 and 0.2."
         )
     require_rows(customers, "customers", at_least=50)
+    smallest = min(share for share in [validation_share, test_share] if share)
+    train_share = 1 - validation_share - test_share
+    if min(smallest, train_share) * len(customers) < 2:
+        raise ValueError(
+            f"customers has {len(customers):,} rows; validation_share {validation_share:g} and "
+            f"test_share {test_share:g} make a part of fewer than 2. Take 0.2 and 0.2, or collect "
+            "more rows."
+        )
+    unknown = customers.loc[~customers["Churn"].isin(["Yes", "No"]), "Churn"]
+    if len(unknown):
+        raise ValueError(
+            f"customers has {len(unknown):,} row(s) whose Churn is neither 'Yes' nor 'No', the "
+            f"first being {unknown.iloc[0]!r}. Quarantine them first."
+        )
     counts = customers["Churn"].value_counts()
     for outcome in ["Yes", "No"]:
         if counts.get(outcome, 0) < 10:
@@ -61,13 +74,17 @@ def split_customers(
                 f"{len(customers):,}; a split needs at least 10 of each outcome to learn and to "
                 "judge. Collect more rows."
             )
-    rest, test = train_test_split(
-        customers, test_size=test_share, random_state=seed, stratify=customers["Churn"]
-    )
-    train, validation = train_test_split(
-        rest,
-        test_size=validation_share / (1 - test_share),
-        random_state=seed,
-        stratify=rest["Churn"],
-    )
+    rest, test = _hold_out(customers, test_share, seed)
+    train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
     return train.sort_index(), validation.sort_index(), test.sort_index()
+
+
+def _hold_out(customers, share, seed):
+    """Return the customers kept and the `share` held out, alike in churn."""
+    from sklearn.model_selection import train_test_split
+
+    if share == 0:
+        return customers, customers.head(0)
+    return train_test_split(
+        customers, test_size=share, random_state=seed, stratify=customers["Churn"]
+    )

@@ -47,24 +47,19 @@ def telco_contract() -> DataFrameSchema:
     """
     import pandera.pandas as pa
 
+    def written(pattern, error):
+        # The whole text, in ASCII digits: str_matches would let "12\n" and "١٢" pass.
+        return pa.Column(str, pa.Check(lambda texts: texts.str.fullmatch(pattern), error=error))
+
     columns = {
         name: pa.Column(str, pa.Check.isin(levels, error=f"{name} is a known level"))
         for name, levels in TELCO_LEVELS.items()
     }
-    columns["customerID"] = pa.Column(
-        str, pa.Check.str_matches(r"^\S.*$", error="customerID is given")
-    )
-    columns["tenure"] = pa.Column(
-        str, pa.Check.str_matches(r"^\d{1,3}$", error="tenure is a whole number of months")
-    )
-    amount = r"^\d{1,6}(\.\d{1,4})?$"
-    columns["MonthlyCharges"] = pa.Column(
-        str, pa.Check.str_matches(amount, error="MonthlyCharges is an amount")
-    )
-    columns["TotalCharges"] = pa.Column(
-        str,
-        pa.Check.str_matches(rf"{amount[:-1]}$|^\s*$", error="TotalCharges is an amount or blank"),
-    )
+    amount = r"[0-9]{1,6}(\.[0-9]{1,4})?"
+    columns["customerID"] = written(r"\S.*", "customerID is given")
+    columns["tenure"] = written("[0-9]{1,3}", "tenure is a whole number of months")
+    columns["MonthlyCharges"] = written(amount, "MonthlyCharges is an amount")
+    columns["TotalCharges"] = written(rf"{amount}|\s*", "TotalCharges is an amount or blank")
     unbilled = pa.Check(
         lambda table: table["TotalCharges"].str.strip().ne("") | table["tenure"].eq("0"),
         error="TotalCharges is blank only in the first month",

@@ -53,8 +53,16 @@ def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole_numbers(raw, column):
-    """Read a text column as whole numbers."""
-    return _amounts(raw[column]).astype("int64")
+    """Read a text column as whole numbers, or name the first that is none."""
+    numbers = _amounts(raw[column])
+    broken = (numbers % 1).ne(0).to_numpy()
+    if broken.any():
+        row = int(broken.argmax())
+        raise ValueError(
+            f"{column} in row {row + 1:,} is {raw[column].iloc[row]!r}, which is no whole number. "
+            "Quarantine such rows first, so that they are counted."
+        )
+    return numbers.astype("int64")
 
 
 def _amounts(texts):

@@ -20,7 +20,7 @@ def level_shift(reference: pd.DataFrame, current: pd.DataFrame, column: str) -> 
 
     Returns
     -------
-    One row a level: `reference` and `current` shares (each column adds up to 1.0).
+    One row a level, missing values being the level "(missing)": `reference` and `current` shares (each column adds up to 1.0).
 
     Examples
     --------
@@ -32,11 +32,14 @@ def level_shift(reference: pd.DataFrame, current: pd.DataFrame, column: str) -> 
         require_columns(table, name, [column])
         require_rows(table, name)
     return pd.DataFrame(
-        {
-            "reference": reference[column].value_counts(normalize=True),
-            "current": current[column].value_counts(normalize=True),
-        }
+        {"reference": _shares(reference[column]), "current": _shares(current[column])}
     ).fillna(0.0)
+
+
+def _shares(levels):
+    """Return the share of each level; a field left empty is a level too, or it would not be seen."""
+    named = levels.astype(object).where(levels.notna(), "(missing)")
+    return named.value_counts(normalize=True)
 
 
 def stability_index(

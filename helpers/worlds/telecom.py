@@ -202,7 +202,7 @@ def _churn_probability(profile, services):
     logit = (
         -1.68
         + np.array([1.67, 0.97, 0.0])[profile["contract"]]
-        + np.array([0.82, 1.77, 0.0])[profile["internet"]]
+        + np.array([0.82, 1.62, 0.0])[profile["internet"]]
         - 0.72 * np.log1p(profile["tenure"])
         + 0.33 * (profile["payment"] == 0)
         + 0.36 * profile["paperless"]

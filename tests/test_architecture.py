@@ -1,0 +1,229 @@
+"""The arrows between the rooms of `helpers`, read from the sources without running them."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import helpers
+
+PACKAGE = Path(helpers.__file__).parent
+STAGES = ("problem", "etl", "training", "deployment", "monitoring")
+FOUNDATIONS = ("checks", "files", "lifecycle")
+NOT_FOR_STAGES = (
+    "helpers.worlds", "helpers.plots", "helpers.prose", "helpers.course", "matplotlib", "IPython",
+)  # fmt: skip
+# From -> to, beside the foundations and the stage's own room.
+ARROWS = {
+    "helpers.monitoring": ("helpers.training.evaluate", "helpers.problem"),
+    "helpers.training.evaluate": ("helpers.problem",),
+}
+FORBIDDEN_INSIDE = {"helpers.training.churn": ("helpers.training.evaluate",)}
+GLOBAL_STATE = {"seed", "use", "set_option", "filterwarnings", "simplefilter", "setrecursionlimit"}
+
+
+def broken_rules(root: Path) -> list[str]:
+    """Return a sentence for each rule that a source below `root`, a folder `helpers`, breaks."""
+    broken = []
+    for path in sorted(root.rglob("*.py")):
+        module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if path.stem in {"utils", "util", "misc", "common"}:
+            broken.append(f"{module}: a drawer for anything; name the file after what it does")
+        is_package = path.name == "__init__.py"
+        module = module.removesuffix(".__init__")
+        for found in sorted(imports(tree, module, is_package, root)):
+            if why := forbidden(module, found):
+                broken.append(f"{module} imports {found}: {why}")
+        broken += [f"{module}, line {line}: {what} at import" for line, what in effects(tree)]
+    return broken
+
+
+def imports(tree: ast.Module, module: str, is_package: bool, root: Path) -> set[str]:
+    """Return the full names of what a source imports, wherever in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:
+                parents = module.split(".")
+                parents = parents[: len(parents) - node.level + is_package]
+                start = ".".join([*parents, *start.split(".")]).rstrip(".")
+            for alias in node.names:
+                inner = f"{start}.{alias.name}"
+                place = root.parent.joinpath(*inner.split("."))
+                is_module = place.is_dir() or place.with_suffix(".py").is_file()
+                names.add(inner if is_module else start)
+        elif isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")  # fmt: skip
+            first = node.args[0]
+            if called in {"import_module", "__import__"} and isinstance(first, ast.Constant):
+                names.add(str(first.value))
+    return names
+
+
+def within(name: str, room: str) -> bool:
+    """Return whether a module is `room` or lies in it."""
+    return name == room or name.startswith(f"{room}.")
+
+
+def forbidden(module: str, found: str) -> str:
+    """Return why `module` may not import `found`; nothing when it may."""
+    if within(found, "helpers.course") and not within(module, "helpers.course"):
+        return "the course's tools import the helpers, never the reverse"
+    if any(within(found, other) for other in FORBIDDEN_INSIDE.get(module, ())):
+        return "a model does not know how it is judged"
+    room = room_of(module)
+    if room in FOUNDATIONS:
+        if within(found, "helpers") and room_of(found) not in FOUNDATIONS:
+            return "a foundation stands on foundations only"
+        return ""
+    if room not in STAGES:
+        return ""
+    if any(within(found, other) for other in NOT_FOR_STAGES):
+        return "a stage neither draws nor makes its own world"
+    if not within(found, "helpers") or room_of(found) in {*FOUNDATIONS, room}:
+        return ""
+    allowed = [to for start, ends in ARROWS.items() if within(module, start) for to in ends]
+    if any(within(found, to) for to in allowed):
+        return ""
+    return "no arrow leads there"
+
+
+def room_of(module: str) -> str:
+    """Return the second part of a dotted name: helpers.etl.extract lies in etl."""
+    return [*module.split("."), ""][1]
+
+
+def effects(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return what a source does to the world when it is imported: line and what."""
+    found = []
+    for node in at_import(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            found.append((node.lineno, f"{ast.unparse(node.value.func)}(...) runs"))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in GLOBAL_STATE:
+            found.append((node.lineno, f"{ast.unparse(node.func)}(...) changes global state"))
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [
+                (node.lineno, f"{ast.unparse(target)} is set")
+                for target in targets
+                if isinstance(target, (ast.Attribute, ast.Subscript))
+            ]
+    return found
+
+
+def at_import(node: ast.AST):
+    """Walk what runs when the source is imported: not functions, not `if __name__ == ...`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(child, ast.If) and "__name__" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def test_the_helpers_keep_every_rule():
+    assert broken_rules(PACKAGE) == []
+
+
+def test_the_sources_that_the_rules_speak_of_are_there():
+    # A renamed room would otherwise pass by being nowhere.
+    for name in [*STAGES, *FOUNDATIONS, "worlds", "plots", "prose", "course"]:
+        assert (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file(), name
+    for module in [*ARROWS, *FORBIDDEN_INSIDE, *(end for ends in ARROWS.values() for end in ends)]:
+        place = PACKAGE.parent.joinpath(*module.split("."))
+        assert place.is_dir() or place.with_suffix(".py").is_file(), module
+
+
+def package_of(folder: Path, sources: dict[str, str]) -> Path:
+    """Write a small package `helpers` with every room and the given sources; return it."""
+    rooms = ["problem", "plots", "prose", *FOUNDATIONS]
+    rooms += ["etl/extract", "training/churn", "training/evaluate", "deployment/batch"]
+    rooms += ["monitoring/drift", "worlds/telecom", "course/cli"]
+    for name, source in {**dict.fromkeys(rooms, ""), **sources}.items():
+        path = folder / "helpers" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return folder / "helpers"
+
+
+ALLOWED = {
+    "etl/extract": "import pandas\nfrom helpers.checks import require_rows\nfrom . import other\n",
+    "etl/other": "from helpers.files import write_whole\n",
+    "training/evaluate": "from helpers.problem import Offer\n",
+    "monitoring/drift": "from helpers.training.evaluate import scores\nfrom helpers import problem\n",
+    "monitoring/alerts": "import helpers.lifecycle\nfrom .drift import level_shift\n",
+    "plots": "import matplotlib.pyplot as plt\nfrom helpers.prose import show_output\n",
+    "worlds/telecom": "from helpers.files import write_whole\n",
+    "course/cli": "from helpers.course import run\nfrom helpers.etl import extract\n",
+    "checks": "LIMIT = max(1, 2)\ndef quiet():\n    np.random.seed(7)\n",
+}
+
+
+def test_a_package_with_allowed_arrows_only_breaks_nothing(tmp_path):
+    assert broken_rules(package_of(tmp_path, ALLOWED)) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "source"),
+    [
+        ("etl/extract", "from helpers.worlds.telecom import telco_table"),
+        ("etl/extract", "from helpers import worlds"),
+        ("etl/extract", "from ..worlds import telecom"),
+        ("etl/extract", "def late():\n    import helpers.worlds.telecom"),
+        ("etl/extract", "import importlib\nlate = lambda: importlib.import_module('helpers.plots')"),
+        ("problem", "from helpers.plots import show"),
+        ("problem", "from . import prose"),
+        ("training/churn", "import matplotlib.pyplot as plt"),
+        ("monitoring/drift", "from matplotlib import pyplot"),
+        ("deployment/batch", "from IPython.display import display"),
+        ("training/churn", "from helpers.training.evaluate import scores"),
+        ("training/churn", "from helpers.training import evaluate"),
+        ("training/churn", "from .evaluate import scores"),
+        ("deployment/batch", "from helpers.etl.extract import read_telco"),
+        ("deployment/batch", "import helpers.etl"),
+        ("deployment/batch", "from helpers.problem import Offer"),
+        ("monitoring/drift", "from helpers.training.churn import logistic"),
+        ("monitoring/drift", "from helpers.training import churn"),
+        ("monitoring/drift", "from helpers.deployment.batch import score_batch"),
+        ("training/churn", "from helpers.problem import Offer"),
+        ("training/evaluate", "from helpers.etl.extract import read_telco"),
+        ("etl/extract", "from helpers.training.churn import logistic"),
+        ("problem", "from helpers.etl import extract"),
+        ("problem", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers.etl"),
+        ("checks", "from helpers.problem import Offer"),
+        ("plots", "from helpers.course.cli import main"),
+        ("worlds/telecom", "from helpers.course import cli"),
+        ("etl/__init__", "from ..course import cli"),
+        ("etl/utils", ""),
+        ("training/churn", "import numpy as np\nnp.random.seed(7)"),
+        ("training/churn", "import numpy as np\nSTATE = np.random.seed(7)"),
+        ("plots", "import matplotlib as plt\nif True:\n    plt.use('Agg')"),
+        ("plots", "import matplotlib.pyplot as plt\nplt.rcParams['font.size'] = 9"),
+        ("etl/extract", "import pandas as pd\npd.set_option('display.width', 80)"),
+        ("etl/extract", "import pandas as pd\npd.options.display.width = 80"),
+        ("etl/extract", "class Reader:\n    print('loaded')"),
+    ],
+)  # fmt: skip
+def test_each_rule_bites_on_a_small_source_that_breaks_it(tmp_path, place, source):
+    found = broken_rules(package_of(tmp_path, {**ALLOWED, place: source}))
+    assert found, source
+    assert all(place.removesuffix("/__init__").replace("/", ".") in line for line in found)
+
+
+def test_importing_the_package_imports_nothing_from_elsewhere():
+    code = (
+        "import json, sys; before = set(sys.modules); import helpers;"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(ran.stdout) == ["helpers"]

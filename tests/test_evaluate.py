@@ -1,0 +1,206 @@
+"""`helpers.training.evaluate`: metrics against counts by hand and against scikit-learn."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+from sklearn import metrics
+
+from helpers.training.evaluate import interval, scores, scores_by
+
+TRUTH = pd.Series([True, True, False, False, False])
+PROBABILITY = np.array([0.9, 0.4, 0.6, 0.3, 0.1])
+NAMES = ["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"]
+
+
+def test_scores_match_the_count_done_by_hand():
+    # At 0.5 customers 1 and 3 are flagged: 1 right, 1 wrong; customer 2 is missed.
+    # Pairs (left, stayed): 0.9 beats all 3; 0.4 beats 0.3 and 0.1: 5 of 6.
+    found = scores(TRUTH, PROBABILITY)
+    assert found.index.tolist() == NAMES
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["precision"] == pytest.approx(1 / 2)
+    assert found["recall"] == pytest.approx(1 / 2)
+    assert found["f1"] == pytest.approx(1 / 2)
+    assert found["roc_auc"] == pytest.approx(5 / 6)
+    by_hand = -sum(math.log(p) for p in [0.9, 0.4, 1 - 0.6, 1 - 0.3, 1 - 0.1]) / 5
+    assert found["log_loss"] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "recall", "precision"),
+    [(0.0, 1.0, 2 / 5), (0.4, 1.0, 2 / 3), (0.41, 0.5, 1 / 2), (0.9, 0.5, 1.0), (1.0, 0.0, 0.0)],
+)
+def test_a_customer_at_the_threshold_is_flagged(threshold, recall, precision):
+    found = scores(TRUTH, PROBABILITY, threshold)
+    assert (found["recall"], found["precision"]) == pytest.approx((recall, precision))
+
+
+def test_nobody_flagged_gives_a_precision_of_zero_and_no_warning(recwarn):
+    assert scores(TRUTH, np.zeros(5))["precision"] == 0.0
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("outcome", [True, False])
+def test_one_outcome_only_leaves_the_auc_missing_and_the_rest_there(outcome):
+    found = scores(pd.Series([outcome] * 3), np.array([0.2, 0.6, 0.7]))
+    assert np.isnan(found["roc_auc"])
+    assert found.drop("roc_auc").notna().all()
+
+
+@pytest.mark.parametrize(("truth", "probability"), [(5, 4), (0, 0), (1, 0)])
+def test_unequal_or_no_customers_are_refused_with_both_counts(truth, probability):
+    with pytest.raises(
+        ValueError, match=f"one entry a customer; got {truth} and {probability}. Take both"
+    ):
+        scores(TRUTH.head(truth), PROBABILITY[:probability])
+
+
+@pytest.mark.parametrize(
+    "churned", [["Yes", "No", "No"], ["True", "False", "True"], [0, 1, 2], [1.0, 0.0, np.nan]]
+)
+def test_what_is_no_flag_is_refused_instead_of_counting_as_true(churned):
+    with pytest.raises(ValueError, match=r"churned holds one flag a customer; got .*== \"Yes\""):
+        scores(pd.Series(churned), np.array([0.1, 0.2, 0.3]))
+
+
+@pytest.mark.parametrize("flags", [[1, 0, 1], [1.0, 0.0, 1.0], [True, False, True]])
+def test_flags_may_be_written_as_numbers(flags):
+    expected = scores(pd.Series([True, False, True]), np.array([0.9, 0.2, 0.3]))
+    pd.testing.assert_series_equal(scores(pd.Series(flags), np.array([0.9, 0.2, 0.3])), expected)
+    pd.testing.assert_series_equal(
+        scores(pd.Series(flags, dtype=object), np.array([0.9, 0.2, 0.3])), expected
+    )
+
+
+def test_a_threshold_in_per_cent_is_refused():
+    with pytest.raises(ValueError, match=r"threshold is a share .*got 50\. .*write 0\.5"):
+        scores(TRUTH, PROBABILITY, threshold=50)
+
+
+PEOPLE = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5, 0.75, 0.9, 1.0])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(PEOPLE, st.sampled_from([0.0, 0.1, 0.5, 0.6, 1.0]))
+def test_scores_agree_with_the_counts_of_a_confusion_matrix(people, threshold):
+    truth = np.array([left for left, _ in people])
+    probability = np.array([p for _, p in people])
+    found = scores(pd.Series(truth), probability, threshold)
+    kept, false, missed, hit = metrics.confusion_matrix(
+        truth, probability >= threshold, labels=[False, True]
+    ).ravel()
+    assert found["accuracy"] == pytest.approx((kept + hit) / len(people))
+    assert found["precision"] == pytest.approx(hit / (hit + false) if hit + false else 0)
+    assert found["recall"] == pytest.approx(hit / (hit + missed) if hit + missed else 0)
+    assert found["f1"] == pytest.approx(2 * hit / (2 * hit + false + missed) if hit else 0)
+    if truth.any() and not truth.all():
+        # Oracle: the AUC is the share of pairs won, which is what Mann and Whitney count.
+        pairs = truth.sum() * (~truth).sum()
+        won = mannwhitneyu(probability[truth], probability[~truth]).statistic
+        assert found["roc_auc"] == pytest.approx(won / pairs)
+
+
+def big_sample():
+    """400 customers whose probabilities are roughly true."""
+    rng = np.random.default_rng(7)
+    probability = rng.random(400)
+    return pd.Series(rng.random(400) < probability), probability
+
+
+def test_an_interval_holds_the_value_and_is_about_two_standard_errors_wide():
+    truth, probability = big_sample()
+    low, high = interval(truth, probability, "accuracy", seed=7, draws=60)
+    value = scores(truth, probability)["accuracy"]
+    assert low < value < high
+    # Binomial oracle: 1.96 standard errors to each side. Each end of a bootstrap of 60 draws is
+    # itself uncertain by about a fifth of that; twice this leaves 40 %.
+    half = 1.96 * math.sqrt(value * (1 - value) / len(truth))
+    assert (high - low) / 2 == pytest.approx(half, rel=0.4)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+    truth, probability = big_sample()
+    first, again, other = (
+        interval(truth, probability, "recall", seed, draws=10) for seed in [7, 7, 8]
+    )
+    assert first == again != other
+
+
+def test_more_customers_give_a_narrower_interval():
+    truth, probability = big_sample()
+    low, high = interval(truth.head(40), probability[:40], "accuracy", seed=7, draws=25)
+    narrow_low, narrow_high = interval(truth, probability, "accuracy", seed=7, draws=25)
+    assert narrow_high - narrow_low < high - low
+
+
+def test_draws_of_one_outcome_only_are_left_out_of_the_auc():
+    # Of 2 customers half of the draws hold one outcome only; the others are perfect.
+    low, high = interval(pd.Series([True, False]), np.array([0.9, 0.1]), "roc_auc", 7, draws=15)
+    assert (low, high) == (1.0, 1.0)
+
+
+def test_the_threshold_reaches_the_resampled_scores():
+    truth, probability = big_sample()
+    assert interval(truth, probability, "recall", 7, draws=5, threshold=0.0) == (1.0, 1.0)
+
+
+def test_an_interval_of_unequal_lengths_is_refused():
+    with pytest.raises(ValueError, match="got 2 and 5"):
+        interval(TRUTH.head(2), PROBABILITY, "accuracy", seed=7, draws=5)
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones():
+    with pytest.raises(
+        ValueError, match=r"metric is one of accuracy, .*log_loss; got 'auc'\. Take one of them"
+    ):
+        interval(TRUTH, PROBABILITY, "auc", seed=7, draws=5)
+
+
+SCORED = pd.DataFrame(
+    {
+        "churned": TRUTH,
+        "churn_probability": PROBABILITY,
+        "Contract": ["monthly", "yearly", "monthly", "monthly", "yearly"],
+    }
+)
+
+
+def test_scores_by_group_are_the_scores_of_each_group_alone():
+    # monthly: customers 1, 3, 4, of whom one left; yearly: 2 and 5, of whom one left.
+    found = scores_by(SCORED, "Contract")
+    assert found.index.tolist() == ["monthly", "yearly"]
+    assert found["customers"].tolist() == [3, 2]
+    assert found["churn_share"].tolist() == pytest.approx([1 / 3, 1 / 2])
+    monthly = scores(TRUTH[[0, 2, 3]], PROBABILITY[[0, 2, 3]])
+    pd.testing.assert_series_equal(found.loc["monthly", NAMES], monthly, check_names=False)
+
+
+def test_customers_without_a_group_are_a_group_and_not_lost():
+    holes = SCORED.assign(Contract=["monthly", None, "monthly", "monthly", None])
+    found = scores_by(holes, "Contract")
+    assert found["customers"].sum() == 5
+    assert found["customers"].tolist() == [3, 2]
+
+
+def test_the_threshold_reaches_each_group():
+    assert scores_by(SCORED, "Contract", threshold=0.0)["recall"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("column", ["Contract", "churned", "churn_probability"])
+def test_a_column_that_is_not_there_is_named(column):
+    with pytest.raises(ValueError, match=rf"scored lacks the column\(s\) {column};"):
+        scores_by(SCORED.drop(columns=column), "Contract")
+
+
+def test_no_customers_are_refused():
+    with pytest.raises(ValueError, match=r"scored has 0 row\(s\)"):
+        scores_by(SCORED.head(0), "Contract")

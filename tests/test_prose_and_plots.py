@@ -1,0 +1,289 @@
+"""`helpers.prose` and `helpers.plots`: what a cell shows, and what each picture draws."""
+
+import base64
+import html
+import json
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+from IPython.utils.capture import capture_output
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from helpers import prose
+from helpers.lifecycle import Stage
+from helpers.plots import (
+    BLUE,
+    ORANGE,
+    plot_before_after,
+    plot_loop,
+    plot_profit,
+    plot_shares,
+    show,
+    use_style,
+)
+from helpers.prose import say
+
+SHARES = pd.Series({"Month-to-month": 0.427, "One year": 0.113, "Two year": 0.028})
+CURVE = pd.DataFrame({"threshold": [0.0, 0.2, 0.5], "profit_eur": [19_805.0, 25_282.0, 17_381.0]})
+STEPS = pd.DataFrame(
+    {"before": [0.85, 0.74], "after": [0.71, 0.73]}, index=["logistic", "majority"]
+)
+ALT = "Three bars: monthly contracts leave most often."
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    """Start and end without figures, in the course's look, and give the old look back."""
+    with mpl.rc_context():
+        plt.close("all")
+        use_style()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect what is displayed as (MIME type -> content, metadata)."""
+    outputs = []
+    monkeypatch.setattr(prose, "display", lambda output: outputs.append(output._repr_mimebundle_()))
+    return outputs
+
+
+def texts_of(ax):
+    return [text.get_text().strip() for text in ax.texts]
+
+
+# say
+
+
+def test_say_fills_the_figures_into_the_sentence_and_into_the_metadata(shown):
+    say("AUC **{auc:.3f}** on {rows:,} rows of {source}.", auc=0.84521, rows=7043, source="IBM")
+    ((data, metadata),) = shown
+    sentence = "AUC **0.845** on 7,043 rows of IBM."
+    assert data == {"text/plain": sentence, "text/markdown": sentence}
+    assert metadata == {"figures": {"auc": 0.84521, "rows": 7043, "source": "IBM"}}
+
+
+def test_say_stores_numpy_figures_as_json_with_six_digits(shown):
+    say(
+        "{share} {count} {seen}",
+        share=np.float64(2 / 3),
+        count=np.int64(123_456_789),
+        seen=np.bool_(True),
+    )
+    ((_, metadata),) = shown
+    assert json.loads(json.dumps(metadata)) == {
+        "figures": {"share": 0.666667, "count": 123_456_789, "seen": True}
+    }
+
+
+def test_say_reaches_ipython_as_a_rich_output():
+    with capture_output() as captured:
+        say("{rows} rows", rows=3)
+    # Without a notebook IPython prints the plain text.
+    assert captured.stdout == "3 rows\n" or captured.outputs[0].data["text/markdown"] == "3 rows"
+
+
+def test_say_without_a_figure_for_a_field_names_the_field(shown):
+    with pytest.raises(KeyError, match="auc"):
+        say("AUC {auc:.3f}", rows=7043)
+    assert shown == []
+
+
+# show
+
+
+def test_show_carries_alt_and_caption_escaped_and_the_picture_as_png(shown):
+    alt, caption = "Bars <\"a\" & 'b'> side by side", "5 < 6 & <b>so</b>"
+    show(plot_shares(SHARES, "share"), alt=alt, caption=caption)
+    ((data, _),) = shown
+    assert data["text/plain"] == alt
+    page = data["text/html"]
+    shape = r'<figure><img alt="([^"<>]*)" src="data:image/png;base64,([^"]*)"><figcaption>([^<>]*)</figcaption></figure>'
+    found_alt, encoded, found_caption = re.fullmatch(shape, page).groups()
+    assert html.unescape(found_alt) == alt
+    assert html.unescape(found_caption) == caption
+    assert base64.b64decode(encoded, validate=True).startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_show_without_a_caption_has_no_empty_one(shown):
+    show(plot_shares(SHARES, "share"), alt=ALT)
+    assert "figcaption" not in shown[0][0]["text/html"]
+
+
+@pytest.mark.parametrize("take", [lambda ax: ax, lambda ax: ax.figure], ids=["axes", "figure"])
+def test_show_takes_axes_or_a_figure_and_closes_that_figure_only(shown, take):
+    other = plt.figure()
+    show(take(plot_shares(SHARES, "share")), alt=ALT)
+    assert plt.get_fignums() == [other.number]
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize("alt", ["", "A plot.", "nineteen characters", " " * 40 + "short"])
+def test_an_alt_that_says_too_little_is_refused_with_what_to_write(shown, alt):
+    with pytest.raises(ValueError, match=r"at least 20 characters; got .*Write what a reader"):
+        show(plot_shares(SHARES, "share"), alt=alt)
+    assert shown == []
+
+
+def test_an_alt_of_twenty_characters_is_enough(shown):
+    show(plot_shares(SHARES, "share"), alt="x" * 20)
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot_loop(Stage.DATA_PREPARATION),
+        lambda: plot_shares(SHARES, "share", reference=0.265, reference_label="all"),
+        lambda: plot_profit(CURVE, chosen=0.133, everybody=19_805.0),
+        lambda: plot_before_after(STEPS, floor=0.8),
+    ],
+    ids=["loop", "shares", "profit", "before and after"],
+)
+def test_the_same_picture_twice_gives_the_same_bytes(shown, draw):
+    show(draw(), alt=ALT)
+    show(draw(), alt=ALT)
+    assert shown[0] == shown[1]
+
+
+# the style
+
+
+def test_the_style_tells_lines_apart_by_colour_and_by_marker():
+    cycle = mpl.rcParams["axes.prop_cycle"].by_key()
+    assert len(set(cycle["color"])) == len(set(cycle["marker"])) == len(cycle["color"]) == 7
+    assert mpl.rcParams["image.cmap"] == "cividis"
+    assert not mpl.rcParams["axes.spines.top"]
+
+
+def test_using_the_style_twice_changes_nothing_more():
+    first = dict(mpl.rcParams)
+    use_style()
+    assert dict(mpl.rcParams) == first
+
+
+# the pictures
+
+
+def test_the_loop_shows_the_five_stages_and_fills_the_present_one_only():
+    ax = plot_loop(Stage.DATA_PREPARATION)
+    boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    filled = [to_hex(box.get_facecolor()) == BLUE.lower() for box in boxes]
+    # Five stages in their order, then production.
+    assert filled == [False, False, True, False, False, False]
+    written = [" ".join(text.split()) for text in texts_of(ax)]
+    assert written[:5] == [f"{stage.value} {stage.title}" for stage in Stage]
+    assert written[5] == "Production and monitoring"
+    # 4 from stage to stage, 1 to production, 4 back to stages 1 to 4.
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == 9
+    assert sum(arrow.get_linestyle() in {"--", "dashed"} for arrow in arrows) == 4
+
+
+def test_the_loop_without_a_present_stage_fills_none():
+    boxes = [patch for patch in plot_loop().patches if isinstance(patch, FancyBboxPatch)]
+    assert {to_hex(box.get_facecolor()) for box in boxes} == {"#ffffff"}
+
+
+def test_shares_are_bars_as_wide_as_the_table_says_from_top_to_bottom():
+    ax = plot_shares(SHARES, "share of customers who left")
+    assert [bar.get_width() for bar in ax.patches] == SHARES.tolist()
+    assert [label.get_text() for label in ax.get_yticklabels()] == SHARES.index.tolist()
+    assert texts_of(ax) == ["42.7%", "11.3%", "2.8%"]
+    assert ax.yaxis_inverted()
+    assert ax.get_xlabel() == "share of customers who left"
+    assert ax.get_xlim()[1] > 0.427
+
+
+def test_a_reference_is_a_dashed_line_with_its_name_and_value():
+    ax = plot_shares(SHARES, "share", reference=0.265, reference_label="all customers")
+    (line,) = ax.lines
+    assert list(line.get_xdata()) == [0.265, 0.265]
+    assert line.get_linestyle() == "--"
+    assert texts_of(ax)[-1] == "all customers 26.5%"
+    assert ax.get_xlim()[1] > 0.427
+
+
+def test_a_reference_beyond_the_bars_is_inside_the_picture():
+    assert plot_shares(SHARES, "share", reference=0.8).get_xlim()[1] > 0.8
+
+
+def test_shares_of_nothing_are_drawn_without_a_warning(recwarn):
+    ax = plot_shares(pd.Series({"nobody": 0.0}), "share")
+    assert ax.get_xlim() == (0.0, 1.0)
+    assert not recwarn.list
+
+
+def test_the_profit_curve_runs_through_the_table_and_marks_the_decision_and_the_floor():
+    ax = plot_profit(CURVE, chosen=0.133, everybody=19_805.0)
+    curve, floor, decision = ax.lines
+    assert list(curve.get_xdata()) == [0.0, 0.2, 0.5]
+    assert list(curve.get_ydata()) == [19_805.0, 25_282.0, 17_381.0]
+    assert list(floor.get_ydata()) == [19_805.0, 19_805.0]
+    assert list(decision.get_xdata()) == [0.133, 0.133]
+    assert to_hex(decision.get_color()) == ORANGE.lower()
+    assert texts_of(ax) == ["calling everybody", "threshold 0.133"]
+    assert "EUR" in ax.get_ylabel()
+    assert "probability" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("column", ["threshold", "profit_eur"])
+def test_a_profit_curve_without_its_columns_is_refused(column):
+    with pytest.raises(ValueError, match=rf"curve lacks the column\(s\) {column};"):
+        plot_profit(CURVE.drop(columns=column), chosen=0.1, everybody=0.0)
+
+
+def test_before_and_after_is_one_labelled_line_per_row_told_apart_twice():
+    ax = plot_before_after(STEPS)
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.85, 0.71], [0.74, 0.73]]
+    assert texts_of(ax) == ["logistic 0.710", "majority 0.730"]
+    assert [label.get_color() for label in ax.texts] == [line.get_color() for line in ax.lines]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["before", "after"]
+    assert len({line.get_color() for line in ax.lines}) == 2
+    assert len({line.get_marker() for line in ax.lines}) == 2
+
+
+def test_the_agreed_floor_is_drawn_when_there_is_one():
+    ax = plot_before_after(STEPS, floor=0.8)
+    assert list(ax.lines[-1].get_ydata()) == [0.8, 0.8]
+    assert texts_of(ax)[-1] == "floor 0.80"
+    assert len(ax.lines) == 3
+
+
+DRAW = {
+    "loop": (lambda _, ax: plot_loop(ax=ax), STEPS),
+    "shares": (lambda table, ax: plot_shares(table, "share", ax=ax), SHARES),
+    "profit": (lambda table, ax: plot_profit(table, 0.1, 0.0, ax=ax), CURVE),
+    "before and after": (lambda table, ax: plot_before_after(table, ax=ax), STEPS),
+}
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_each_plot_draws_on_the_axes_given_returns_them_and_leaves_its_table_alone(name):
+    draw, table = DRAW[name]
+    before = table.copy()
+    figure, ax = plt.subplots()
+    assert draw(table, ax) is ax
+    assert plt.get_fignums() == [figure.number]
+    assert ax.has_data() or ax.patches
+    (pd.testing.assert_series_equal if table.ndim == 1 else pd.testing.assert_frame_equal)(
+        table, before
+    )
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_each_plot_makes_a_figure_of_its_own_when_given_none(name):
+    draw, table = DRAW[name]
+    other = plt.figure()
+    ax = draw(table, None)
+    assert ax.figure is not other
+    assert len(plt.get_fignums()) == 2
