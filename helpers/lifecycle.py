@@ -137,12 +137,13 @@ class Finding:
     ----------
     what : the finding, in the words of the business.
     cause : its cause, which names the stage to reopen.
-    seen : whether it was seen here; computed by the notebook, never typed.
+    seen : whether it was seen here, as the notebook computed it; None for a question that no
+        table can answer, only people.
     """
 
     what: str
     cause: Cause
-    seen: bool
+    seen: bool | None
 
 
 def sends_back(*findings: Finding) -> pd.DataFrame:
@@ -154,7 +155,7 @@ def sends_back(*findings: Finding) -> pd.DataFrame:
 
     Returns
     -------
-    One row per finding: `finding`, `seen here` ("yes" or "no"), `reopen` (stage), `notebook`.
+    One row per finding: `finding`, `seen here` ("yes", "no" or "ask"), `reopen` (stage), `notebook`.
 
     Raises
     ------
@@ -172,7 +173,10 @@ def sends_back(*findings: Finding) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "finding": [finding.what for finding in findings],
-            "seen here": ["yes" if finding.seen else "no" for finding in findings],
+            "seen here": [
+                "ask" if finding.seen is None else "yes" if finding.seen else "no"
+                for finding in findings
+            ],
             "reopen": [f"{f.cause.reopens.value} · {f.cause.reopens.title}" for f in findings],
             "notebook": [finding.cause.reopens.notebook for finding in findings],
         }

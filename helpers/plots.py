@@ -22,8 +22,9 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#767676"
 
 
 def use_style() -> None:
-    """Give every later picture the course's look; a second call changes nothing."""
+    """Give every later picture and table the course's look; a second call changes nothing."""
     plt.style.use("helpers.figures")
+    pd.set_option("display.max_colwidth", None)  # a sentence in a table is not cut off
 
 
 def show(picture: Figure | Axes, alt: str, caption: str = "") -> None:
@@ -71,7 +72,8 @@ def plot_loop(now: Stage | None = None, ax: Axes | None = None) -> Axes:
     _box(ax, production, "Production\nand monitoring", filled=False, colour=GREEN)
     for start, end in pairwise(places):
         _arrow(ax, (start[0] + 0.85, start[1]), (end[0] - 0.85, end[1]))
-    _arrow(ax, (8.4, 1.6), (8.4, 0.75))
+    _arrow(ax, (8.1, 1.6), (8.1, 0.75))
+    _arrow(ax, (8.75, 0.75), (8.75, 1.6), colour=ORANGE, style="--")
     for place in places[:-1]:
         _arrow(ax, (production[0] - 0.85, 0.2), (place[0], 1.55), colour=ORANGE, style="--")
     ax.text(2.2, 0.05, "back to any stage, when a finding says so", color="#8a5f00", ha="center")
@@ -130,9 +132,8 @@ def plot_shares(
     """
     ax = ax or plt.figure(figsize=(7.2, 0.9 + 0.42 * len(shares))).gca()
     bars = ax.barh([str(name) for name in shares.index], shares.to_numpy(), color=BLUE)
-    ax.bar_label(bars, fmt="{:.1%}", padding=4)
     if reference is not None:
-        ax.axvline(reference, color="black", linestyle="--", linewidth=1.2)
+        ax.axvline(reference, color="black", linestyle="--", linewidth=1.2, zorder=2)
         ax.annotate(
             f" {reference_label} {reference:.1%}",
             (reference, 1.0),
@@ -141,6 +142,9 @@ def plot_shares(
             ha="center",
         )
     longest = max(shares.max(), reference or 0)
+    # A label in front of the line stays legible where the two meet.
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    ax.bar_label(bars, fmt="{:.1%}", padding=4, bbox=white, zorder=3)
     ax.set(xlabel=xlabel, xlim=(0, min(1.12, 1.18 * longest) or 1))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.grid(visible=False, axis="y")
@@ -149,15 +153,18 @@ def plot_shares(
 
 
 def plot_profit(
-    curve: pd.DataFrame, chosen: float, everybody: float, ax: Axes | None = None
+    curve: pd.DataFrame,
+    thresholds: dict[str, float],
+    rules: dict[str, float],
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the profit of a campaign by the threshold from which a customer is called.
 
     Parameters
     ----------
     curve : one row per threshold: `threshold` (0.0 to 1.0), `profit_eur` per 1,000 customers.
-    chosen : the threshold decided on, marked by a line.
-    everybody : profit of calling every customer, in euro per 1,000; drawn as the floor.
+    thresholds : what each threshold to compare is called -> its value; drawn upright.
+    rules : what each rule without a model is called -> its profit, EUR per 1,000; drawn dashed.
     ax : where to draw; by default a new figure.
 
     Returns
@@ -165,17 +172,18 @@ def plot_profit(
     The axes drawn on.
     """
     require_columns(curve, "curve", ["threshold", "profit_eur"])
-    ax = ax or plt.figure().gca()
+    ax = ax or plt.figure(figsize=(7.2, 4.2)).gca()
     ax.plot(curve["threshold"], curve["profit_eur"], marker="", color=BLUE)
-    ax.axhline(everybody, color="black", linestyle="--", linewidth=1.2)
-    ax.annotate(
-        "calling everybody ", (1.0, everybody), xycoords=("axes fraction", "data"),
-        ha="right", va="bottom",
-    )  # fmt: skip
-    ax.axvline(chosen, color=ORANGE, linewidth=2)
-    ax.annotate(
-        f" threshold {chosen:.3f}", (chosen, 0.04), xycoords=("data", "axes fraction"), ha="left"
-    )
+    for name, profit in rules.items():
+        ax.axhline(profit, color="black", linestyle="--", linewidth=1.2)
+        ax.annotate(
+            f"{name} ", (1.0, profit), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+        )
+    for name, threshold in thresholds.items():
+        ax.axvline(threshold, color=ORANGE, linewidth=2)
+        ax.annotate(
+            f" {name} ({threshold:.3g})", (threshold, 0.03), xycoords=("data", "axes fraction")
+        )
     ax.set(
         xlabel="Call customers whose churn probability is at least ...",
         ylabel="Profit per 1,000 customers, EUR",
@@ -184,12 +192,15 @@ def plot_profit(
     return ax
 
 
-def plot_before_after(table: pd.DataFrame, floor: float | None = None, ax: Axes | None = None):
-    """Draw one line per row of `table` from its first to its last column (shares), labelled.
+def plot_dots(
+    table: pd.DataFrame, xlabel: str, floor: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw a row of dots per row of `table`, one kind of dot per column, joined by a thin line.
 
     Parameters
     ----------
-    table : index = what each line is called; columns = the situations, in order.
+    table : index = what each row is called, top to bottom; columns = what the dots mean.
+    xlabel : what the values are.
     floor : an agreed floor, drawn as a dashed line.
     ax : where to draw; by default a new figure.
 
@@ -197,19 +208,14 @@ def plot_before_after(table: pd.DataFrame, floor: float | None = None, ax: Axes 
     -------
     The axes drawn on.
     """
-    ax = ax or plt.figure(figsize=(7.2, 3.9)).gca()
-    steps = range(table.shape[1])
-    for name, values in table.iterrows():
-        (line,) = ax.plot(steps, values.to_numpy())
-        ax.annotate(
-            f"  {name} {values.iloc[-1]:.3f}",
-            (steps[-1], values.iloc[-1]),
-            color=line.get_color(),
-            va="center",
-        )
+    ax = ax or plt.figure(figsize=(7.2, 1.6 + 0.5 * len(table))).gca()
+    rows = range(len(table))
+    ax.hlines(rows, table.min(axis=1), table.max(axis=1), color=GREY, linewidth=1, zorder=1)
+    for name in table.columns:
+        ax.plot(table[name], rows, linestyle="none", markersize=8, label=name)
     if floor is not None:
-        ax.axhline(floor, color="black", linestyle="--", linewidth=1.2)
-        ax.annotate(f"floor {floor:.2f}", (0, floor), va="bottom")
-    ax.set(xticks=list(steps), xticklabels=list(table.columns), ylabel="Accuracy")
-    ax.set_xlim(-0.2, steps[-1] + 1.1)
+        ax.axvline(floor, color="black", linestyle="--", linewidth=1.2, label=f"floor {floor:.2f}")
+    ax.set(xlabel=xlabel, yticks=list(rows), yticklabels=list(table.index))
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from helpers.checks import require_columns, require_share
@@ -134,8 +135,9 @@ class Offer:
                 f"churned and called need one flag a customer; got {len(churned)} and "
                 f"{len(called)}. Take both from the same table."
             )
-        saved = (churned.to_numpy() & called.to_numpy()).sum() * self.success_share
-        spent = called.to_numpy().sum() * self.cost_eur
+        churned, called = np.asarray(churned, dtype=bool), np.asarray(called, dtype=bool)
+        saved = (churned & called).sum() * self.success_share
+        spent = called.sum() * self.cost_eur
         return float((saved * self.worth_eur - spent) / len(churned) * 1000)
 
 

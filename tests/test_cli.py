@@ -48,7 +48,7 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle):
     assert done.returncode == 0
     assert "04a_churn_models" in done.stdout
     assert "?" in done.stdout
-    assert "-p SEED 7" in done.stdout
+    assert "-p SEED 3" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ MALFORMED = {
     "other columns": (b"id,left\n1,No\n", "lacks 21 of the 21 columns"),
     "other encoding": (f"{COLUMNS}\n{ROW}\n".replace("Female", "Fém").encode("latin-1"), "not UTF-8"),
     "duplicated ids": (f"{COLUMNS}\n{ROW}\n{ROW}\n".encode(), "repeats 1 customerID"),
-    "no row keeps the contract": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "none keeps the contract"),
+    "no row keeps the schema": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "none keeps the schema"),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.extract import TELCO_COLUMNS, read_telco
-from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_contract
+from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_schema
 from helpers.etl.transform import clean_telco
 
 FIELDS = (
@@ -17,7 +17,7 @@ FIELDS = (
     "Month-to-month,Yes,Electronic check,29.85,29.85,No"
 )
 GOOD = dict(zip(TELCO_COLUMNS, FIELDS.split(","), strict=True))
-CONTRACT = telco_contract()
+CONTRACT = telco_schema()
 
 
 def customers(*changes):
@@ -25,7 +25,7 @@ def customers(*changes):
     return pd.DataFrame([{**GOOD, **change} for change in changes], dtype=str)
 
 
-def test_rows_that_keep_the_contract_come_back_as_they_were():
+def test_rows_that_keep_the_schema_come_back_as_they_were():
     raw = customers({}, {"tenure": "72"})
     accepted, refused = quarantine(raw, CONTRACT)
     pd.testing.assert_frame_equal(accepted, raw)
@@ -116,7 +116,7 @@ def test_the_raw_table_itself_is_left_alone():
     pd.testing.assert_frame_equal(raw, before)
 
 
-def test_a_table_without_a_column_of_the_contract_is_refused():
+def test_a_table_without_a_column_of_the_schema_is_refused():
     with pytest.raises(
         ValueError, match=r"the raw table lacks the column\(s\) Churn; it has .*Rename"
     ):
@@ -129,7 +129,7 @@ def test_a_column_of_numbers_is_refused_as_a_whole_with_what_to_do():
         quarantine(raw, CONTRACT)
 
 
-def test_the_contract_speaks_about_each_column_of_the_file():
+def test_the_schema_speaks_about_each_column_of_the_file():
     assert sorted(CONTRACT.columns) == sorted(TELCO_COLUMNS)
 
 
@@ -161,12 +161,12 @@ def test_rows_in_are_rows_accepted_plus_rows_refused_and_the_accepted_can_be_cle
     assert len(clean_telco(accepted)) == len(accepted)
 
 
-def test_the_real_file_keeps_the_contract_in_every_row(telco_csv):
+def test_the_real_file_keeps_the_schema_in_every_row(telco_csv):
     accepted, refused = quarantine(read_telco(telco_csv)[0], CONTRACT)
     assert (len(accepted), len(refused)) == (7043, 0)
 
 
-def test_the_contract_knows_no_level_that_the_real_file_has_not(telco_csv):
+def test_the_schema_knows_no_level_that_the_real_file_has_not(telco_csv):
     raw, _ = read_telco(telco_csv)
     assert {name: sorted(raw[name].unique()) for name in TELCO_LEVELS} == {
         name: sorted(levels) for name, levels in TELCO_LEVELS.items()

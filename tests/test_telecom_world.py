@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from helpers.etl.extract import TELCO_COLUMNS, read_telco
-from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_contract
+from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_schema
 from helpers.etl.transform import clean_telco
 from helpers.training.churn import logistic
 from helpers.worlds.telecom import telco_table, write_telco_csv
@@ -72,16 +72,16 @@ def test_the_file_is_read_back_as_the_table_and_named_by_its_making(tmp_path):
 
 
 @pytest.mark.parametrize("customers", [1, 600])
-def test_every_row_of_every_size_keeps_the_contract(customers):
+def test_every_row_of_every_size_keeps_the_schema(customers):
     raw = telco_table(customers, seed=7)
-    accepted, refused = quarantine(raw, telco_contract())
+    accepted, refused = quarantine(raw, telco_schema())
     assert (len(accepted), len(refused)) == (customers, 0)
     assert raw.columns.tolist() == TELCO_COLUMNS
     assert all(isinstance(value, str) for column in raw for value in raw[column])
 
 
-def test_20000_customers_keep_the_contract_too():
-    assert len(quarantine(telco_table(20_000, 1), telco_contract())[1]) == 0
+def test_20000_customers_keep_the_schema_too():
+    assert len(quarantine(telco_table(20_000, 1), telco_schema())[1]) == 0
 
 
 @pytest.mark.parametrize("customers", [0, -1])

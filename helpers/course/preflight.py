@@ -10,7 +10,7 @@ from helpers.course import BadInput
 def check_telco_file(path: str | Path) -> None:
     """Stop unless the lessons can use the file at `path`.
 
-    It is read, held against its contract, cleaned and split, as the lessons do.
+    It is read, held against its schema, cleaned and split, as the lessons do.
 
     Raises
     ------
@@ -19,15 +19,15 @@ def check_telco_file(path: str | Path) -> None:
     """
     from helpers.etl.extract import read_telco
     from helpers.etl.integrate import split_customers
-    from helpers.etl.quality import quarantine, telco_contract
+    from helpers.etl.quality import quarantine, telco_schema
     from helpers.etl.transform import clean_telco
 
     try:
         raw, _ = read_telco(path)
-        accepted, refused = quarantine(raw, telco_contract())
+        accepted, refused = quarantine(raw, telco_schema())
         if len(accepted) == 0:
             raise ValueError(
-                f"{Path(path).name} has {len(raw):,} row(s) and none keeps the contract; the first "
+                f"{Path(path).name} has {len(raw):,} row(s) and none keeps the schema; the first "
                 f"breaks: {refused['reason'].iloc[0]}. Check that the file is the right one."
             )
         split_customers(clean_telco(accepted), seed=0)

@@ -37,12 +37,12 @@ TELCO_LEVELS = {
 }
 
 
-def telco_contract() -> DataFrameSchema:
-    """Return the contract of the raw Telco table: the text that each field may hold.
+def telco_schema() -> DataFrameSchema:
+    """Return the schema of the raw Telco table: the text that each field may hold.
 
     Examples
     --------
-    >>> sorted(telco_contract().columns)[:3]
+    >>> sorted(telco_schema().columns)[:3]
     ['Churn', 'Contract', 'Dependents']
     """
     import pandera.pandas as pa
@@ -67,15 +67,15 @@ def telco_contract() -> DataFrameSchema:
     return pa.DataFrameSchema(columns, checks=unbilled)
 
 
-def quarantine(raw: pd.DataFrame, contract: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split `raw` into the rows that keep the contract and the rows that break it.
+def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split `raw` into the rows that keep the schema and the rows that break it.
 
     Every row goes to exactly one side: rows in = rows accepted + rows quarantined.
 
     Parameters
     ----------
-    raw : any table with the contract's columns.
-    contract : a pandera schema.
+    raw : any table with the schema's columns.
+    schema : a pandera schema.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def quarantine(raw: pd.DataFrame, contract: DataFrameSchema) -> tuple[pd.DataFra
     Raises
     ------
     ValueError
-        If a column of the contract is missing altogether.
+        If a column of the schema is missing altogether.
 
     Examples
     --------
@@ -100,10 +100,10 @@ def quarantine(raw: pd.DataFrame, contract: DataFrameSchema) -> tuple[pd.DataFra
 
     from helpers.checks import require_columns
 
-    require_columns(raw, "the raw table", contract.columns)
+    require_columns(raw, "the raw table", schema.columns)
     numbered = raw.reset_index(drop=True)
     try:
-        contract.validate(numbered, lazy=True)
+        schema.validate(numbered, lazy=True)
     except SchemaErrors as errors:
         broken = errors.failure_cases.dropna(subset="index")
         if len(broken) < len(errors.failure_cases):

@@ -15,7 +15,7 @@ def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    raw : rows that keep `helpers.etl.quality.telco_contract`, all text.
+    raw : rows that keep `helpers.etl.quality.telco_schema`, all text.
 
     Returns
     -------

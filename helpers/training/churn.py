@@ -15,6 +15,10 @@ LEVELS = [
     "StreamingTV", "StreamingMovies", "Contract", "PaperlessBilling", "PaymentMethod",
 ]  # fmt: skip
 
+# What a customer is rather than does. The charter keeps it out of decisions.
+PERSONAL = ["gender", "SeniorCitizen", "Partner", "Dependents"]
+CHOSEN_LEVELS = [level for level in LEVELS if level not in PERSONAL]
+
 
 def majority() -> DummyClassifier:
     """Return the baseline to beat: it gives every customer the churn rate it was trained on.
