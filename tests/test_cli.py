@@ -48,7 +48,7 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle):
     assert done.returncode == 0
     assert "04a_churn_models" in done.stdout
     assert "?" in done.stdout
-    assert "-p SEED 3" in done.stdout
+    assert "-p SEED 5" in done.stdout
 
 
 @pytest.mark.parametrize(

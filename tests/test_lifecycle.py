@@ -66,3 +66,8 @@ def test_findings_become_a_table_in_their_order():
 def test_a_stage_without_findings_is_refused():
     with pytest.raises(ValueError, match="at least one Finding: name what would reopen a stage"):
         sends_back()
+
+
+def test_a_question_for_people_is_neither_seen_nor_unseen():
+    findings = [Finding("x", Cause.DATA_QUALITY, seen) for seen in (True, False, None)]
+    assert sends_back(*findings)["seen here"].tolist() == ["yes", "no", "ask"]

@@ -21,7 +21,7 @@ from helpers.etl.integrate import split_customers
 from helpers.etl.transform import clean_telco
 from helpers.lifecycle import Cause, Stage
 from helpers.problem import Offer
-from helpers.training.churn import logistic
+from helpers.training.churn import CHOSEN_LEVELS, logistic
 from helpers.training.evaluate import scores
 from helpers.worlds.telecom import telco_table
 
@@ -190,8 +190,9 @@ def test_other_seeds_tell_the_same_story(seed):
     assert abs(retrained - delivered["accuracy"]) < 0.03, "and retraining does not silence it"
 
     offer = Offer(worth_eur=500, success_share=0.3, cost_eur=20)
-    churned = test["Churn"].eq("Yes")
-    chance = pd.Series(logistic().fit(train, train["Churn"].eq("Yes")).predict_proba(test)[:, 1])
+    churned = validation["Churn"].eq("Yes")
+    chosen = logistic(levels=CHOSEN_LEVELS).fit(train, train["Churn"].eq("Yes"))
+    chance = pd.Series(chosen.predict_proba(validation)[:, 1])
     half, everybody, broken_even = (
         offer.profit_per_1000(churned, chance >= t) for t in (0.5, 0.0, offer.break_even)
     )

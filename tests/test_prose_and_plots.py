@@ -22,7 +22,7 @@ from helpers.lifecycle import Stage
 from helpers.plots import (
     BLUE,
     ORANGE,
-    plot_before_after,
+    plot_dots,
     plot_loop,
     plot_profit,
     plot_shares,
@@ -144,8 +144,8 @@ def test_an_alt_of_twenty_characters_is_enough(shown):
     [
         lambda: plot_loop(Stage.DATA_PREPARATION),
         lambda: plot_shares(SHARES, "share", reference=0.265, reference_label="all"),
-        lambda: plot_profit(CURVE, chosen=0.133, everybody=19_805.0),
-        lambda: plot_before_after(STEPS, floor=0.8),
+        lambda: plot_profit(CURVE, {"break-even": 0.133}, {"call everybody": 19_805.0}),
+        lambda: plot_dots(STEPS, "Accuracy", floor=0.8),
     ],
     ids=["loop", "shares", "profit", "before and after"],
 )
@@ -183,10 +183,10 @@ def test_the_loop_shows_the_five_stages_and_fills_the_present_one_only():
     written = [" ".join(text.split()) for text in texts_of(ax)]
     assert written[:5] == [f"{stage.value} {stage.title}" for stage in Stage]
     assert written[5] == "Production and monitoring"
-    # 4 from stage to stage, 1 to production, 4 back to stages 1 to 4.
+    # 4 from stage to stage, 1 to production, 5 back to each stage.
     arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
-    assert len(arrows) == 9
-    assert sum(arrow.get_linestyle() in {"--", "dashed"} for arrow in arrows) == 4
+    assert len(arrows) == 10
+    assert sum(arrow.get_linestyle() in {"--", "dashed"} for arrow in arrows) == 5
 
 
 def test_the_loop_without_a_present_stage_fills_none():
@@ -209,7 +209,7 @@ def test_a_reference_is_a_dashed_line_with_its_name_and_value():
     (line,) = ax.lines
     assert list(line.get_xdata()) == [0.265, 0.265]
     assert line.get_linestyle() == "--"
-    assert texts_of(ax)[-1] == "all customers 26.5%"
+    assert "all customers 26.5%" in texts_of(ax)
     assert ax.get_xlim()[1] > 0.427
 
 
@@ -223,15 +223,15 @@ def test_shares_of_nothing_are_drawn_without_a_warning(recwarn):
     assert not recwarn.list
 
 
-def test_the_profit_curve_runs_through_the_table_and_marks_the_decision_and_the_floor():
-    ax = plot_profit(CURVE, chosen=0.133, everybody=19_805.0)
-    curve, floor, decision = ax.lines
+def test_the_profit_curve_runs_through_the_table_and_marks_thresholds_and_rules():
+    ax = plot_profit(CURVE, {"break-even": 0.133, "one half": 0.5}, {"call everybody": 19_805.0})
+    curve, rule, *thresholds = ax.lines
     assert list(curve.get_xdata()) == [0.0, 0.2, 0.5]
     assert list(curve.get_ydata()) == [19_805.0, 25_282.0, 17_381.0]
-    assert list(floor.get_ydata()) == [19_805.0, 19_805.0]
-    assert list(decision.get_xdata()) == [0.133, 0.133]
-    assert to_hex(decision.get_color()) == ORANGE.lower()
-    assert texts_of(ax) == ["calling everybody", "threshold 0.133"]
+    assert list(rule.get_ydata()) == [19_805.0, 19_805.0]
+    assert [line.get_xdata()[0] for line in thresholds] == [0.133, 0.5]
+    assert {to_hex(line.get_color()) for line in thresholds} == {ORANGE.lower()}
+    assert texts_of(ax) == ["call everybody", "break-even (0.133)", "one half (0.5)"]
     assert "EUR" in ax.get_ylabel()
     assert "probability" in ax.get_xlabel()
 
@@ -239,31 +239,32 @@ def test_the_profit_curve_runs_through_the_table_and_marks_the_decision_and_the_
 @pytest.mark.parametrize("column", ["threshold", "profit_eur"])
 def test_a_profit_curve_without_its_columns_is_refused(column):
     with pytest.raises(ValueError, match=rf"curve lacks the column\(s\) {column};"):
-        plot_profit(CURVE.drop(columns=column), chosen=0.1, everybody=0.0)
+        plot_profit(CURVE.drop(columns=column), {}, {})
 
 
-def test_before_and_after_is_one_labelled_line_per_row_told_apart_twice():
-    ax = plot_before_after(STEPS)
-    assert [list(line.get_ydata()) for line in ax.lines] == [[0.85, 0.71], [0.74, 0.73]]
-    assert texts_of(ax) == ["logistic 0.710", "majority 0.730"]
-    assert [label.get_color() for label in ax.texts] == [line.get_color() for line in ax.lines]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["before", "after"]
+def test_dots_are_one_kind_per_column_at_the_values_of_the_table():
+    ax = plot_dots(STEPS, "Accuracy")
+    assert [list(line.get_xdata()) for line in ax.lines] == [[0.85, 0.74], [0.71, 0.73]]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0, 1], [0, 1]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["logistic", "majority"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["before", "after"]
     assert len({line.get_color() for line in ax.lines}) == 2
     assert len({line.get_marker() for line in ax.lines}) == 2
+    assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first row is on top"
 
 
 def test_the_agreed_floor_is_drawn_when_there_is_one():
-    ax = plot_before_after(STEPS, floor=0.8)
-    assert list(ax.lines[-1].get_ydata()) == [0.8, 0.8]
-    assert texts_of(ax)[-1] == "floor 0.80"
+    ax = plot_dots(STEPS, "Accuracy", floor=0.8)
+    assert list(ax.lines[-1].get_xdata()) == [0.8, 0.8]
+    assert ax.get_legend().get_texts()[-1].get_text() == "floor 0.80"
     assert len(ax.lines) == 3
 
 
 DRAW = {
     "loop": (lambda _, ax: plot_loop(ax=ax), STEPS),
     "shares": (lambda table, ax: plot_shares(table, "share", ax=ax), SHARES),
-    "profit": (lambda table, ax: plot_profit(table, 0.1, 0.0, ax=ax), CURVE),
-    "before and after": (lambda table, ax: plot_before_after(table, ax=ax), STEPS),
+    "profit": (lambda table, ax: plot_profit(table, {}, {}, ax=ax), CURVE),
+    "dots": (lambda table, ax: plot_dots(table, "share", ax=ax), STEPS),
 }
 
 
