@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
+from helpers.course.shelf import all_notebooks
 from helpers.course.silence import silence
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +52,30 @@ def type_lifecycle(*words: object, cwd: Path = ROOT, **options) -> subprocess.Co
     )
 
 
+def told_figures(output: Path) -> dict[str, dict]:
+    """Return what the notebooks' sentences told in a run of the whole course, by stem."""
+    rows = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    assert [row["notebook"] for row in rows] == [p.stem for p in all_notebooks(ROOT / "notebooks")]
+    assert [row["error"] for row in rows] == [""] * len(rows)
+    return {row["notebook"]: row["figures"] for row in rows}
+
+
 @pytest.fixture(scope="session")
 def lifecycle():
     """Type a `lifecycle` command: `lifecycle("run", "04a", "--fast")`."""
     return type_lifecycle
+
+
+@pytest.fixture
+def lifecycle_here(capsys, monkeypatch):
+    """Type a `lifecycle` command in this very process, which spares it the imports."""
+
+    def type_here(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["lifecycle", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(words, left.value.code or 0, printed.out, printed.err)
+
+    return type_here

@@ -27,12 +27,12 @@ ROW = (
 )
 
 
-def test_help_names_every_command(lifecycle):
-    done = lifecycle("--help")
+def test_help_names_every_command(lifecycle_here):
+    done = lifecycle_here("--help")
     assert done.returncode == 0
     for command in ["doctor", "list", "run", "bake", "check", "lab", "data", "bench"]:
         assert command in done.stdout
-        assert lifecycle(command, "--help").returncode == 0
+        assert lifecycle_here(command, "--help").returncode == 0
 
 
 def test_doctor_passes_here_and_speaks_json(lifecycle):
@@ -43,8 +43,8 @@ def test_doctor_passes_here_and_speaks_json(lifecycle):
     assert all(finding["fix"] for finding in findings if finding["status"] != "ok")
 
 
-def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle):
-    done = lifecycle("list", "04a")
+def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_here):
+    done = lifecycle_here("list", "04a")
     assert done.returncode == 0
     assert "04a_churn_models" in done.stdout
     assert "?" in done.stdout
@@ -66,17 +66,26 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle):
     ],
 )
 def test_bad_input_ends_in_one_sentence_and_code_2_before_a_kernel_starts(
-    lifecycle, tmp_path, words, expected
+    lifecycle_here, tmp_path, words, expected
 ):
     output = tmp_path / "out"
     extra = ["--output", output] if words[0] == "run" else []
-    done = lifecycle(*words, *extra)
+    done = lifecycle_here(*words, *extra)
     assert done.returncode == 2
     assert expected in done.stderr
     assert done.stderr.startswith("lifecycle: ")
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
     assert not output.exists(), "nothing half-written"
+
+
+def test_a_real_command_line_ends_in_one_sentence_too(lifecycle, tmp_path):
+    (tmp_path / "empty.csv").touch()
+    done = lifecycle("run", "04a", "-p", "TELCO_CSV", "empty.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lifecycle: empty.csv is empty")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 MALFORMED = {
@@ -92,21 +101,25 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_customer_file_is_refused_before_a_kernel_starts(lifecycle, tmp_path, case):
+def test_a_malformed_customer_file_is_refused_before_a_kernel_starts(
+    lifecycle_here, tmp_path, case
+):
     content, expected = MALFORMED[case]
     path = tmp_path / "customers.csv"
     path.write_bytes(content)
     output = tmp_path / "out"
-    done = lifecycle("run", "04a", "-p", "TELCO_CSV", path, "--output", output)
+    done = lifecycle_here("run", "04a", "-p", "TELCO_CSV", path, "--output", output)
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert not output.exists()
 
 
-def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(lifecycle, tmp_path):
+def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(
+    lifecycle_here, tmp_path
+):
     (tmp_path / "file").write_text("in the way")
-    done = lifecycle("run", "00", "--output", tmp_path / "file" / "out")
+    done = lifecycle_here("run", "00", "--output", tmp_path / "file" / "out")
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
 
@@ -119,12 +132,12 @@ def test_a_failing_notebook_is_exit_code_1_and_an_index_all_the_same(lifecycle, 
     assert (tmp_path / "out" / "index.html").is_file()
 
 
-def test_check_names_each_finding_and_ends_with_1(lifecycle, tmp_path):
+def test_check_names_each_finding_and_ends_with_1(lifecycle_here, tmp_path):
     store(tmp_path / "notebooks", lambda notebook: notebook.cells.pop())
-    done = lifecycle("check", "--notebooks", tmp_path / "notebooks")
+    done = lifecycle_here("check", "--notebooks", tmp_path / "notebooks")
     assert done.returncode == 1
     assert "end in words" in done.stdout
-    assert lifecycle("check").returncode == 0
+    assert lifecycle_here("check").returncode == 0
 
 
 def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(lifecycle):
@@ -169,7 +182,7 @@ def ask(server, page):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    store(tmp_path / "notebooks", with_code("import time\ntime.sleep(8)"))
+    store(tmp_path / "notebooks", with_code("import time\ntime.sleep(3)"))
     command = [sys.executable, "-m", "helpers.course.cli", "run", "--notebooks"]
     command += [tmp_path / "notebooks", "--output", tmp_path / "out"]
     child = subprocess.Popen(

@@ -3,17 +3,11 @@
 The stored outputs themselves are compared cell by cell by nbval, which collects `notebooks/`.
 """
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, type_lifecycle
-from offline import cannot_cut_off, run_cut_off
+from conftest import ROOT, told_figures, type_lifecycle
 
 from helpers.course.rules import findings
 from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
@@ -29,14 +23,6 @@ NOTEBOOKS = all_notebooks(ROOT / "notebooks")
 STEMS = [path.stem for path in NOTEBOOKS]
 
 
-def figures(output: Path) -> dict[str, dict]:
-    """Return what each notebook's sentences told, by stem."""
-    rows = json.loads((output / "summary.json").read_text(encoding="utf-8"))
-    assert [row["notebook"] for row in rows] == STEMS
-    assert [row["error"] for row in rows] == [""] * len(STEMS)
-    return {row["notebook"]: row["figures"] for row in rows}
-
-
 @pytest.fixture(scope="module")
 def with_defaults(tmp_path_factory):
     """The whole course through papermill, as `run.py course` runs it."""
@@ -44,15 +30,6 @@ def with_defaults(tmp_path_factory):
     done = type_lifecycle("run", "--output", output, cwd=output)
     assert done.returncode == 0, done.stdout + done.stderr
     return output
-
-
-@pytest.fixture(scope="module")
-def on_the_real_file(tmp_path_factory, telco_csv):
-    """The very same notebooks on IBM's customers."""
-    output = tmp_path_factory.mktemp("real")
-    done = type_lifecycle("run", "-p", "TELCO_CSV", telco_csv, "--output", output, cwd=output)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return figures(output)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
@@ -86,14 +63,14 @@ def test_each_notebook_shows_at_least_one_picture(path):
 
 
 def test_papermill_runs_the_whole_course_to_one_index(with_defaults):
-    assert set(figures(with_defaults)) == set(STEMS)
+    assert set(told_figures(with_defaults)) == set(STEMS)
     index = (with_defaults / "index.html").read_text(encoding="utf-8")
     assert f"{len(STEMS)} of {len(STEMS)} notebooks ran to their end" in index
     assert index.count("<img alt=") == len(STEMS)
 
 
 def test_papermill_tells_the_same_figures_as_the_stored_outputs(with_defaults):
-    run = figures(with_defaults)
+    run = told_figures(with_defaults)
     for path in NOTEBOOKS:
         stored = {}
         for cell in nbformat.read(path, as_version=4).cells:
@@ -103,70 +80,6 @@ def test_papermill_tells_the_same_figures_as_the_stored_outputs(with_defaults):
         for name, value in stored.items():
             same = pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
             assert run[path.stem][name] == same, f"{path.stem}: {name}"
-
-
-def test_fast_runs_need_no_network_and_ask_for_no_host_name(tmp_path):
-    """With the network cut off beside a sink for host names, where this machine allows it."""
-    command = [sys.executable, "-m", "helpers.course.cli", "run", "--fast", "--output", tmp_path]
-    reason = cannot_cut_off()
-    if reason:
-        done, asked = subprocess.run(command, cwd=tmp_path, check=False, timeout=600), None
-    else:
-        done, asked = run_cut_off([*map(str, command)], cwd=tmp_path, timeout=600)
-    assert done.returncode == 0, done
-    told = figures(tmp_path)
-    assert told["00_the_lifecycle"]["rows"] == 1_000
-    if reason:
-        pytest.skip(f"ran, but not cut off from the network: {reason}")
-    assert asked == []
-
-
-def test_the_sink_notices_a_program_that_asks_for_a_name():
-    reason = cannot_cut_off()
-    if reason:
-        pytest.skip(reason)
-    asks = "import socket\ntry: socket.getaddrinfo('telemetry.example', 443)\nexcept OSError: pass"
-    done, asked = run_cut_off([sys.executable, "-c", asks], timeout=60)
-    assert done.returncode == 0, done
-    assert "telemetry.example" in asked
-
-
-# What is known of the real file: counted by hand there, or measured independently of this code.
-
-
-def test_on_the_real_file_the_counts_are_those_of_the_file(on_the_real_file):
-    told = on_the_real_file
-    assert told["02a_collect_records"]["rows"] == 7_043
-    assert told["02a_collect_records"]["refused"] == 0
-    assert told["02a_collect_records"]["left"] == 1_869
-    assert told["03a_transform"]["explained"] == 11
-    assert told["03a_transform"]["quarantined"] == 0
-    assert told["01_problem_definition"]["churn_share"] == pytest.approx(0.2654, abs=0.0001)
-
-
-def test_on_the_real_file_the_model_is_as_good_as_such_models_are(on_the_real_file):
-    # Repeated cross-validation on this file gives 0.845 with a spread of 0.012 over the folds;
-    # one split, trained on three fifths of the customers, may lie two spreads away.
-    told = on_the_real_file["04a_churn_models"]
-    assert told["auc_cv"] == pytest.approx(0.845, abs=0.012)
-    assert told["auc"] == pytest.approx(0.845, abs=0.024)
-
-
-def test_on_the_real_file_the_money_is_what_it_is_known_to_be(on_the_real_file):
-    told = on_the_real_file["01_problem_definition"]
-    # 1,869 leavers x 30 % x 500 EUR less 7,043 calls x 20 EUR is 19,805 EUR per 1,000;
-    # perfect knowledge saves the needless calls: 1,869 x 130 EUR is 34,498.
-    assert told["dream"] == pytest.approx(34_498, abs=1)
-    assert told["p"] == pytest.approx(20 / 150, abs=1e-6)
-
-
-def test_on_the_real_file_accuracy_falls_and_retraining_does_not_help(on_the_real_file):
-    told = on_the_real_file["06_monitor"]
-    # Measured independently: 0.854 before, 0.707 in production, 0.710 after retraining.
-    assert told["before"] == pytest.approx(0.854, abs=0.002)
-    assert told["old"] == pytest.approx(0.707, abs=0.002)
-    assert told["new"] == pytest.approx(0.710, abs=0.005)
-    assert abs(told["errors"]) < 2
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
