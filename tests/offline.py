@@ -7,6 +7,7 @@ those find no way out of the namespace.
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -42,13 +43,19 @@ shift 5
 """
 
 
+# Who is not root becomes root of the namespace only, where the system allows that.
+UNSHARE = ["unshare", "--net", "--mount"]
+if hasattr(os, "geteuid") and os.geteuid() != 0:
+    UNSHARE.append("--map-root-user")
+
+
 def cannot_cut_off() -> str:
     """Return why the network cannot be cut off here, or an empty text."""
     for tool in ("unshare", "ip", "mount", "bash"):
         if shutil.which(tool) is None:
             return f"the program {tool} is missing"
     tried = subprocess.run(
-        ["unshare", "-n", "-m", "true"], capture_output=True, text=True, check=False, timeout=30
+        [*UNSHARE, "true"], capture_output=True, text=True, check=False, timeout=30
     )
     return f"unshare: {tried.stderr.strip()}" if tried.returncode else ""
 
@@ -63,7 +70,7 @@ def run_cut_off(command: list[str], **options) -> tuple[subprocess.CompletedProc
         names.touch()
         ready.touch()
         resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-        sandbox = ["unshare", "-n", "-m", "bash", "-c", SCRIPT, "cut-off", str(resolver)]
+        sandbox = [*UNSHARE, "bash", "-c", SCRIPT, "cut-off", str(resolver)]
         sandbox += [sys.executable, SINK, str(names), str(ready)]
         done = subprocess.run(
             [*sandbox, *command], capture_output=True, text=True, check=False, **options

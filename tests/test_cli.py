@@ -181,12 +181,18 @@ def ask(server, page):
         return json.load(answer)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     store(tmp_path / "notebooks", with_code("import time\ntime.sleep(3)"))
     command = [sys.executable, "-m", "helpers.course.cli", "run", "--notebooks"]
     command += [tmp_path / "notebooks", "--output", tmp_path / "out"]
     child = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        list(map(str, command)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell would hand down a deaf ear for Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not (tmp_path / "out" / ".work").exists() and time.monotonic() < deadline:
