@@ -13,12 +13,12 @@ import pytest
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
 from helpers.course.shelf import all_notebooks
-from helpers.course.silence import silence
+from helpers.course.silence import silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
 
 silence()
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # test workers side by side, one core each
+steady()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 import rich_click as click
 
 from helpers.course import BadInput
-from helpers.course.silence import silence
+from helpers.course.silence import silence, steady
 
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
@@ -308,8 +308,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # an old console may lack the signs
     silence()
-    # Kernels run side by side: one core each, or their linear algebra fights for the same cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    steady()
     try:
         app()
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""Nothing here phones home: every telemetry switch of the field's libraries, set in one place."""
+"""What every kernel inherits: no telemetry, one core each, no complaint of a bare sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SWITCHES = {
 
 
 def silence() -> None:
-    """Set every switch for this process and the kernels it starts.
+    """Set every telemetry switch for this process and the kernels it starts.
 
     Examples
     --------
@@ -28,3 +28,23 @@ def silence() -> None:
     '1'
     """
     os.environ.update(SWITCHES)
+
+
+def steady() -> None:
+    """Let kernels run side by side, one core each, and start quietly in a bare sandbox.
+
+    Examples
+    --------
+    >>> steady()
+    >>> "OMP_NUM_THREADS" in os.environ
+    True
+    """
+    # Two kernels with two threads each would fight for two cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        import multiprocessing.synchronize
+
+        multiprocessing.synchronize.Lock(ctx=multiprocessing.get_context())
+    except (ImportError, OSError):
+        # No shared memory, as in a chroot: scikit-learn would warn at every import.
+        os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
