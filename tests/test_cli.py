@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import pytest
+from filelock import FileLock
 from miniature import store, with_code
 
 from helpers.course.silence import SWITCHES
@@ -122,6 +123,25 @@ def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(
     done = lifecycle_here("run", "00", "--output", tmp_path / "file" / "out")
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
+
+
+def test_a_run_never_writes_over_the_lessons(lifecycle_here, tmp_path):
+    path = store(tmp_path / "notebooks")
+    before = path.read_bytes()
+    for output in (path.parent, path.parent / "inside"):
+        done = lifecycle_here("run", "--notebooks", path.parent, "--output", output)
+        assert done.returncode == 2
+        assert "is the folder of the lessons themselves" in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_second_run_into_the_same_folder_is_kept_out(lifecycle_here, tmp_path):
+    store(tmp_path / "notebooks")
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"):
+        done = lifecycle_here("run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "Another run is writing to" in done.stderr
 
 
 def test_a_failing_notebook_is_exit_code_1_and_an_index_all_the_same(lifecycle, tmp_path):

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import helpers
-from helpers.course.shelf import all_notebooks, question_of, read_notebook
+from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKS = {
@@ -76,8 +76,11 @@ def test_every_library_that_the_code_imports_is_asked_for():
     }
     provided |= {"rich_click": "rich-click", "traitlets": "ipykernel", "click": "rich-click"}
     asked = {Requirement(text).name for text in PROJECT["dependencies"]}
-    for path in (ROOT / "helpers").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    sources = {p: p.read_text(encoding="utf-8") for p in (ROOT / "helpers").rglob("*.py")}
+    for path in all_notebooks(ROOT / "notebooks"):
+        sources[path] = "\n".join(cell.source for cell in code_cells(read_notebook(path)))
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in {module.split(".")[0] for module in modules} - sys.stdlib_module_names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -126,12 +127,12 @@ def run(
     known = {path.stem: read_parameters(read_notebook(path), path.stem) for path in paths}
     values = choose_values(known, list(parameters), fast)
     check_files(values)
-    output = _writable(output)
+    output = _writable(output, where)
 
     from helpers.course.pages import write_pages
     from helpers.course.run import Result, count_cells, run_notebooks
 
-    with _bar(total=count_cells(paths)) as bar:
+    with _only_writer(output), _bar(total=count_cells(paths)) as bar:
 
         def report(result: Result) -> None:
             mark = "✓" if result.passed else "✗"
@@ -147,7 +148,7 @@ def run(
                 "\nlifecycle: stopped. To go on, add --resume to the same command.", err=True
             )
             raise SystemExit(130) from None
-    index = write_pages(results, output)
+        index = write_pages(results, output)
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
     click.echo(f"Results and pictures: {os.path.relpath(index)}")
@@ -289,8 +290,14 @@ def _bar(total):
     )
 
 
-def _writable(output):
+def _writable(output, notebooks):
     """Return the output folder, made if need be, or stop before anything runs."""
+    output = output.expanduser().resolve()
+    if output == notebooks or notebooks in output.parents:
+        raise BadInput(
+            f"{output} is the folder of the lessons themselves, which a run must not overwrite. "
+            "Choose another one with --output, such as runs/mine."
+        )
     try:
         output.mkdir(parents=True, exist_ok=True)
         probe = output / ".writable"
@@ -300,7 +307,26 @@ def _writable(output):
         raise BadInput(
             f"{output} cannot be written ({error.strerror}). Choose a folder with --output."
         ) from error
-    return output.resolve()
+    return output
+
+
+@contextlib.contextmanager
+def _only_writer(output):
+    """Keep a second run out of the folder; a killed run leaves no lock behind."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(output / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BadInput(
+            f"Another run is writing to {output}. Wait for it, or choose another folder with "
+            "--output."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def main() -> None:

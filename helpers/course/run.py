@@ -103,7 +103,8 @@ def run_notebooks(
             for future in as_completed(waiting):
                 result = future.result()
                 results[result.notebook] = result
-                _write_summary(output, [results[p.stem] for p in notebooks if p.stem in results])
+                known = done | results  # what an earlier run passed is not forgotten on the way
+                _write_summary(output, [known[p.stem] for p in notebooks if p.stem in known])
                 on_result(result)
         except BaseException:
             pool.shutdown(cancel_futures=True)
