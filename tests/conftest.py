@@ -13,12 +13,13 @@ import pytest
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
 from helpers.course.shelf import all_notebooks
-from helpers.course.silence import silence, steady
+from helpers.course.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
 
 silence()
 steady()
+plain_kernels()
 
 
 @pytest.fixture(scope="session")

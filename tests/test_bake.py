@@ -61,3 +61,19 @@ def test_what_differs_from_run_to_run_is_dropped_and_what_a_reader_needs_is_kept
     assert set(normalised.metadata) == {"kernelspec", "language_info"}
     assert cell(normalised, "look").metadata == {"tags": ["headline"], "nbgrader": {"grade": True}}
     assert as_text(normalised).endswith("}\n")
+
+
+def test_a_users_own_settings_do_not_change_what_is_stored(tmp_path, lifecycle):
+    path = store(tmp_path / "notebooks", with_code("ROWS\nROWS * 2"))
+    assert lifecycle("bake", "--notebooks", path.parent).returncode == 0
+    profile = tmp_path / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    (profile / "startup" / "00.py").write_text("print('hello from my own settings')")
+    settings = "c = get_config()\nc.InteractiveShell.ast_node_interactivity = 'all'\n"
+    (profile / "ipython_kernel_config.py").write_text(settings)
+    kernel = tmp_path / "share" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["/nowhere"], "display_name": "x"}')
+    own = {"IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_PATH": str(tmp_path / "share")}
+    done = lifecycle("bake", "--check", "--notebooks", path.parent, env=own)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -131,8 +131,46 @@ def test_a_run_never_writes_over_the_lessons(lifecycle_here, tmp_path):
     for output in (path.parent, path.parent / "inside"):
         done = lifecycle_here("run", "--notebooks", path.parent, "--output", output)
         assert done.returncode == 2
-        assert "is the folder of the lessons themselves" in done.stderr
+        assert "is a folder of lessons, which a run must not overwrite" in done.stderr
     assert path.read_bytes() == before
+
+
+def test_a_folder_of_other_notebooks_is_not_written_to(lifecycle_here, tmp_path):
+    other = store(tmp_path / "mine", stem="my_own")
+    store(tmp_path / "notebooks")
+    done = lifecycle_here("run", "--notebooks", tmp_path / "notebooks", "-o", other.parent)
+    assert done.returncode == 2
+    assert "is a folder of lessons" in done.stderr
+
+
+def test_a_file_without_a_group_that_the_lessons_compare_is_refused(
+    lifecycle_here, tmp_path, telco_csv
+):
+    rows = telco_csv.read_text(encoding="utf-8").splitlines(keepends=True)
+    path = tmp_path / "no_checks.csv"
+    path.write_text("".join(row for row in rows if "Electronic check" not in row))
+    done = lifecycle_here("run", "06", "-p", "TELCO_CSV", path, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert (
+        "no_checks.csv: the customers PaymentMethod 'Electronic check' hold only 0" in done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "-p", "SEED", "1", "-p", "SEED", "2"], "-p SEED is given 2 times"),
+        (["run", "--output", ""], "it is empty"),
+        (["run", "-p", "TELCO_CSV", "~nobody_of_that_name/x.csv"], "leads nowhere"),
+        (["run", "-p", "TELCO_CSV", "x" * 5000], "is no path"),
+        (["run", "-p", "TELCO_CSV", "/dev/null"], "no ordinary file"),
+        (["data", "telco", "--into", "nowhere", "--url", "ftp://x"], "is no address to fetch from"),
+    ],
+)
+def test_odd_input_is_refused_in_one_sentence_too(lifecycle_here, words, expected):
+    done = lifecycle_here(*words)
+    assert done.returncode == 2
+    assert expected in done.stderr
 
 
 def test_a_second_run_into_the_same_folder_is_kept_out(lifecycle_here, tmp_path):

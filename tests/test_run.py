@@ -134,3 +134,25 @@ def test_a_kill_loses_only_what_was_running(shelf, tmp_path):
     results = run(shelf, tmp_path, resume=True, on_cell=seen.append)
     assert all(result.passed for result in results)
     assert set(seen) == {"01_sleeper"}, "what had passed before the kill is not run again"
+
+
+def test_a_resumed_part_does_not_forget_the_rest(shelf, tmp_path):
+    first = store(shelf, stem="00_the_lifecycle")
+    store(shelf, stem="01_second")
+    run(shelf, tmp_path)
+    run_notebooks([first], {}, tmp_path / "out", resume=True)
+    assert [row["notebook"] for row in summary(tmp_path)] == ["00_the_lifecycle", "01_second"]
+
+
+def test_resume_runs_again_what_lost_its_files(shelf, tmp_path):
+    def spoil(notebook):
+        cell(notebook, "parameters").source = 'RUNS_FOLDER = "../runs/x"  # where to write'
+        cell(notebook, "look").source = "import os\nos.makedirs(RUNS_FOLDER)"
+        cell(notebook, "back").source = "True"
+
+    store(shelf, spoil)
+    run(shelf, tmp_path)
+    files = tmp_path / "out" / "files" / "00_the_lifecycle"
+    files.rmdir()
+    run(shelf, tmp_path, resume=True)
+    assert files.is_dir()

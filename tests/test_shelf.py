@@ -23,7 +23,8 @@ def folder(tmp_path):
         (["notebooks/04a_churn_models.ipynb"], ["04a_churn_models"]),
     ],
 )
-def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems):
+def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems, monkeypatch):
+    monkeypatch.chdir(folder.parent)
     assert [path.stem for path in pick_notebooks(folder, names)] == stems
 
 
@@ -62,3 +63,16 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(BadInput, match="x.ipynb cannot be read as a notebook") as refused:
         read_notebook(path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_path_to_another_copy_is_not_taken_for_the_one_here(folder, tmp_path):
+    other = store(tmp_path / "copy", stem="04a_churn_models")
+    with pytest.raises(BadInput, match="is none of the 3 notebooks .* --notebooks"):
+        pick_notebooks(folder, [str(other)])
+
+
+def test_the_marks_of_a_merge_conflict_are_named(tmp_path):
+    path = store(tmp_path)
+    path.write_text(path.read_text().replace("[", "\n<<<<<<< HEAD\n[", 1))
+    with pytest.raises(BadInput, match="marks of a merge conflict; resolve it"):
+        read_notebook(path)

@@ -61,7 +61,7 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
         timeout=CELL_TIMEOUT_S,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],
+        extra_arguments=["--log-level=CRITICAL"],
         record_timing=False,
         coalesce_streams=True,
     )
@@ -69,7 +69,7 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
         client.execute()
     except CellExecutionError as error:
         raise BakeFailed(f"{path.name}: {error.ename}: {error.evalue}") from error
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, DeadKernelError, RuntimeError, OSError) as error:
         raise BakeFailed(f"{path.name}: {str(error).splitlines()[0]}") from error
     if any(cell.execution_count is None for cell in code_cells(notebook)):
         raise BakeFailed(f"{path.name}: a cell ended the kernel, so the cells after it never ran")

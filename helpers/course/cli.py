@@ -13,8 +13,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from helpers.course import BadInput
-from helpers.course.silence import silence, steady
+from helpers.course import BadInput, absolute
+from helpers.course.silence import plain_kernels, silence, steady
 
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
@@ -130,7 +130,9 @@ def run(
     output = _writable(output, where)
 
     from helpers.course.pages import write_pages
-    from helpers.course.run import Result, count_cells, run_notebooks
+    from helpers.course.run import Result, count_cells, kept_results, run_notebooks
+
+    plain_kernels()
 
     with _only_writer(output), _bar(total=count_cells(paths)) as bar:
 
@@ -148,7 +150,7 @@ def run(
                 "\nlifecycle: stopped. To go on, add --resume to the same command.", err=True
             )
             raise SystemExit(130) from None
-        index = write_pages(results, output)
+        index = write_pages(kept_results(output), output)
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
     click.echo(f"Results and pictures: {os.path.relpath(index)}")
@@ -167,6 +169,7 @@ def bake(notebooks: tuple[str, ...], check: bool, jobs: int, folder: Path | None
     from helpers.course.shelf import find_folder, pick_notebooks
 
     paths = pick_notebooks(find_folder(folder), list(notebooks))
+    plain_kernels()
     try:
         differing = bake_all(paths, jobs, check)
     except BakeFailed as error:
@@ -292,10 +295,11 @@ def _bar(total):
 
 def _writable(output, notebooks):
     """Return the output folder, made if need be, or stop before anything runs."""
-    output = output.expanduser().resolve()
-    if output == notebooks or notebooks in output.parents:
+    output = absolute(output)
+    strange = any(output.glob("*.ipynb")) and not (output / "summary.json").is_file()
+    if output == notebooks or notebooks in output.parents or strange:
         raise BadInput(
-            f"{output} is the folder of the lessons themselves, which a run must not overwrite. "
+            f"{output} is a folder of lessons, which a run must not overwrite. "
             "Choose another one with --output, such as runs/mine."
         )
     try:
@@ -331,7 +335,7 @@ def _only_writer(output):
 
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # an old console may lack the signs
     silence()
     steady()
@@ -341,13 +345,12 @@ def main() -> None:
         click.echo(f"lifecycle: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        click.echo(
-            "lifecycle: the disk is full. What had finished is kept: free some space, then go on "
-            "with the same command and --resume.",
-            err=True,
-        )
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = "the disk is full. What had finished is kept: free some space, then go on with "
+            what += "the same command and --resume."
+        else:
+            what = f"{error.filename or 'a file'}: {error.strerror or error}. Check who may write."
+        click.echo(f"lifecycle: {what}", err=True)
         sys.exit(1)
 
 

@@ -110,7 +110,7 @@ def _kernel(start):
 
     try:
         manager, client = start_new_kernel(
-            kernel_name="python3", startup_timeout=60, extra_arguments=["--log-level=ERROR"]
+            kernel_name="python3", startup_timeout=60, extra_arguments=["--log-level=CRITICAL"]
         )
     except (RuntimeError, OSError) as error:
         return Finding("kernel python3", "missing", f"does not start: {error}", fix)
@@ -128,15 +128,20 @@ def _kernel(start):
 
 def _notebooks():
     """Count the notebooks of the checkout, if this is one."""
-    from helpers.course.shelf import all_notebooks, find_folder
+    from helpers.course.shelf import all_notebooks, find_folder, read_notebook
 
     try:
-        count = len(all_notebooks(find_folder()))
+        paths = all_notebooks(find_folder())
     except BadInput:
         return Finding(
             "notebooks", "optional", "none here", "run this inside your checkout of the project"
         )
-    return Finding("notebooks", "ok", f"{count} lessons")
+    for path in paths:
+        try:
+            read_notebook(path)
+        except BadInput as error:
+            return Finding("notebooks", "missing", str(error), f"git checkout -- {path.name}")
+    return Finding("notebooks", "ok", f"{len(paths)} lessons")
 
 
 def _disk():

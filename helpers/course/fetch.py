@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.course import BadInput, absolute
 from helpers.files import sha256_of
 
 
@@ -50,7 +51,7 @@ class FetchFailed(RuntimeError):
 def data_folder(root: Path) -> Path:
     """Return where data files are kept: `LIFECYCLE_DATA` when set, else `data/` in `root`."""
     named = os.environ.get("LIFECYCLE_DATA")
-    return Path(named).expanduser() if named else root / "data"
+    return absolute(named) if named else root / "data"
 
 
 def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path, bool]:
@@ -72,7 +73,11 @@ def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path,
         If the source cannot be reached, breaks off, or sends something else. A file that was
         there before is untouched, whatever it held.
     """
+    if not file.url.startswith(("https://", "http://")):
+        raise BadInput(f"{file.url} is no address to fetch from; one that starts with https:// is.")
     path = folder / file.name
+    if path.is_dir():
+        raise FetchFailed(f"{path} is a folder. Move it away, then try again.")
     if path.is_file():
         if sha256_of(path) == file.sha256:
             return path, False

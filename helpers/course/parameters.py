@@ -14,12 +14,11 @@ import json
 import re
 import tokenize
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
-from helpers.course import BadInput
+from helpers.course import BadInput, absolute
 from helpers.course.shelf import has_tag
 
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?"
@@ -128,7 +127,10 @@ def choose_values(
     BadInput
         If no notebook has a name, or a value has the wrong type or is out of range.
     """
-    for name, _ in given:
+    names = [name for name, _ in given]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"-p {name} is given {names.count(name)} times. Give it once.")
         if not any(name in own for own in parameters.values()):
             known = sorted({known for own in parameters.values() for known in own})
             near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
@@ -174,7 +176,7 @@ Type for example: -p SEED 7
             f"{text}. Type for example: -p {parameter.name} {_typed(parameter.default)}"
         )
     if parameter.is_path and value:
-        value = str(Path(value).expanduser().resolve())
+        value = str(absolute(value))
     return value
 
 

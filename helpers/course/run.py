@@ -81,7 +81,7 @@ def run_notebooks(
     One result a notebook, in the given order.
     """
     output.mkdir(parents=True, exist_ok=True)
-    done = {result.notebook: result for result in _kept_results(output)} if resume else {}
+    done = {result.notebook: result for result in kept_results(output)} if resume else {}
     code = _fingerprint_of_helpers()
     _register_engine()
     results: dict[str, Result] = {}
@@ -91,7 +91,7 @@ def run_notebooks(
         inject = dict(values.get(path.stem, {}))
         key = sha256_of(code + _source_of(notebook) + _inputs_of(inject))[:16]
         kept = done.get(path.stem)
-        if kept and kept.passed and kept.key == key and (output / path.name).is_file():
+        if kept and kept.passed and kept.key == key and _is_there(kept, output):
             return kept
         result = _run_one(path, notebook, inject, output, on_cell)
         result.key = key
@@ -104,7 +104,7 @@ def run_notebooks(
                 result = future.result()
                 results[result.notebook] = result
                 known = done | results  # what an earlier run passed is not forgotten on the way
-                _write_summary(output, [known[p.stem] for p in notebooks if p.stem in known])
+                _write_summary(output, [known[stem] for stem in sorted(known)])
                 on_result(result)
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -162,7 +162,7 @@ def _execute(path, executed, inject, on_cell):
             cwd=path.parent,
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT_S,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
             on_cell=lambda: on_cell(path.stem),
         )
         # papermill calls it a success when a cell ends the kernel: look for cells that never ran.
@@ -221,8 +221,14 @@ def _write_summary(output, results):
     write_whole(output / SUMMARY, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
-def _kept_results(output):
-    """Return the results of an earlier run in `output`; none when the summary is damaged."""
+def _is_there(kept, output):
+    """Return whether what a notebook made in an earlier run is still in place."""
+    files = kept.parameters.get("RUNS_FOLDER")
+    return (output / f"{kept.notebook}.ipynb").is_file() and (not files or Path(files).is_dir())
+
+
+def kept_results(output: Path) -> list[Result]:
+    """Return the results noted in `output`, by notebook; none when the summary is damaged."""
     try:
         rows = json.loads((output / SUMMARY).read_text(encoding="utf-8"))
         return [Result(**row) for row in rows]

@@ -10,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 import helpers
-from helpers.course import BadInput
+from helpers.course import BadInput, absolute
 
 FIRST = "00_the_lifecycle.ipynb"
 
@@ -33,7 +33,7 @@ def find_folder(given: Path | None = None) -> Path:
             raise BadInput(
                 f"Notebooks (*.ipynb) were expected in {given}, but there are none. Check --notebooks."
             )
-        return given.resolve()
+        return absolute(given)
     here = Path.cwd()
     for above in [here, *here.parents, Path(helpers.__file__).resolve().parents[1]]:
         if (above / "notebooks" / FIRST).is_file():
@@ -68,6 +68,11 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
     picked = set()
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
+        if Path(name).parent != Path() and absolute(name).with_suffix(".ipynb") not in known:
+            raise BadInput(
+                f"{name} is none of the {len(known)} notebooks in {folder}. Name their own folder "
+                "with --notebooks."
+            )
         fitting = [path for path in known if path.stem == stem] or [
             path for path in known if stem and path.stem.startswith(stem)
         ]
@@ -89,6 +94,8 @@ def read_notebook(path: Path) -> NotebookNode:
         If the file is no notebook of format 4.5 or later.
     """
     try:
+        if "\n<<<<<<< " in path.read_text(encoding="utf-8"):
+            raise ValueError("it holds the marks of a merge conflict; resolve it, then bake it")
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
     except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError) as error:

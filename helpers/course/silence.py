@@ -1,8 +1,11 @@
-"""What every kernel inherits: no telemetry, one core each, no complaint of a bare sandbox."""
+"""What every kernel inherits: no telemetry, one core each, nobody's personal settings."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 
 SWITCHES = {
     "DO_NOT_TRACK": "1",
@@ -48,3 +51,21 @@ def steady() -> None:
     except (ImportError, OSError):
         # No shared memory, as in a chroot: scikit-learn would warn at every import.
         os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
+
+
+def plain_kernels() -> None:
+    """Let kernels start as on a fresh machine: with this Python, without personal settings.
+
+    A start-up file or a kernel of the user's own would change what a lesson shows.
+
+    Examples
+    --------
+    >>> plain_kernels()
+    >>> os.listdir(os.environ["IPYTHONDIR"])
+    []
+    """
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ.pop("JUPYTER_PATH", None)
+    folder = tempfile.mkdtemp(prefix="lifecycle-ipython-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["IPYTHONDIR"] = folder

@@ -80,8 +80,14 @@ def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
 
 def _read_bytes(path):
     """Return the file's bytes, or say why they cannot be had."""
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
+    try:
+        ordinary = path.is_file()
+    except OSError as error:  # a name that is too long, say
+        raise ValueError(f"{str(path)[:60]}... is no path: {error.strerror}. Check it.") from error
+    if not ordinary:
+        found = "nothing"
+        if path.exists():
+            found = "a folder" if path.is_dir() else "no ordinary file"
         raise ValueError(
             f"A CSV file of customers was expected at {path}, but {found} is there. "
             "Check the path, or fetch the public file with: lifecycle data telco"
