@@ -1,0 +1,175 @@
+"""What nobody in the operator's business can know; for graders, tests and the reveal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers.checks import require_columns
+from helpers.problem import Offer
+from helpers.worlds import operator_people as crowd
+from helpers.worlds.operator import MONTHS, SUCCESS_SHARE, Operator
+
+OFFER = Offer(worth_eur=500, success_share=SUCCESS_SHARE, cost_eur=20)
+
+
+class OperatorTruth:
+    """The truth behind an `Operator`: why customers leave, and what the best policy earns.
+
+    Nothing is changed by asking. Each answer about a month holds for the customers that the world
+    has in that month, so months played and the next one can be asked about.
+
+    Parameters
+    ----------
+    operator : the world.
+
+    Examples
+    --------
+    >>> world = Operator(subscribers=200, seed=7)
+    >>> truth = OperatorTruth(world)
+    >>> truth.drift().loc[4, "cause"]
+    'competitor'
+    >>> truth.expected_profit(1, truth.oracle(1)) >= truth.expected_profit(1, truth.oracle(1).assign(call=True))
+    True
+    """
+
+    def __init__(self, operator: Operator):
+        self._world = operator
+
+    def customers(self, month: int) -> pd.DataFrame:
+        """Return what each customer is about to do in `month`.
+
+        Returns
+        -------
+        One row a customer: `customerID`, `churn_probability` (without a call), `would_leave` (what
+        happens without a call; missing for the month not yet played), `reachable` (a number is on
+        file).
+
+        Raises
+        ------
+        ValueError
+            If the month lies beyond the next one to play.
+        """
+        world = self._world
+        if month in world._past:
+            past = world._past[month]
+            columns = ["churn_probability", "would_leave", "reachable"]
+            return pd.DataFrame(
+                {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
+            )
+        if month != world._month + 1 or month > MONTHS:
+            last = min(world._month + 1, MONTHS)
+            raise ValueError(
+                f"The truth is there for months 1 to {last}; got {month!r}. "
+                "Play the months before it first."
+            )
+        people = world._people
+        ids = crowd.customer_ids(people["row"], world.seed)
+        return pd.DataFrame(
+            {
+                "customerID": pd.array(ids, dtype="str"),
+                "churn_probability": crowd.churn_probability(people, month),
+                "would_leave": pd.array([pd.NA] * len(ids), dtype="boolean"),
+                "reachable": people["reachable"],
+            }
+        )
+
+    def drift(self) -> pd.DataFrame:
+        """Return the drift schedule: one row a month, 1 to 12, with the logits that are added.
+
+        Returns
+        -------
+        `cause`, `kind` and the change against the history: `all_logit`, `monthly_logit`
+        (month-to-month contracts), and for longer contracts `bound_dsl_logit`,
+        `bound_fiber_logit`, `bound_offline_logit`.
+        """
+        months = pd.RangeIndex(1, MONTHS + 1, name="month")
+        moved = months.to_numpy() >= crowd.COMPETITOR_MONTH
+        dsl, fiber, offline = crowd.BOUGHT_OUT
+        return pd.DataFrame(
+            {
+                "cause": np.where(moved, "competitor", "none"),
+                "kind": np.where(moved, "concept drift", "none"),
+                "all_logit": crowd.CALM,
+                "monthly_logit": crowd.LEFT_ALONE * moved,
+                "bound_dsl_logit": dsl * moved,
+                "bound_fiber_logit": fiber * moved,
+                "bound_offline_logit": offline * moved,
+            },
+            index=months,
+        )
+
+    def expected_accuracy(
+        self, month: int, predicted: pd.DataFrame, threshold: float = 0.5
+    ) -> float:
+        """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).
+
+        Returns
+        -------
+        Share from 0.0 to 1.0 of the customers of the month, were nobody called.
+        """
+        leaves, truth = self._predicted(month, predicted, threshold)
+        chance = truth["churn_probability"].to_numpy()
+        return float(np.where(leaves, chance, 1 - chance).mean())
+
+    def accuracy(self, month: int, predicted: pd.DataFrame, threshold: float = 0.5) -> float:
+        """Return the accuracy of `predicted` against what a month played would have brought.
+
+        Returns
+        -------
+        Share from 0.0 to 1.0: what the customers would have done, had nobody called.
+        """
+        leaves, truth = self._predicted(month, predicted, threshold)
+        if truth["would_leave"].isna().any():
+            raise ValueError(f"Month {month} has not been played, so there is nothing to compare.")
+        return float((leaves == truth["would_leave"].to_numpy(dtype=bool)).mean())
+
+    def best_accuracy(self, month: int) -> float:
+        """Return the accuracy to expect of who knows every probability: no model beats it."""
+        chance = self.customers(month)["churn_probability"].to_numpy()
+        return float(np.maximum(chance, 1 - chance).mean())
+
+    def expected_profit(self, month: int, decisions: pd.DataFrame, offer: Offer = OFFER) -> float:
+        """Return the profit to expect of `decisions` (`customerID`, `call`) in that month.
+
+        Returns
+        -------
+        Euro per 1,000 customers, of that month alone.
+        """
+        truth = self.customers(month)
+        called = _aligned(truth, decisions, "call").astype(bool)
+        return float(np.where(called, _gains(truth, offer), 0.0).mean() * 1000)
+
+    def oracle(self, month: int, offer: Offer = OFFER) -> pd.DataFrame:
+        """Return the decisions that nobody can beat in that month: call where it pays.
+
+        Returns
+        -------
+        `customerID`, `churn_probability`, `call`, as `decide` returns them.
+        """
+        truth = self.customers(month)
+        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth, offer) > 0)
+
+    def _predicted(self, month, predicted, threshold):
+        """Return who is predicted to leave, and the truth, in the same order."""
+        truth = self.customers(month)
+        return _aligned(truth, predicted, "churn_probability") >= threshold, truth
+
+
+def _aligned(truth, table, column):
+    """Return `column` of `table` in the order of the customers of `truth`."""
+    require_columns(table, "the table", ["customerID", column])
+    place = pd.Index(table["customerID"]).get_indexer(truth["customerID"])
+    if (place < 0).any() or len(table) != len(truth):
+        raise ValueError(
+            f"One row for each of the {len(truth):,} customers of the month was expected; got "
+            f"{len(table):,} rows, and {int((place < 0).sum()):,} customers are without one. "
+            "Pass a row for everybody and nobody else."
+        )
+    return table[column].to_numpy()[place]
+
+
+def _gains(truth, offer):
+    """Return what calling each customer brings on average, in euro."""
+    saved = truth["churn_probability"] * truth["reachable"] * SUCCESS_SHARE
+    return saved.to_numpy() * offer.worth_eur - offer.cost_eur
