@@ -186,7 +186,7 @@ def links_lead_somewhere(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def no_machine_paths(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """No output shows where on somebody's machine it was made."""
-    pattern = re.compile(r"(/home/|/root/|/Users/|/tmp/|[A-Z]:\\\\?Users)")
+    pattern = re.compile(r"(/(?:home|root|Users|tmp)/|[A-Z]:\\\\?Users)")
     for number, cell in enumerate(code_cells(notebook), start=1):
         for output in cell.outputs:
             data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
