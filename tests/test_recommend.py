@@ -1,0 +1,122 @@
+"""`helpers.training.recommend`: bestsellers of the categories and brands that a customer buys."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas import DataFrame
+
+from helpers.training.recommend import PersonalBestsellers
+
+ON = pd.Timestamp("2025-06-01")
+PRODUCTS = DataFrame(
+    {
+        "product_id": [1, 2, 3, 4],
+        "category": ["mask", "mask", "cleanser", "cleanser"],
+        "brand": ["A", "B", "A", "B"],
+        "sustainability": [0, 100, 50, 50],
+    }
+)
+
+
+def orders(*rows):
+    """Orders from (customer, product, days before ON)."""
+    table = DataFrame(rows, columns=["customer_id", "product_id", "ago"])
+    return table.assign(ordered_at=ON - pd.to_timedelta(table["ago"], unit="D"))
+
+
+def first(model, customer, **options):
+    return model.recommend([customer], k=1, **options)["product_id"].item()
+
+
+def test_what_sold_most_lately_comes_first_for_a_customer_unknown():
+    model = PersonalBestsellers().fit(orders((1, 1, 5), (2, 1, 5), (3, 2, 5)), PRODUCTS, on=ON)
+    assert first(model, 99) == 1
+
+
+def test_an_old_bestseller_is_worth_less_than_a_young_one():
+    old = [(customer, 1, 55) for customer in range(3)]
+    model = PersonalBestsellers().fit(orders(*old, (8, 2, 1), (9, 2, 1)), PRODUCTS, on=ON)
+    assert first(model, 99) == 2, "3 x 0.5^(55/20) = 0.45 is less than 2 x 0.5^(1/20) = 1.93"
+
+
+def test_a_customers_own_category_and_brand_lead():
+    sold = orders(
+        (1, 1, 9), (1, 1, 8), (2, 4, 9), (2, 4, 8), (3, 3, 9), (3, 3, 8), (4, 2, 9), (4, 2, 8)
+    )
+    model = PersonalBestsellers().fit(sold, PRODUCTS, on=ON)
+    assert [first(model, customer) for customer in (1, 2, 3, 4)] == [1, 4, 3, 2]
+
+
+def test_the_second_of_a_category_counts_half():
+    sold = orders((1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 4, 1))
+    scores = PersonalBestsellers().fit(sold, PRODUCTS, on=ON).recommend([99], k=4)["score"]
+    assert scores.to_numpy() == pytest.approx(scores.iloc[0] * np.array([1, 1, 0.5, 0.5]))
+
+
+def test_seasons_bring_the_category_of_the_month_to_the_front():
+    summer = [(customer, 1, 340) for customer in range(20)]  # June and July of last year
+    winter = [(customer, 3, 170) for customer in range(20)]  # December
+    now = [(50, 1, 10), (51, 3, 10)]
+    model = PersonalBestsellers(seasons=True).fit(orders(*summer, *winter, *now), PRODUCTS, on=ON)
+    assert first(model, 99, on="2025-06-20") == 1
+    assert first(model, 99, on="2025-12-20") == 3
+
+
+def test_the_weight_of_sustainability_moves_the_list():
+    sold = orders((1, 1, 5), (2, 1, 5), (3, 2, 5))
+    assert first(PersonalBestsellers(sustainability=1.0).fit(sold, PRODUCTS, on=ON), 99) == 2
+    assert first(PersonalBestsellers(sustainability=0.1).fit(sold, PRODUCTS, on=ON), 99) == 1
+
+
+def test_orders_after_the_day_of_training_change_nothing():
+    known = orders((1, 1, 5), (2, 3, 9))
+    later = orders((1, 2, -1), (1, 4, 0))
+    ours = PersonalBestsellers().fit(known, PRODUCTS, on=ON).recommend([1, 2], k=4)
+    with_future = PersonalBestsellers().fit(pd.concat([known, later]), PRODUCTS, on=ON)
+    pd.testing.assert_frame_equal(with_future.recommend([1, 2], k=4), ours)
+
+
+def test_products_no_longer_listed_are_passed_over():
+    model = PersonalBestsellers().fit(orders((1, 77, 5), (1, 3, 5)), PRODUCTS, on=ON)
+    assert set(model.recommend([1], k=4)["product_id"]) == {1, 2, 3, 4}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4), st.integers(1, 400)), min_size=1),
+    st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    st.integers(1, 4),
+    st.booleans(),
+)
+def test_every_list_holds_k_different_products_ranked_from_one(rows, customers, k, seasons):
+    model = PersonalBestsellers(seasons=seasons).fit(orders(*rows), PRODUCTS, on=ON)
+    shown = model.recommend(customers, k)
+    assert shown["customer_id"].tolist() == list(np.repeat(customers, k))
+    assert shown["rank"].tolist() == list(range(1, k + 1)) * len(customers)
+    lists = shown["product_id"].to_numpy().reshape(-1, k)
+    assert all(len(set(one)) == k for one in lists.tolist())
+    falls = np.diff(shown["score"].to_numpy().reshape(-1, k), axis=1)
+    assert (falls <= 0).all()
+
+
+def test_the_order_of_rows_changes_nothing():
+    sold = orders((1, 1, 5), (2, 3, 9), (2, 4, 30), (3, 2, 2))
+    ours = PersonalBestsellers().fit(sold, PRODUCTS, on=ON).recommend([1, 2, 3], k=3)
+    shuffled = PersonalBestsellers().fit(sold.sample(frac=1, random_state=3), PRODUCTS, on=ON)
+    pd.testing.assert_frame_equal(shuffled.recommend([1, 2, 3], k=3), ours)
+
+
+def test_what_is_missing_is_named():
+    sold = orders((1, 1, 5))
+    with pytest.raises(ValueError, match="products lacks the column.s. brand"):
+        PersonalBestsellers().fit(sold, PRODUCTS.drop(columns="brand"), on=ON)
+    with pytest.raises(ValueError, match="sustainability"):
+        PersonalBestsellers(sustainability=0.3).fit(sold, PRODUCTS.drop(columns="sustainability"))
+    with pytest.raises(ValueError, match="share from 0.0 to 1.0; got 30"):
+        PersonalBestsellers(sustainability=30)
+    with pytest.raises(ValueError, match="before the day of training has 0 row"):
+        PersonalBestsellers().fit(sold, PRODUCTS, on="2020-01-01")
+    with pytest.raises(ValueError, match="1 to the 4 products; got 5"):
+        PersonalBestsellers().fit(sold, PRODUCTS, on=ON).recommend([1], k=5)
