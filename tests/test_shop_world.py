@@ -9,95 +9,13 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
+from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds.play import CannotPlay, table_hashes
-from helpers.worlds.shop import Shop, serve
-from helpers.worlds.shop_market import CATEGORIES, SKIN_TYPES
+from helpers.worlds.shop import Shop, at_random, serve
+from helpers.worlds.shop_market import SKIN_TYPES
 from helpers.worlds.shop_truth import ShopTruth
 
 SEEDS = range(1, 21) if os.environ.get("LIFECYCLE_ALL_SEEDS") == "1" else range(1, 2)
-
-
-class Shelf:
-    """The default model until the training room has one: what sells in the customer's categories.
-
-    A product scores by its recent sales in its category and by the customer's own brands; each
-    further product of a category counts half. `seasons` weighs categories by the month's share in
-    the first twelve months of orders; `sustainability` is the weight of the second objective.
-    """
-
-    def __init__(self, seasons=False, sustainability=0.0):
-        self.seasons, self.sustainability = seasons, sustainability
-
-    def fit(self, orders, products, customers, on):
-        self.products, self.on = products.reset_index(drop=True), pd.Timestamp(on)
-        self.people = pd.Index(customers["customer_id"])
-        self.category = pd.Index(CATEGORIES).get_indexer(self.products["category"])
-        self.brand, names = pd.factorize(self.products["brand"], sort=True)
-        place = pd.Index(self.products["product_id"]).get_indexer(orders["product_id"])
-        orders, place = orders[place >= 0], place[place >= 0]
-        who = self.people.get_indexer(orders["customer_id"])
-        age = (self.on - orders["ordered_at"]).dt.total_seconds().to_numpy() / 86_400
-        month = orders["ordered_at"].dt.month.to_numpy()
-        self.season = self._season(self.category[place], month, age > age.max() - 366)
-        weight = 0.5 ** (age / 60) / self.season[self.category[place], month]
-        self.needs = _sums(who, self.category[place], weight, (len(self.people), 10))
-        self.needs += 3 * self.needs.sum(axis=0) / self.needs.sum()
-        recent = 0.5 ** (age / 20) * (age < 60)
-        sold = np.bincount(place, recent, minlength=len(self.products))
-        of_category = np.bincount(self.category, sold, minlength=10)[self.category]
-        self.sells = (sold / np.maximum(of_category, 1e-9)) ** 0.6
-        brands = _sums(who, self.brand[place], 0.5 ** (age / 180), (len(self.people), len(names)))
-        self.brands = brands / (brands.sum(axis=1, keepdims=True) + 1)
-        return self
-
-    def _season(self, category, month, first_year):
-        season = np.ones((10, 13))
-        if self.seasons:
-            count = _sums(category[first_year], month[first_year], 1.0, (10, 13))
-            share = count / np.maximum(1, count.sum(axis=0))
-            mean = share[:, 1:].mean(axis=1, keepdims=True)
-            season[:, 1:] = ((share + 0.01) / (mean + 0.01))[:, 1:]
-        return season
-
-    def recommend(self, customer_ids, k, on=None):
-        rows = self.people.get_indexer(customer_ids)
-        needs = self.needs[rows] * self.season[:, (on or self.on).month]
-        likes = self.sells * (1 + 6 * self.brands[rows][:, self.brand])
-        score = np.zeros(likes.shape)
-        for one in range(10):
-            shelf = np.flatnonzero(self.category == one)
-            order = np.argsort(-likes[:, shelf], axis=1, kind="stable")
-            falling = np.take_along_axis(likes[:, shelf], order, axis=1) * 0.5 ** np.arange(
-                len(shelf)
-            )
-            np.put_along_axis(score, shelf[order], falling * needs[:, [one]], axis=1)
-        if self.sustainability:
-            score /= score.max(axis=1, keepdims=True)
-            score *= 1 - self.sustainability
-            score += self.sustainability * self.products["sustainability"].to_numpy() / 100
-        best = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        return DataFrame(
-            {
-                "customer_id": np.repeat(customer_ids, k),
-                "product_id": self.products["product_id"].to_numpy()[best].ravel(),
-                "rank": np.tile(np.arange(1, k + 1), len(rows)),
-                "score": np.take_along_axis(score, best, axis=1).ravel(),
-            }
-        )
-
-
-def _sums(rows, columns, weight, shape):
-    flat = np.bincount(
-        rows * shape[1] + columns, np.broadcast_to(weight, len(rows)), shape[0] * shape[1]
-    )
-    return flat.reshape(shape)
-
-
-def at_random(context):
-    """Show ten products at random: the uninformed policy."""
-    rng = np.random.default_rng(context.month)
-    keys = rng.random((len(context.sessions), len(context.products)))
-    return lists(context, np.argsort(keys, axis=1)[:, :10])
 
 
 def lists(context, places):
@@ -122,8 +40,7 @@ def play_the_story(seed):
 
     def fitted(month, **options):
         on = pd.Timestamp("2024-10-01") + pd.DateOffset(months=month - 1)
-        model = Shelf(**options)
-        model.fit(pd.concat(orders), shop.products(month), history["customers"], on)
+        model = PersonalBestsellers(**options).fit(pd.concat(orders), shop.products(month), on=on)
         return serve(model.recommend)
 
     first = current = fitted(1)
@@ -343,7 +260,10 @@ def test_the_history_resembles_the_public_reviews(history):
     ordered = orders.sort_values(["customer_id", "ordered_at"], kind="stable")
     follows = ordered["customer_id"].eq(ordered["customer_id"].shift())
     same_brand = ordered["brand"].eq(ordered["brand"].shift())[follows].mean()
-    assert 0.2 < same_brand < 0.42  # real: 37 %
+    assert 0.30 < same_brand < 0.42  # real: 37 %
+    age = (orders["ordered_at"] - orders["launched_on"]).dt.days
+    assert 0.20 < (age < 90).mean() < 0.41  # real: 25 to 41 %
+    assert 0.39 < (age < 365).mean() < 0.62  # real: 39 to 53 %, and growing
     share = pd.crosstab(orders["ordered_at"].dt.month, orders["category"], normalize="index")
     sun = share["sun care"] / share["sun care"].mean()
     assert sun[[3, 4, 5, 6]].between(1.15, 1.75).all()  # real: 1.34 to 1.50

@@ -5,7 +5,7 @@ at threshold 0.5; on the history itself it reaches 0.80. Two things lift it. Tho
 and among the rest customers sure to stay weigh more: that alone makes about 0.82. And the year to
 come is calmer than the window of the history, the odds to leave are half (`operator_people.CALM`):
 in months 2 and 3 a model trained on the months before is better by one point, no more.
-In month 4 a competitor moves: it stops courting customers who are free to leave and buys others out
+In month 4 a competitor moves (`STORY`; other incidents make other years): it stops courting customers who are free to leave and buys others out
 of their contracts. Who the customers are does not change on that day, what they do does: concept
 drift without input drift. The model falls to about 0.70 and stays below 0.77; one trained on month
 4, whose labels `play(5)` returns, is right for more than 0.77. After that the inputs do move, slowly,
@@ -21,20 +21,21 @@ Sales replace the leavers, so the number of customers is the same in every month
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from helpers.worlds import operator_behaviour as behaviour
+from helpers.worlds import operator_incidents
 from helpers.worlds import operator_people as crowd
 from helpers.worlds import operator_records as records
+from helpers.worlds.incidents import Incident, Schedule
 from helpers.worlds.operator_decisions import checked_decisions
 from helpers.worlds.play import CannotPlay
 
 MONTHS = 12
-SUCCESS_SHARE = 0.30  # of those called who have a number on file
-NO_ANSWER_SHARE = 0.15
-SILENT_SHARE = 0.3  # of the leavers stop using the line without a word
+STORY = (Incident("competitor", month=4),)
 
 
 class Operator:
@@ -48,11 +49,13 @@ class Operator:
     ----------
     subscribers : customers at any time, at least 1.
     seed : a whole number from 0; the same seed and the same decisions give the same bytes.
+    incidents : what happens in the year to come, see `helpers.worlds.incidents`; an empty list for
+        a quiet year. The history is the same whatever is planned.
 
     Raises
     ------
     CannotPlay
-        If `subscribers` or `seed` is no such number.
+        If `subscribers` or `seed` is no such number, or an incident is not one of an operator.
 
     Examples
     --------
@@ -66,15 +69,20 @@ class Operator:
     [0, 50]
     """
 
-    def __init__(self, subscribers: int = 4000, seed: int = 1):
+    def __init__(
+        self, subscribers: int = 4000, seed: int = 1, incidents: Sequence[Incident] = STORY
+    ):
         self.subscribers = _require_whole(subscribers, "subscribers", 1)
         self.seed = _require_whole(seed, "seed", 0)
+        self._schedule = Schedule(incidents, "operator")
         self._towers = max(3, self.subscribers // 200)
         self._rows = self.subscribers  # rows of the world given out so far
         self._month = 0
         self._playing = False
         self._past: dict[int, dict] = {}
         self._labels = None
+        self._held: dict[str, pd.DataFrame] = {}  # labels that a delay keeps back
+        self._touches: dict[int, list] = {}  # month -> what incidents did to its tables
         people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, self._towers)
         self._history, self._people = self._live_history(people)
 
@@ -119,28 +127,52 @@ class Operator:
         self._require_next(month)
         people = self._people
         ids = crowd.customer_ids(people["row"], self.seed)
-        customers = crowd.telco_rows(people, ids)
-        probability, called = self._ask(decide, customers, ids)
+        customers = crowd.telco_rows(self._billed(people, month), ids)
+        given = self._given(people, customers, month).tables["given.customers"]
+        probability, called = self._ask(decide, given, ids)
+        slow = self._schedule.size("slow_model", month)
+        requests = records.request_table(ids, probability, self.seed, month, slow)
+        called &= requests["status"].eq(200).to_numpy()
         lived = self._live_month(people, month, called)
         everyone = self._everyone(people, lived, month)
         joined = crowd.take_people(everyone, everyone["row"] >= self._rows)
-        left_day = lived["left_day"]
-        tables = {
+        left_day, courted = lived["left_day"], bool(self._schedule.size("competitor", month))
+        true = {
             "customers": customers,
             "calls": _call_table(ids, called, lived["outcome"], month),
             "labels": self._labels if month > 1 else self._labels.head(0),
             "joined": self._subscriber_table(joined),
-            "complaints": records.complaint_table(people, ids, left_day, called, self.seed, month),
-            "requests": records.request_table(ids, probability, self.seed, month),
+            "complaints": records.complaint_table(people, ids, left_day, called, self.seed, month, courted),
+            "requests": requests,
             **self._record(everyone, lived["troubled"], month),
-        }
+        }  # fmt: skip
+        where = self._where(everyone, month, lived["left"])
+        books, held = operator_incidents.stored(self._schedule, where, true, self._held)
         # Nothing of the world has changed up to here: a month that fails can be played again.
         self._past[month] = {"ids": ids, "reachable": people["reachable"], **lived}
+        self._touches[month] = [*books.touches, *self._given(people, customers, month).touches]
+        self._held = held
         self._labels = _label_table(ids, lived["left"], month)
-        self._people = _grow_older(everyone, month)
+        bills = self._billed(everyone, month)["monthly"]
+        self._people = behaviour.grow_older(everyone, month, bills)
         self._rows += len(joined["row"])
         self._month = month
-        return tables
+        return books.tables
+
+    def _billed(self, people, month):
+        """Return the people with what they pay in `month`."""
+        return {**people, "monthly": crowd.bills(people, self._schedule.size("price_rise", month))}
+
+    def _where(self, people, month, left=None):
+        """Return where and when incidents happen; `left` tells who leaves, of the first people."""
+        ids = crowd.customer_ids(people["row"], self.seed)
+        return operator_incidents.Month(self.seed, month, self._towers, people, ids, left)
+
+    def _given(self, people, customers, month):
+        """Return the books of what a decide is given: the customers as stored, or otherwise."""
+        where = self._where(people, month)
+        books, _ = operator_incidents.stored(self._schedule, where, {"customers": customers}, {})
+        return operator_incidents.given(self._schedule, where, books.tables)
 
     def _live_history(self, people):
         """Live through months -1 and 0; return the tables and the customers of month 1."""
@@ -164,15 +196,15 @@ class Operator:
             tables[name] = pd.concat([earlier[name], later[name]], ignore_index=True)
         self._labels = tables["labels"]
         self._rows = len(everyone["row"])
-        return tables, _grow_older(everyone, 0)
+        return tables, behaviour.grow_older(everyone, 0, everyone["monthly"])
 
     def _live_month(self, people, month, called):
         """Return what each customer does in the month, given who is called."""
-        probability = crowd.churn_probability(people, month)
-        would_leave = _draw_leaving(probability, people, self._rows, self.seed, month)
-        outcome = _draw_outcomes(people["reachable"], called, self.seed, month)
+        probability = self._churn_probability(people, month)
+        would_leave = behaviour.draw_leaving(probability, people, self._rows, self.seed, month)
+        outcome = behaviour.draw_outcomes(people["reachable"], called, self.seed, month)
         left = would_leave & (outcome != "accepted")
-        left_day = _draw_left_day(left, self.seed, month)
+        left_day = behaviour.draw_left_day(left, self.seed, month)
         return {
             "churn_probability": probability,
             "would_leave": would_leave,
@@ -181,6 +213,13 @@ class Operator:
             "left_day": left_day,
             **self._live_tickets(people, left_day, month),
         }
+
+    def _churn_probability(self, people, month):
+        """Return the true probability of each to leave, given what goes on in the month."""
+        size = self._schedule.size
+        return crowd.churn_probability(
+            people, month, size("competitor", month), size("price_rise", month)
+        )
 
     def _live_tickets(self, people, left_day, month):
         """Return how many tickets each opens, and which towers are in trouble."""
@@ -201,12 +240,17 @@ class Operator:
         """Return what the systems write down in the month."""
         ids = crowd.customer_ids(people["row"], self.seed)
         left_day, tickets, seed = people["left_day"], people["tickets"], self.seed
+        now, before = self._billed(people, month), self._billed(people, month - 1)
+        courted = bool(self._schedule.size("competitor", month))
+        rise = self._schedule.size("price_rise", month)
         return {
             "usage": records.usage_table(people, ids, left_day, seed, month),
             "tickets": records.ticket_table(people, ids, left_day, tickets, troubled, seed, month),
-            "invoices": records.invoice_table(people, ids, left_day, month),
-            "payments": records.payment_table(people, ids, seed, month),
-            "cancellations": records.cancellation_table(people, ids, left_day, seed, month),
+            "invoices": records.invoice_table(now, ids, left_day, month),
+            "payments": records.payment_table(before, ids, seed, month),
+            "cancellations": records.cancellation_table(
+                people, ids, left_day, seed, month, courted, rise
+            ),
             "sensors": records.sensor_table(troubled, seed, month),
         }
 
@@ -261,56 +305,6 @@ def _require_whole(value, name, least):
             f"Write for instance {name}={4000 if name == 'subscribers' else 7}."
         )
     return int(value)
-
-
-def _draw_leaving(probability, people, rows, seed, month):
-    """Return who would leave without a call, each with the given probability.
-
-    The history is drawn evenly (systematic sampling, Madow & Madow 1944): customers stand in line
-    by contract, internet, payment and tenure, so that each group loses the share it should and the
-    table is as close to the real file with 4,000 customers as with many.
-    """
-    rng = crowd.stream(seed, month, "moods")
-    if month == 0:
-        line = np.lexsort([people[t] for t in ["tenure", "payment", "internet", "contract"]])
-        reached = np.floor(np.cumsum(probability[line]) + rng.random())
-        leaves = np.zeros(rows, dtype=bool)
-        leaves[line] = np.diff(reached, prepend=0.0) > 0
-        return leaves
-    # One mood a row and month, so that the same customer would do the same under another policy.
-    return rng.random(rows)[people["row"]] < probability
-
-
-def _draw_outcomes(reachable, called, seed, month):
-    """Return how each call ends, an empty text where nobody was called.
-
-    Whether the offer is accepted does not depend on wanting to leave: it is a good offer.
-    """
-    luck = crowd.stream(seed, month, "calls").random(len(called))
-    outcome = np.full(len(called), "refused", dtype=object)
-    outcome[luck < SUCCESS_SHARE] = "accepted"
-    outcome[(luck >= 1 - NO_ANSWER_SHARE) | ~reachable] = "not reached"
-    outcome[~called] = ""
-    return outcome
-
-
-def _draw_left_day(left, seed, month):
-    """Return the day of the month from which each line is dead, `STAYS` for those who stay."""
-    rng = crowd.stream(seed, month, "leaving")
-    day = rng.integers(1, crowd.MONTH_DAYS, len(left))
-    day[rng.random(len(left)) < SILENT_SHARE] = records.SILENT
-    return np.where(left, day, records.STAYS)
-
-
-def _grow_older(everyone, month):
-    """Return the customers of the next month: without the leavers, older by the bill that came."""
-    after = crowd.take_people(everyone, everyone["left_day"] == records.STAYS)
-    del after["left_day"]
-    day = crowd.month_start(month + 1)
-    tenure = (day - after["started"] + crowd.MONTH_DAYS - 2) // crowd.MONTH_DAYS
-    billed = tenure > after["tenure"]
-    total = np.round(after["total"] + billed * after["monthly"], 2)
-    return {**after, "tenure": tenure, "total": total}
 
 
 def _call_table(ids, called, outcome, month):

@@ -15,7 +15,6 @@ from helpers.worlds import telecom
 MONTH_DAYS = 30
 HISTORY = -1  # in the place of a month: the customers whom the history starts with
 FIRST_DAY = pd.Timestamp("2025-01-01")  # the first day of month 1
-COMPETITOR_MONTH = 4
 
 CONTRACTS_OF_ALL = np.array([0.55, 0.21, 0.24])
 # Joiners sign for the fibre and the one-year contracts that the sales desk pushes.
@@ -26,12 +25,12 @@ CALM = -0.65  # logit: in the year to come the odds to leave are half those of t
 TICKET_PUSH = 0.5  # logit a ticket of the last 30 days, at most two
 TICKET_MEAN = 0.105  # keeps the average customer where the file has it
 
-# What the competitor changes, in logits. It used to court those free to leave; now it buys
+# What a competitor of size 1 changes, in logits. It used to court those free to leave; now it buys
 # customers out of their contracts, with its own fibre for those who have fibre.
 LEFT_ALONE = -1.6
 BOUGHT_OUT = np.array([2.1, 3.1, 1.5])  # by INTERNET: DSL, fiber, none
+RISE_PUSH = 6.0  # logit, times the share by which the bill of a fibre customer has risen
 
-_TENURE_BY_CONTRACT = telecom._TENURE_DECILES
 _ID_COUNT = 10_000 * 26**5
 _ID_STEP = 41_843_720_287  # coprime to the count, so that no two rows share an id
 
@@ -97,7 +96,7 @@ def draw_people(count: int, seed: int, month: int, first_row: int, towers: int) 
         "reachable": rng.random(count) < 0.96,  # a contact number is on file
         "tickets": np.zeros(count, dtype=int),
     }
-    people |= telecom._draw_services(people, rng)
+    people |= telecom.draw_services(people, rng)
     people["monthly"] = _draw_monthly(people, rng)
     noise = np.where(tenure > 1, rng.normal(1.0, 0.05, count), 1.0)
     people["total"] = np.round(people["monthly"] * tenure * noise, 2)
@@ -126,8 +125,18 @@ def join_people(some: dict, more: dict) -> dict:
     return {name: np.concatenate([some[name], more[name]]) for name in some}
 
 
-def churn_probability(people: dict, month: int) -> np.ndarray:
+def churn_probability(
+    people: dict, month: int, competitor: float = 0.0, rise: float = 0.0
+) -> np.ndarray:
     """Return the true probability of each to leave in `month` when nobody calls.
+
+    Parameters
+    ----------
+    people : one array a trait.
+    month : from 1 on the odds are those of the calmer year to come.
+    competitor : how hard the competitor courts; 1.0 changes the logits by `BOUGHT_OUT` and
+        `LEFT_ALONE`, 0.0 by nothing.
+    rise : share by which the bills of fibre customers have risen.
 
     Returns
     -------
@@ -136,17 +145,33 @@ def churn_probability(people: dict, month: int) -> np.ndarray:
     Examples
     --------
     >>> people = draw_people(count=50, seed=7, month=HISTORY, first_row=0, towers=3)
-    >>> bool((churn_probability(people, 4) != churn_probability(people, 3)).any())
+    >>> bool((churn_probability(people, 4, competitor=1.0) != churn_probability(people, 4)).any())
     True
     """
     tickets = TICKET_PUSH * np.minimum(people["tickets"], 2) - TICKET_MEAN
     logit = _usual_logit(people) + tickets
     if month >= 1:
         logit = logit + CALM
-    if month >= COMPETITOR_MONTH:
+    if competitor:
         bound = people["contract"] > 0
-        logit = logit + np.where(bound, BOUGHT_OUT[people["internet"]], LEFT_ALONE)
+        logit = logit + competitor * np.where(bound, BOUGHT_OUT[people["internet"]], LEFT_ALONE)
+    if rise:
+        logit = logit + RISE_PUSH * rise * (people["internet"] == 1)
     return np.where(people["tenure"] > 0, 1 / (1 + np.exp(-logit)), 0.0)
+
+
+def bills(people: dict, rise: float) -> np.ndarray:
+    """Return the monthly bills in euro when those of fibre customers are up by the share `rise`.
+
+    Examples
+    --------
+    >>> bills({"monthly": np.array([20.0, 80.0]), "internet": np.array([0, 1])}, 0.1).tolist()
+    [20.0, 88.0]
+    """
+    monthly = people["monthly"]
+    if not rise:
+        return monthly
+    return np.where(people["internet"] == 1, np.round(monthly * (1 + rise), 2), monthly)
 
 
 def customer_ids(rows: np.ndarray, seed: int) -> np.ndarray:
@@ -235,15 +260,15 @@ def _usual_logit(people):
 
 def _draw_internet(contract, joining, rng):
     """Draw the internet service by contract."""
-    shares = telecom._INTERNET_BY_CONTRACT[contract] * (FIBER_PUSH if joining else 1.0)
-    return telecom._draw_row_wise(shares / shares.sum(axis=1, keepdims=True), rng)
+    shares = telecom.INTERNET_BY_CONTRACT[contract] * (FIBER_PUSH if joining else 1.0)
+    return telecom.draw_row_wise(shares / shares.sum(axis=1, keepdims=True), rng)
 
 
 def _draw_tenure(contract, rng):
     """Draw the months behind each customer of the history by inverting the file's deciles."""
     place = rng.random(len(contract)) * 10
     tenure = np.zeros(len(contract), dtype=int)
-    for code, deciles in enumerate(_TENURE_BY_CONTRACT):
+    for code, deciles in enumerate(telecom.TENURE_DECILES):
         chosen = contract == code
         tenure[chosen] = np.rint(np.interp(place[chosen], np.arange(11), deciles)).astype(int)
     # In the file the few who wait for their first bill are on long contracts.
@@ -274,10 +299,8 @@ def _draw_household(internet, tenure, rng):
 def _draw_payment(contract, internet, tenure, rng):
     """Draw how each pays; few newcomers have set up an automatic payment yet."""
     monthly = (contract == 0)[:, None]
-    shares = np.where(
-        monthly, telecom._PAYMENT_MONTHLY[internet], telecom._PAYMENT_LONGER[internet]
-    )
-    payment = telecom._draw_row_wise(shares, rng)
+    shares = np.where(monthly, telecom.PAYMENT_MONTHLY[internet], telecom.PAYMENT_LONGER[internet])
+    payment = telecom.draw_row_wise(shares, rng)
     redrawn = (tenure <= 2) & (payment >= 2) & (rng.random(len(contract)) < 0.65)
     return np.where(redrawn, rng.choice(2, size=len(contract), p=[0.55, 0.45]), payment)
 

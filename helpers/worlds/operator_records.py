@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.worlds import telecom
+from helpers.worlds.incident_records import TIMED_OUT_MS
 from helpers.worlds.operator_people import (
-    COMPETITOR_MONTH,
     FIRST_DAY,
     MONTH_DAYS,
     month_start,
@@ -236,7 +236,9 @@ def sensor_table(troubled, seed: int, month: int) -> pd.DataFrame:
     )
 
 
-def cancellation_table(people, ids, left_day, seed: int, month: int) -> pd.DataFrame:
+def cancellation_table(
+    people, ids, left_day, seed: int, month: int, courted: bool, rise: float
+) -> pd.DataFrame:
     """Return the contracts cancelled in the month; who falls silent instead is not here.
 
     Returns
@@ -244,9 +246,7 @@ def cancellation_table(people, ids, left_day, seed: int, month: int) -> pd.DataF
     `customerID`, `cancelled_on`, `reason` (as the customer ticked it).
     """
     rng = stream(seed, month, "reasons")
-    reason = np.array([*_REASONS, _BUYOUT], dtype=object)[
-        _draw_reasons(people["contract"], month, rng)
-    ]
+    reason = np.array([*_REASONS, _BUYOUT], dtype=object)[_draw_reasons(people, courted, rise, rng)]
     gone = (left_day > SILENT) & (left_day < STAYS)
     return pd.DataFrame(
         {
@@ -257,7 +257,9 @@ def cancellation_table(people, ids, left_day, seed: int, month: int) -> pd.DataF
     )
 
 
-def complaint_table(people, ids, left_day, called, seed: int, month: int) -> pd.DataFrame:
+def complaint_table(
+    people, ids, left_day, called, seed: int, month: int, courted: bool
+) -> pd.DataFrame:
     """Return what customers wrote: `customerID`, `written_on`, `channel`, `text`."""
     rng = stream(seed, month, "complaints")
     size = len(ids)
@@ -274,7 +276,7 @@ def complaint_table(people, ids, left_day, called, seed: int, month: int) -> pd.
     text = rng.integers(0, 3, size)
     rings = called & (rng.random(size) < 0.03)
     text[rings] = 3
-    tempted = (people["contract"] > 0) & (rng.random(size) < 0.02) & (month >= COMPETITOR_MONTH)
+    tempted = (people["contract"] > 0) & (rng.random(size) < 0.02) & courted
     text[tempted & ~rings] = 4
     writes = ((rng.random(size) < 0.01) | rings | tempted) & (left_day > SILENT)
     day = np.floor(rng.random(size) * left_day).astype(int)
@@ -289,8 +291,10 @@ def complaint_table(people, ids, left_day, called, seed: int, month: int) -> pd.
     )
 
 
-def request_table(ids, probability, seed: int, month: int) -> pd.DataFrame:
+def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) -> pd.DataFrame:
     """Return the telemetry of the scoring service, one row a request.
+
+    `slow` multiplies the latency; a request that takes more than a second brings no answer (504).
 
     Returns
     -------
@@ -298,14 +302,17 @@ def request_table(ids, probability, seed: int, month: int) -> pd.DataFrame:
     """
     rng = stream(seed, month, "requests")
     seconds = np.sort(rng.integers(0, 3600, len(ids)))
+    latency = 12 * np.exp(rng.normal(0, 0.4, len(ids)))
+    latency = np.round(latency * slow if slow else latency, 1)
+    late = latency > TIMED_OUT_MS
     return pd.DataFrame(
         {
             "request_id": np.arange(len(ids)) + 1,
             "customerID": pd.array(ids, dtype="str"),
             "sent_at": dates(np.full(len(ids), month_start(month))) + seconds.astype("timedelta64[s]"),
-            "latency_ms": np.round(12 * np.exp(rng.normal(0, 0.4, len(ids))), 1),
-            "status": np.full(len(ids), 200),
-            "churn_probability": probability,
+            "latency_ms": latency,
+            "status": np.where(late, 504, 200),
+            "churn_probability": np.where(late, np.nan, probability),
         }
     )  # fmt: skip
 
@@ -315,11 +322,17 @@ def _first_day(people, month):
     return np.maximum(people["started"] - month_start(month), 0)
 
 
-def _draw_reasons(contract, month, rng):
-    """Draw the reason of each: after its move the competitor is named by most who were bound."""
-    usual = rng.integers(0, len(_REASONS), len(contract))
-    bought = (contract > 0) & (month >= COMPETITOR_MONTH) & (rng.random(len(contract)) < 0.6)
-    return np.where(bought, len(_REASONS), usual)
+def _draw_reasons(people, courted, rise, rng):
+    """Draw the reason of each: after a competitor's move most who were bound name it.
+
+    After a price rise most with fibre name the price.
+    """
+    contract = people["contract"]
+    reason = rng.integers(0, len(_REASONS), len(contract))
+    most = rng.random(len(contract)) < 0.6
+    if rise:
+        reason = np.where((people["internet"] == 1) & most, 0, reason)
+    return np.where((contract > 0) & courted & most, len(_REASONS), reason)
 
 
 def _habit(people, seed, purpose):

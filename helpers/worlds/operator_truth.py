@@ -7,8 +7,12 @@ import pandas as pd
 
 from helpers.checks import require_columns
 from helpers.problem import Offer
+from helpers.worlds import operator_incidents
 from helpers.worlds import operator_people as crowd
-from helpers.worlds.operator import MONTHS, SUCCESS_SHARE, Operator
+from helpers.worlds.incident_records import touched_rows
+from helpers.worlds.incidents import truth_table
+from helpers.worlds.operator import MONTHS, Operator
+from helpers.worlds.operator_behaviour import SUCCESS_SHARE
 
 OFFER = Offer(worth_eur=500, success_share=SUCCESS_SHARE, cost_eur=20)
 
@@ -68,7 +72,7 @@ class OperatorTruth:
         return pd.DataFrame(
             {
                 "customerID": pd.array(ids, dtype="str"),
-                "churn_probability": crowd.churn_probability(people, month),
+                "churn_probability": world._churn_probability(people, month),
                 "would_leave": pd.array([pd.NA] * len(ids), dtype="boolean"),
                 "reachable": people["reachable"],
             }
@@ -81,15 +85,21 @@ class OperatorTruth:
         -------
         `cause`, `kind` and the change against the history: `all_logit`, `monthly_logit`
         (month-to-month contracts), and for longer contracts `bound_dsl_logit`,
-        `bound_fiber_logit`, `bound_offline_logit`.
+        `bound_fiber_logit`, `bound_offline_logit`. Where prices rise, `fiber_logit` is added for
+        fibre customers of every contract.
         """
         months = pd.RangeIndex(1, MONTHS + 1, name="month")
-        moved = months.to_numpy() >= crowd.COMPETITOR_MONTH
+        sizes = {
+            name: np.array([self._world._schedule.size(name, month) for month in months])
+            for name in ["competitor", "price_rise"]
+        }
+        moved, rise = sizes["competitor"], sizes["price_rise"]
         dsl, fiber, offline = crowd.BOUGHT_OUT
-        return pd.DataFrame(
+        causes = np.array(["none", "competitor", "price rise", "competitor and price rise"])
+        table = pd.DataFrame(
             {
-                "cause": np.where(moved, "competitor", "none"),
-                "kind": np.where(moved, "concept drift", "none"),
+                "cause": causes[(moved > 0) + 2 * (rise > 0)],
+                "kind": np.where((moved > 0) | (rise > 0), "concept drift", "none"),
                 "all_logit": crowd.CALM,
                 "monthly_logit": crowd.LEFT_ALONE * moved,
                 "bound_dsl_logit": dsl * moved,
@@ -98,6 +108,40 @@ class OperatorTruth:
             },
             index=months,
         )
+        return table.assign(fiber_logit=crowd.RISE_PUSH * rise) if rise.any() else table
+
+    def incidents(self) -> pd.DataFrame:
+        """Return what goes wrong in this world, in the order in which it was given.
+
+        Returns
+        -------
+        One row an incident: `name`, `month`, `until`, `size`, `onset` (from when it shows),
+        `affected`, `what`, `cause`, `reopen` (title of the stage).
+        """
+        world, schedule = self._world, self._world._schedule
+        onsets = operator_incidents.onsets(schedule, world.seed)
+        affected = operator_incidents.affected(schedule, world.seed, world._towers)
+        return truth_table(schedule, onsets, affected)
+
+    def touched(self, month: int) -> dict[str, pd.DataFrame]:
+        """Return the rows of a played month's tables that an incident changed, lost or added.
+
+        Returns
+        -------
+        Table -> its key columns, `incident`, `column` (empty for a whole row), `change` ("changed",
+        "removed" or "added") and `true_value` as text. "given.customers" tells where a `decide` was
+        given something else than was stored. What customers do otherwise touches no row.
+
+        Raises
+        ------
+        ValueError
+            If the month has not been played.
+        """
+        if month not in self._world._touches:
+            raise ValueError(
+                f"Touched rows are known of months played; got {month!r}: play it first."
+            )
+        return touched_rows(self._world._touches[month])
 
     def expected_accuracy(
         self, month: int, predicted: pd.DataFrame, threshold: float = 0.5

@@ -2,12 +2,13 @@
 
 `Shop.history()` is the past year as tables. `Shop.play(month, decide)` plays one month of the
 future against a recommender and returns what the business sees. What it does not see is in
-`helpers.worlds.shop_truth`. October is month 1: the sun-care season turns in month 6.
+`helpers.worlds.shop_truth`. October is month 1: the sun-care season turns in month 6. What else
+happens in the year is a list of incidents; `STORY` is the one that the lessons tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +16,22 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds import shop_behaviour as behaviour
+from helpers.worlds import shop_incidents, shop_visits
 from helpers.worlds import shop_records as records
+from helpers.worlds.incidents import Incident, Schedule
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop_market import (
     HISTORY_STARTS,
     MONTHS,
-    SCORED_FROM,
-    Customers,
-    Products,
     day_of,
     draw_customers,
     draw_products,
     stream,
 )
+from helpers.worlds.shop_month import Market, live_month
+from helpers.worlds.shop_visits import LIST_LENGTH
 
-LIST_LENGTH = 10
-_WEEKDAYS = np.array([0.95, 1.11, 1.11, 1.11, 1.0, 0.82, 0.82])  # Monday first
-_DRAW_FROM = 60  # the old shop window drew from so many products
+STORY = (Incident("launch_wave", month=2), Incident("new_goal", month=9))
 
 
 @dataclass(frozen=True)
@@ -39,28 +39,16 @@ class Context:
     """What a deployed recommender sees when a month starts.
 
     `sessions` has one row a session of the month (`session_id`, `customer_id`, `started_at`),
-    `products` is the catalogue on sale on the first day, `on`; the other fields count.
+    `products` is the catalogue on sale on the first day, `on`, and `customers` are the people as
+    stored on it; the other fields count.
     """
 
     month: int
     on: pd.Timestamp
     sessions: DataFrame
     products: DataFrame
+    customers: DataFrame
     k: int = LIST_LENGTH
-
-
-@dataclass(frozen=True)
-class Visits:
-    """The sessions of a month as arrays: one entry a session, in order of time."""
-
-    month: int
-    session_id: np.ndarray
-    who: np.ndarray
-    second: np.ndarray  # since the first second of history
-
-    @property
-    def day(self) -> np.ndarray:
-        return self.second // 86_400
 
 
 class Shop:
@@ -71,11 +59,13 @@ class Shop:
     customers : at least 1.
     products : on sale when the future starts, at least 10: a list shows ten different ones.
     seed : at least 0; the same seed gives the same tables, byte for byte.
+    incidents : what happens in the future beside the seasons, see `helpers.worlds.incidents`; an
+        empty list for a quiet year. The history is the same whatever is planned.
 
     Raises
     ------
     CannotPlay
-        If a size is too small or no whole number.
+        If a size is too small or no whole number, or an incident is not one of a shop.
 
     Examples
     --------
@@ -89,19 +79,28 @@ class Shop:
     (10, 2)
     """
 
-    def __init__(self, customers: int = 3_500, products: int = 300, seed: int = 7):
+    def __init__(
+        self,
+        customers: int = 3_500,
+        products: int = 300,
+        seed: int = 7,
+        incidents: Sequence[Incident] = STORY,
+    ):
         _require_whole("customers", customers, 1, "the people who may visit")
         _require_whole("products", products, LIST_LENGTH, "a list shows ten different products")
         _require_whole("seed", seed, 0, "it numbers the shop's random draws")
         self.seed = int(seed)
-        self._products: Products = draw_products(int(products), self.seed)
-        self._customers: Customers = draw_customers(int(customers), self._products, self.seed)
+        self._schedule = Schedule(incidents, "shop")
+        self._products, self._customers = self._draw_market(int(products), int(customers))
         self._state = behaviour.State(
             last_bought=np.full(self._customers.needs.shape, -np.inf),
             favourites=self._customers.favourites,
         )
         self._pending: dict[str, DataFrame] = {}
+        self._held: dict[str, DataFrame] = {}  # labels that a delay keeps back
         self._played: dict[int, tuple] = {}  # month -> (visits, state before, found), for the truth
+        self._touches: dict[int, list] = {}  # month -> what incidents did to its tables
+        self._playing = False
         self._history = self._live_through_history()
 
     @property
@@ -120,21 +119,28 @@ class Shop:
         """
         return {
             "customers": self._customers.public.copy(),
-            "products": self.products(1),
+            "products": self._products.public[self._products.launched < day_of(1)].copy(),
             **{name: table.copy() for name, table in self._history.items()},
         }
 
     def products(self, month: int) -> DataFrame:
-        """Return the catalogue on the first day of `month`, 1 to 12.
+        """Return the catalogue as stored on the first day of `month`, 1 to 12.
 
-        From month 9 it has the column `sustainability`, a third party's score of 0 to 100.
+        From the month of a new goal on (month 9 of the story) it has the column `sustainability`,
+        a third party's score of 0 to 100.
         """
         _require_month(month)
-        catalogue = self._catalogue(month)
-        if month >= SCORED_FROM:
-            score = 100 * self._products.green[: len(catalogue)]
-            catalogue["sustainability"] = np.rint(score).astype(int)
-        return catalogue
+        return self._books(month).tables["products"]
+
+    def customers(self, month: int) -> DataFrame:
+        """Return the customers as stored on the first day of `month`, 1 to 12.
+
+        Returns
+        -------
+        As in the history: `customer_id`, `age`, `skin_type` as stated, `joined_on`.
+        """
+        _require_month(month)
+        return self._books(month).tables["customers"]
 
     def play(self, month: int, decide: Callable[[Context], DataFrame]) -> dict[str, DataFrame]:
         """Play one month of the future against `decide` and return what the business sees.
@@ -160,28 +166,87 @@ class Shop:
             If the month is not the next one, or `decide` raises or breaks the contract. Nothing
             has happened then: the month can be played again.
         """
+        self._require_next(month)
+        context, visits = self._context(month)
+        self._playing = True
+        try:
+            shown, extras = self._serve(decide, context, visits)
+        finally:
+            self._playing = False
+        true, after = self._live(visits, shown, extras)
+        books, held = shop_incidents.stored(self._schedule, self._where(month), true, self._held)
+        # Nothing of the shop has changed up to here: a month that fails can be played again.
+        self._played[month] = (visits, self._state, after["found"])
+        self._touches[month] = books.touches
+        self._state, self._pending, self._held = after["state"], after["pending"], held
+        return books.tables
+
+    def _require_next(self, month):
+        """Stop unless `month` is the one to play now."""
         _require_month(month)
+        if self._playing:
+            raise CannotPlay(
+                f"decide was to return lists, but it called play({month!r}); a month cannot be "
+                "played within another: take that call out of decide."
+            )
         if month != self.next_month:
             wish = f"play month {self.next_month} next" if self.next_month <= MONTHS else "make a new Shop"  # fmt: skip
             raise CannotPlay(
                 f"months are played once each and in order, so month {self.next_month} was "
                 f"expected; got {month}: {wish}."
             )
-        context, visits = self._context(month)
-        shown, extras = self._ask(decide, context)
-        return self._happen(month, visits, shown, extras)
+
+    def _draw_market(self, products, customers):
+        """Draw the products and customers of this schedule; what they were before does not vary."""
+        story = draw_products(products, self.seed)
+        wave = self._schedule.get("launch_wave")
+        new_from = day_of(wave.month) if wave else np.inf
+        people = draw_customers(customers, story, self.seed, new_from, wave.size if wave else 0.0)
+        planned = shop_incidents.planned_launches(story, products, self.seed, self._schedule)
+        return planned, people
+
+    def _where(self, month):
+        return shop_incidents.Month(self.seed, month, self._products)
+
+    def _books(self, month):
+        """Return the books of the two tables that are stored as of a day."""
+        tables = {
+            "products": self._catalogue(month),
+            "customers": self._customers.public.copy(deep=False),
+        }
+        return shop_incidents.stored(self._schedule, self._where(month), tables, {})[0]
+
+    def _given(self, month, visits):
+        """Return the books of what a recommender is given."""
+        tables = {"sessions": records.sessions_table(visits), **self._books(month).tables}
+        return shop_incidents.given(self._schedule, self._where(month), tables)
 
     def _context(self, month):
-        visits = _draw_visits(self._customers, month, self.seed)
+        visits = shop_visits.draw_visits(self._customers, month, self.seed)
         on = pd.Timestamp(HISTORY_STARTS + day_of(month))
-        sessions = records.sessions_table(visits)
-        return Context(month, on, sessions, self.products(month)), visits
+        given = self._given(month, visits).tables
+        parts = (given[f"given.{name}"] for name in ["sessions", "products", "customers"])
+        return Context(month, on, *parts), visits
 
-    def _ask(self, decide, context):
+    def _serve(self, decide, context, visits):
+        """Return the lists that the sessions see, and the columns kept beside them.
+
+        When the model takes too long, the shop shows what its old window sold best.
+        """
+        shown, extras = self._ask(decide, context, visits)
+        slow = self._schedule.size("slow_model", visits.month)
+        if not slow:
+            return shown, extras
+        rng = stream(self.seed, visits.month, "telemetry")
+        late = records.timed_out(visits, rng, slow)
+        shown = np.where(late[:, None], self._bestsellers, shown)
+        late_rows = np.repeat(late, LIST_LENGTH)
+        return shown, {name: np.where(late_rows, np.nan, extras[name]) for name in extras}
+
+    def _ask(self, decide, context, visits):
         """Call `decide` on the context and return its lists, checked: sessions x 10, by rank."""
-        count = len(context.sessions)
-        first, last = context.sessions["session_id"].iloc[[0, -1]] if count else (1, 0)
-        on_sale = len(context.products)
+        first, last = visits.session_id[[0, -1]] if len(visits.who) else (1, 0)
+        on_sale = int((self._products.launched < day_of(visits.month)).sum())
         try:
             answer = decide(context)
         except Exception as error:
@@ -191,77 +256,60 @@ class Shop:
             ) from error
         return records.checked_lists(answer, int(first), int(last), on_sale)
 
+    def _live(self, visits, shown, extras):
+        """Let the customers see `shown`; return the true tables and what the month leaves behind."""
+        market = Market(self._customers, self._products, self._schedule, self.seed)
+        tables, after = live_month(market, self._state, visits, shown, extras)
+        tables, after["pending"] = records.deliver(tables, self._pending, visits.month)
+        return tables, after
+
     def _catalogue(self, month):
+        """Return the catalogue on the first day of `month` as it truly is."""
         on_sale = self._products.launched < day_of(month)
-        return self._products.public[on_sale].copy()
+        prices = behaviour.prices(self._products, month, self._schedule)
+        catalogue = self._products.public[on_sale].assign(price_eur=prices[on_sale])
+        if self._schedule.size("new_goal", month):
+            score = 100 * self._products.green[: len(catalogue)]
+            catalogue["sustainability"] = np.rint(score).astype(int)
+        return catalogue
 
     def _live_through_history(self):
         """Play the twelve months before month 1 with the old shop window; return the tables."""
         sold = np.zeros(len(self._products.launched))
         months = []
         for month in range(1 - MONTHS, 1):
-            visits = _draw_visits(self._customers, month, self.seed)
-            shown = _old_window(self._products, sold, visits, self.seed)
-            tables = self._happen(month, visits, shown, {})
+            visits = shop_visits.draw_visits(self._customers, month, self.seed)
+            shown = shop_visits.old_window(self._products, sold, visits, self.seed)
+            tables, after = self._live(visits, shown, {})
+            self._state, self._pending = after["state"], after["pending"]
             sold = 0.7 * sold + np.bincount(tables["orders"]["product_id"] - 1, minlength=len(sold))
             months.append(tables)
+        self._bestsellers = shop_visits.bestsellers(self._products, sold, 1)[:LIST_LENGTH]
         return {
             name: pd.concat([tables[name] for tables in months], ignore_index=True)
             for name in months[0]
         }
 
-    def _happen(self, month, visits, shown, extras):
-        """Let the customers see `shown` and live through the month; keep what it leaves behind."""
-        people, products, state = self._customers, self._products, self._state
-        draw = lambda purpose: stream(self.seed, month, purpose)  # noqa: E731
-        who, day = visits.who, visits.day
-        needs = behaviour.need_weights(people, state, who, day, month)
-        category = behaviour.pick(needs, draw("needs"))
-        worth = behaviour.utility(people, products, state, who[:, None], shown, day[:, None], month)
-        matches = products.category[shown] == category[:, None]
-        chance = behaviour.wanted_chance(people, worth, who[:, None])
-        luck = behaviour.fixed_chance(self.seed, visits.session_id[:, None], shown)
-        wanted = matches & (luck < chance)
-        clicked = behaviour.look_and_click(matches, wanted, draw("clicks"))
-        bought = _bought(clicked & wanted, worth, draw("buying"))
-        baskets = self._fill_baskets(visits, shown, bought, category, draw("baskets"), state)
-        rating = behaviour.stars(people, products, baskets["who"], baskets["what"], draw("stars"))
-        found = wanted.any(axis=1)
-        tables = records.month_tables(
-            visits, shown, extras, clicked, baskets, rating, found, category, products, draw
-        )
-        tables, pending = records.deliver(tables, self._pending, month)
-        after = behaviour.after_month(
-            state, baskets["who"], baskets["what"], baskets["day"], rating >= 4, products,
-            draw("favourites"),
-        )  # fmt: skip
-        if month >= 1:
-            self._played[month] = (visits, state, found)
-        self._state, self._pending = after, pending
-        return tables
 
-    def _fill_baskets(self, visits, shown, bought, category, rng, state):
-        """Return the products bought: from the list, by searching, and in pairs."""
-        people, products, month = self._customers, self._products, visits.month
-        from_list = np.where(bought >= 0, shown[np.arange(len(shown)), bought], -1)
-        goes_on = (bought < 0) & behaviour.searches(len(shown), rng)
-        looks_for = np.where(goes_on, category, -1)
-        found = behaviour.search(people, products, state, visits.who, looks_for, visits.day, month, rng)  # fmt: skip
-        main = np.where(from_list >= 0, from_list, found)
-        second = np.where(main >= 0, behaviour.partners(category, rng), -1)
-        pair = behaviour.search(people, products, state, visits.who, second, visits.day, month, rng, main)  # fmt: skip
-        session = np.concatenate([np.flatnonzero(main >= 0), np.flatnonzero(pair >= 0)])
-        what = np.concatenate([main[main >= 0], pair[pair >= 0]])
-        by_list = np.concatenate([from_list[main >= 0] >= 0, np.zeros((pair >= 0).sum(), bool)])
-        order = np.argsort(session, kind="stable")
-        session = session[order]
-        return {
-            "session": session,
-            "who": visits.who[session],
-            "what": what[order],
-            "day": visits.day[session],
-            "by_list": by_list[order],
+def at_random(context: Context) -> DataFrame:
+    """Show ten products drawn at random in every session: the policy that knows nothing.
+
+    Examples
+    --------
+    >>> seen = Shop(customers=60, products=40, seed=7).play(1, at_random)
+    >>> seen["impressions"].groupby("session_id")["product_id"].nunique().unique().tolist()
+    [10]
+    """
+    rng = np.random.default_rng(context.month)
+    on_sale = context.products["product_id"].to_numpy()
+    shown = [rng.permutation(on_sale)[: context.k] for _ in context.sessions["session_id"]]
+    return DataFrame(
+        {
+            "session_id": np.repeat(context.sessions["session_id"].to_numpy(), context.k),
+            "product_id": np.concatenate([*shown, on_sale[:0]]),
+            "rank": np.tile(np.arange(1, context.k + 1), len(shown)),
         }
+    )
 
 
 def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
@@ -286,46 +334,6 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
         return sessions.merge(lists, on="customer_id").drop(columns="customer_id")
 
     return decide
-
-
-def _draw_visits(people, month, seed):
-    """Draw the month's sessions, in order of time; their ids go on from month to month."""
-    rng = stream(seed, month, "sessions")
-    counts = rng.poisson(people.visits)
-    who = np.repeat(np.arange(len(counts)), counts)
-    days = np.arange(day_of(month), day_of(month + 1))
-    # The first day of history was a Sunday.
-    weight = _WEEKDAYS[(days + 6) % 7]
-    edges = weight.cumsum() / weight.sum()
-    day = days[np.minimum(np.searchsorted(edges, rng.random(len(who))), len(days) - 1)]
-    hour = np.clip(rng.normal(16, 4, len(who)), 0, 23.999)
-    second = day * 86_400 + (hour * 3_600).astype(int)
-    order = np.argsort(second, kind="stable")
-    first = (month + MONTHS - 1) * 10_000_000 + 1
-    return Visits(month, first + np.arange(len(who)), who[order], second[order])
-
-
-def _old_window(products, sold, visits, seed):
-    """Return what the shop showed before it had a recommender: sessions x 10 product places."""
-    rng = stream(seed, visits.month, "window")
-    on_sale = np.flatnonzero(products.launched < day_of(visits.month))
-    ranked = on_sale[np.argsort(-sold[on_sale], kind="stable")]
-    best = ranked[: _DRAW_FROM // 2]
-    others = rng.permutation(ranked[_DRAW_FROM // 2 :])[: _DRAW_FROM // 2]
-    pool = np.concatenate([best, others])
-    shown = np.empty((len(visits.who), LIST_LENGTH), dtype=int)
-    for start in range(0, len(shown), 100_000):
-        rows = shown[start : start + 100_000]
-        keys = rng.random((len(rows), len(pool)), dtype=np.float32)
-        rows[:] = pool[np.argsort(keys, axis=1, kind="stable")[:, :LIST_LENGTH]]
-    return shown
-
-
-def _bought(likes, worth, rng):
-    """Return the place in the list that each session buys, -1 for nothing: the best liked."""
-    best = np.where(likes, worth, -np.inf).argmax(axis=1)
-    buys = likes.any(axis=1) & (rng.random(len(likes)) < 0.7)
-    return np.where(buys, best, -1)
 
 
 def _require_whole(name, value, least, why):

@@ -28,20 +28,20 @@ CATEGORIES = [
 SKIN_TYPES = ["combination", "dry", "normal", "oily"]
 HISTORY_STARTS = np.datetime64("2023-10-01")  # month 1 of the future is October 2024
 MONTHS = 12
-GENERATIONS_IN = (2, 3)  # months whose launches are the wave of the new generation
-SCORED_FROM = 9  # month from which a third party's sustainability scores are known
+GENERATIONS_IN = (2, 3)  # months whose launches are the story's wave, drawn with the catalogue
 
 CATEGORY_SHARES = np.array([0.13, 0.11, 0.13, 0.12, 0.13, 0.09, 0.08, 0.07, 0.07, 0.07])
 _PRICE_MEDIANS = np.array([60, 56, 58, 34, 37, 42, 48, 20, 30, 36], dtype=float)
 _SKIN_SHARES = np.array([0.55, 0.19, 0.14, 0.12])
 _STREAM_SHARE = 0.02  # of the first catalogue, launched in an ordinary month
-_WAVE_SHARE = 0.10  # of the first catalogue, launched in each month of the wave
+WAVE_SHARE = 0.10  # of the first catalogue, launched in each month of the wave
 _WAVE_APPEAL = 1.5
+_TAIL = 1.0  # what poor products lose more than good ones gain: the long tail that hardly sells
 _TWIN_SHARE = 0.08
 _NEED_SHAPE = 0.5  # of a gamma: smaller makes each customer's needs fewer
-_ADOPTERS = 0.205  # share of the customers who come to expect the new generation
+_ADOPTERS = 0.195  # share of the customers who come to expect the new generation
 _LINES = ["Hydra", "Pure", "Glow", "Calm", "Velvet", "Dew", "Silk", "Bright"]
-_SPELLINGS = {
+SPELLINGS = {
     "combination": ["combination", "Combination", "combi", "mixed", "COMBINATION"],
     "dry": ["dry", "Dry", "dry skin", "DRY", "very dry"],
     "normal": ["normal", "Normal", "NORMAL", "norm.", "normal skin"],
@@ -113,22 +113,41 @@ def day_of(month: int) -> int:
 def draw_products(count: int, seed: int) -> Products:
     """Draw the `count` products on sale when the future starts, and its launches."""
     rng = stream(seed, 0, "products")
-    launched, wave = _launch_days(count, rng)
+    return _products(count, *_launch_days(count, rng), rng)
+
+
+def draw_launches(count: int, seed: int, month: int, share: float | None) -> Products:
+    """Draw other launches for one month: a wave of `share` of `count`, or, with None, a usual one."""
+    rng = stream(seed, month, "launches")
+    launches = max(1, round((_STREAM_SHARE if share is None else share) * count))
+    launched = np.sort(_days_of_launch(month, launches, share is not None, rng))
+    return _products(count, launched, np.full(launches, share is not None), rng)
+
+
+def _products(count, launched, wave, rng):
+    """Draw what is launched on the given days for a catalogue of `count` products."""
     era = np.where(wave, 2, np.where(launched < 0, 0, np.where(launched < day_of(1), 1, 3)))
     category = _dealt_categories(era, rng)
     # The make-up of each shelf is the market's and alike for all seeds; who fills it is chance.
     dealt = np.empty((len(launched), 7))
     for group in range(4 * len(CATEGORIES)):
-        places = rng.permutation(np.flatnonzero(category * 4 + era == group))
-        dealt[places] = _spread(len(places), 7, shift=group * 0.381966)
-    appeal = 0.9 * ndtri(dealt[:, 0]) + _WAVE_APPEAL * wave
+        places = np.flatnonzero(category * 4 + era == group)
+        points = _spread(len(places), 7, shift=group * 0.381966)
+        # Along the launches strong and weak products take turns.
+        turn = (np.arange(len(places)) * 0.618034 + rng.random()) % 1
+        dealt[places[np.argsort(turn, kind="stable")]] = points[
+            np.argsort(points[:, 0], kind="stable")
+        ]
+    quality = ndtri(dealt[:, 0])
+    appeal = 0.9 * quality - _TAIL * np.maximum(0, -quality) + _WAVE_APPEAL * wave
     price = ndtri(dealt[:, 1])
     brand = _brands(dealt[:, 2], count)
     suits = dealt[:, 3:] < np.array([0.66, 0.61, 0.65, 0.61])
     green = _green(brand, rng)
     size = rng.choice([30, 50, 75, 150], size=len(launched))
     price_eur = _PRICE_MEDIANS[category] * np.exp(0.6 * price)
-    line = rng.integers(len(_LINES), size=len(launched))
+    # A brand has two lines of products.
+    line = (3 * brand + rng.integers(2, size=len(launched))) % len(_LINES)
     for small, large in _twins(category, appeal, launched, rng):
         for array in (brand, appeal, suits, green, line):
             array[large] = array[small]
@@ -151,8 +170,18 @@ def draw_products(count: int, seed: int) -> Products:
     return Products(public, category, brand, price, appeal, green, wave, suits, launched)
 
 
-def draw_customers(count: int, products: Products, seed: int) -> Customers:
-    """Draw `count` customers with their needs, leanings and habits."""
+def draw_customers(
+    count: int,
+    products: Products,
+    seed: int,
+    new_from: float,
+    wave_share: float,
+) -> Customers:
+    """Draw `count` customers with their needs, leanings and habits.
+
+    From the day `new_from` on the first of them come to expect the new generation, the more of
+    them the larger the wave (`wave_share` of the catalogue a month).
+    """
     rng = stream(seed, 0, "customers")
     needs = CATEGORY_SHARES * rng.gamma(_NEED_SHAPE, size=(count, len(CATEGORIES)))
     needs /= needs.sum(axis=1, keepdims=True)
@@ -161,8 +190,8 @@ def draw_customers(count: int, products: Products, seed: int) -> Customers:
     skin = rng.choice(4, size=count, p=_SKIN_SHARES)
     age = np.clip(np.rint(rng.gamma(6, 3.2, count) + 17), 16, 88)
     price, strictness, visits, adopts = rng.permutation(_spread(count, 4, shift=0.5)).T
-    start = day_of(GENERATIONS_IN[0])
-    adopts_on = np.where(adopts < _ADOPTERS, start + 30 * rng.random(count) ** 0.7, np.inf)
+    adopters = min(0.9, _ADOPTERS * (wave_share / WAVE_SHARE))
+    adopts_on = np.where(adopts < adopters, new_from + 30 * rng.random(count) ** 0.7, np.inf)
     public = pd.DataFrame(
         {
             "customer_id": np.arange(1, count + 1),
@@ -187,28 +216,36 @@ def draw_customers(count: int, products: Products, seed: int) -> Customers:
 def _launch_days(count, rng):
     """Return launch days in order, and which launches belong to the wave."""
     recent = min(max(0, count - 10), int(0.28 * count))
-    parts = [-rng.integers(1, 1_100, count - recent), rng.integers(0, day_of(1), recent)]
+    evenly = (np.arange(recent) + rng.random(recent)) / max(1, recent)
+    parts = [-rng.integers(1, 1_100, count - recent), (day_of(1) * evenly).astype(int)]
     wave = [np.zeros(count, dtype=bool)]
     for month in range(1, MONTHS + 1):
         is_wave = month in GENERATIONS_IN
-        launches = max(1, round((_WAVE_SHARE if is_wave else _STREAM_SHARE) * count))
-        # A wave is announced: it is on the shelves within the first days of its months.
-        length = 6 if is_wave else day_of(month + 1) - day_of(month)
-        parts.append(day_of(month) + rng.integers(0, length, launches))
+        launches = max(1, round((WAVE_SHARE if is_wave else _STREAM_SHARE) * count))
+        parts.append(_days_of_launch(month, launches, is_wave, rng))
         wave.append(np.full(launches, is_wave))
     launched, wave = np.concatenate(parts), np.concatenate(wave)
     order = np.argsort(launched, kind="stable")
     return launched[order], wave[order]
 
 
+def _days_of_launch(month, launches, is_wave, rng):
+    """Draw days of `month`; a wave is announced: it is on the shelves within the first days."""
+    length = 6 if is_wave else day_of(month + 1) - day_of(month)
+    return day_of(month) + rng.integers(0, length, launches)
+
+
 def _dealt_categories(era, rng):
-    """Deal categories by their shares, evenly in each era of launches: chance only shuffles."""
+    """Deal categories by their shares in each era, each evenly along its launches."""
     category = np.empty(len(era), dtype=int)
     for one in range(4):
         places = np.flatnonzero(era == one)
         share = (np.arange(len(places)) + 0.5) / max(1, len(places))
         dealt = np.searchsorted(CATEGORY_SHARES.cumsum() / CATEGORY_SHARES.sum(), share)
-        category[rng.permutation(places)] = dealt
+        count = np.bincount(dealt, minlength=len(CATEGORIES))
+        turn = np.arange(len(places)) - (count.cumsum() - count)[dealt]
+        when = (turn + rng.random(len(CATEGORIES))[dealt]) / count[dealt]
+        category[places] = dealt[np.argsort(when, kind="stable")]
     return category
 
 
@@ -287,6 +324,6 @@ def _stated(skin, rng):
     count = len(skin)
     wrong = rng.random(count) < 0.04
     stated = np.where(wrong, (skin + rng.integers(1, 4, count)) % 4, skin)
-    table = np.array([_SPELLINGS[name] for name in SKIN_TYPES], dtype=object)
+    table = np.array([SPELLINGS[name] for name in SKIN_TYPES], dtype=object)
     spelling = np.minimum(4, (8 * rng.random(count) ** 2).astype(int))
     return pd.Series(table[stated, spelling], dtype="str").mask(rng.random(count) < 0.15)

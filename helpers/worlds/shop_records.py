@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from helpers.worlds.incident_records import TIMED_OUT_MS
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop_market import CATEGORIES, HISTORY_STARTS, day_of
 
@@ -114,12 +115,12 @@ def sessions_table(visits) -> DataFrame:
 
 
 def month_tables(
-    visits, shown, extras, clicked, baskets, rating, found, category, products, draw
+    visits, shown, extras, clicked, baskets, rating, found, category, prices, slow, draw
 ) -> dict[str, DataFrame]:
-    """Write a month's tables from the arrays of what happened."""
+    """Write a month's tables from the arrays of what happened; `slow` multiplies the latency."""
     ranks = np.tile(np.arange(1, shown.shape[1] + 1), len(shown))
     session, place = np.nonzero(clicked)
-    orders = _orders(visits, baskets, products, draw("checkout"))
+    orders = _orders(visits, baskets, prices, draw("checkout"))
     return {
         "sessions": sessions_table(visits),
         "impressions": DataFrame(
@@ -143,7 +144,7 @@ def month_tables(
         "ratings": _ratings(orders, rating, draw("ratings")),
         "feedback": _feedback(visits, found, category, draw("feedback")),
         "complaints": _complaints(visits, found, draw("complaints")),
-        "telemetry": _telemetry(visits, draw("telemetry")),
+        "telemetry": _telemetry(visits, draw("telemetry"), slow),
     }
 
 
@@ -160,10 +161,14 @@ def deliver(tables, pending, month):
     return tables, due
 
 
-def _orders(visits, baskets, products, rng):
+def timed_out(visits, rng, slow: float) -> np.ndarray:
+    """Return which sessions' requests take longer than a second, by the draws of the telemetry."""
+    return _latency(visits, rng, slow) > TIMED_OUT_MS
+
+
+def _orders(visits, baskets, prices, rng):
     second = visits.second[baskets["session"]]
     pause = 90 + rng.integers(0, 900, len(visits.who))[baskets["session"]]
-    price = products.public["price_eur"].to_numpy()[baskets["what"]]
     session_id = visits.session_id[baskets["session"]]
     return DataFrame(
         {
@@ -172,7 +177,7 @@ def _orders(visits, baskets, products, rng):
             "customer_id": baskets["who"] + 1,
             "product_id": baskets["what"] + 1,
             "ordered_at": _START + second + pause,
-            "price_eur": price,
+            "price_eur": prices[baskets["what"]],
             "channel": np.where(baskets["by_list"], "list", "search"),
         }
     )
@@ -232,13 +237,20 @@ def _complaints(visits, found, rng):
     return table[writes]
 
 
-def _telemetry(visits, rng):
+def _latency(visits, rng, slow):
+    """Draw how long each request takes, in milliseconds."""
     latency = rng.lognormal(np.log(38), 0.45, len(visits.who))
+    return np.round(latency * slow if slow else latency, 1)
+
+
+def _telemetry(visits, rng, slow):
+    latency = _latency(visits, rng, slow)
+    failed = rng.random(len(visits.who)) < 0.001
     return DataFrame(
         {
             "session_id": visits.session_id,
             "requested_at": _START + visits.second,
-            "latency_ms": np.round(latency, 1),
-            "status": np.where(rng.random(len(visits.who)) < 0.001, 503, 200),
+            "latency_ms": latency,
+            "status": np.where(latency > TIMED_OUT_MS, 504, np.where(failed, 503, 200)),
         }
     )

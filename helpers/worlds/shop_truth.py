@@ -9,16 +9,31 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds import shop_behaviour as behaviour
+from helpers.worlds import shop_incidents
+from helpers.worlds.incident_records import touched_rows
+from helpers.worlds.incidents import truth_table
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.shop import LIST_LENGTH, Context, Shop
+from helpers.worlds.shop import Context, Shop
 from helpers.worlds.shop_market import (
     CATEGORIES,
-    GENERATIONS_IN,
     HISTORY_STARTS,
-    SCORED_FROM,
     SKIN_TYPES,
     day_of,
 )
+from helpers.worlds.shop_visits import LIST_LENGTH
+
+# How `drift` tells of the incidents that change what customers do.
+_DRIFTS = {
+    "launch_wave": ("launches", "a new generation makes the old one disappoint", "data"),
+    "season": ("season", "spring turns from moisturiser to sun care", "features"),
+    "new_goal": ("goal", "sustainability scores arrive and weigh in choices", "problem"),
+    "price_rise": (
+        "prices",
+        "all prices rise, and the price-minded want cheaper products",
+        "model",
+    ),
+    "feedback_loop": ("feedback", "the list replaces the search page and feeds on itself", "data"),
+}
 
 
 class ShopTruth:
@@ -64,15 +79,54 @@ class ShopTruth:
         return table
 
     def drift(self) -> DataFrame:
-        """Return what changes in the future: month, cause, and the stage of the cycle to reopen."""
-        return DataFrame(
-            [
-                (GENERATIONS_IN[0], "launches", "a new generation makes the old one disappoint", "data"),
-                (6, "season", "spring turns from moisturiser to sun care", "features"),
-                (SCORED_FROM, "goal", "sustainability scores arrive and weigh in choices", "problem"),
-            ],
-            columns=["month", "cause", "what", "reopen"],
-        )  # fmt: skip
+        """Return what changes in the future: month, cause, and the stage of the cycle to reopen.
+
+        The warm season comes every year; the other rows are incidents that change what customers
+        do. What else goes wrong is in `incidents`.
+        """
+        schedule = self._shop._schedule
+        months = {"season": behaviour.TURN}
+        months |= {one.name: one.month for one in schedule.incidents if one.name in _DRIFTS}
+        rows = sorted((months[name], place, *_DRIFTS[name]) for place, name in enumerate(_DRIFTS) if name in months)  # fmt: skip
+        table = DataFrame(rows, columns=["month", "place", "cause", "what", "reopen"])
+        return table.drop(columns="place")
+
+    def incidents(self) -> DataFrame:
+        """Return what goes wrong in this shop, in the order in which it was given.
+
+        Returns
+        -------
+        One row an incident: `name`, `month`, `until`, `size`, `onset` (from when it shows; a late
+        season from month 6 on, when spring fails to come), `affected`, `what`, `cause`, `reopen`
+        (title of the stage).
+        """
+        shop, schedule = self._shop, self._shop._schedule
+        onsets = shop_incidents.onsets(schedule, shop.seed)
+        affected = shop_incidents.affected(schedule, shop.seed, shop._products)
+        return truth_table(schedule, onsets, affected)
+
+    def touched(self, month: int) -> dict[str, DataFrame]:
+        """Return the rows of a played month's tables that an incident changed, lost or added.
+
+        Returns
+        -------
+        Table -> its key columns, `incident`, `column` (empty for a whole row), `change` ("changed",
+        "removed" or "added") and `true_value` as text. "products" and "customers" are the tables
+        stored on the first day; "given.products" and the like tell where a `decide` was given
+        something else than was stored. What customers do otherwise touches no row.
+
+        Raises
+        ------
+        CannotPlay
+            If the month has not been played.
+        """
+        shop = self._shop
+        if month not in shop._played:
+            raise CannotPlay(
+                f"touched rows are known of months already played; got {month}: play it first."
+            )
+        given = shop._given(month, shop._played[month][0])
+        return touched_rows([*shop._touches[month], *shop._books(month).touches, *given.touches])
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
@@ -98,7 +152,7 @@ class ShopTruth:
             If the month is later than the next one or `decide` breaks the contract.
         """
         context, visits, state = self._situation(month)
-        shown, _ = self._shop._ask(decide, context)
+        shown, _ = self._shop._serve(decide, context, visits)
         chance = self._chances(visits, state, shown)
         needs = self._needs(visits, state)
         missed = np.zeros(len(shown))
@@ -158,10 +212,12 @@ class ShopTruth:
 
     def _needs(self, visits, state):
         people = self._shop._customers
-        return behaviour.need_weights(people, state, visits.who, visits.day, visits.month)
+        schedule = self._shop._schedule
+        return behaviour.need_weights(people, state, visits.who, visits.day, visits.month, schedule)
 
     def _chances(self, visits, state, what, rows=slice(None)):
         people, products = self._shop._customers, self._shop._products
         who, day = visits.who[rows][:, None], visits.day[rows][:, None]
-        worth = behaviour.utility(people, products, state, who, what, day, visits.month)
+        schedule = self._shop._schedule
+        worth = behaviour.utility(people, products, state, who, what, day, visits.month, schedule)
         return behaviour.wanted_chance(people, worth, who)

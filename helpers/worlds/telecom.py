@@ -30,10 +30,10 @@ EXTRAS = [
     "StreamingMovies",
 ]
 
-# Shares of the real file; rows follow CONTRACTS, columns INTERNET.
-_INTERNET_BY_CONTRACT = np.array([[0.316, 0.549, 0.135], [0.387, 0.366, 0.247], [0.371, 0.253, 0.376]])  # fmt: skip
+# Shares of INTERNET in the real file; rows follow CONTRACTS.
+INTERNET_BY_CONTRACT = np.array([[0.316, 0.549, 0.135], [0.387, 0.366, 0.247], [0.371, 0.253, 0.376]])  # fmt: skip
 # Tenure deciles in months, one row per contract: drawn by inverting them.
-_TENURE_DECILES = np.array(
+TENURE_DECILES = np.array(
     [
         [1, 1, 2, 4, 8, 12, 17, 24, 33, 46, 72],
         [1, 14, 23, 30, 37, 44, 50, 55, 61, 67, 72],
@@ -41,8 +41,8 @@ _TENURE_DECILES = np.array(
     ]
 )
 # Shares of PAYMENTS; rows follow INTERNET, first for monthly contracts, then for the longer ones.
-_PAYMENT_MONTHLY = np.array([[0.37, 0.30, 0.16, 0.17], [0.63, 0.09, 0.15, 0.13], [0.13, 0.62, 0.13, 0.12]])  # fmt: skip
-_PAYMENT_LONGER = np.array([[0.15, 0.20, 0.31, 0.34], [0.28, 0.06, 0.33, 0.33], [0.05, 0.42, 0.26, 0.27]])  # fmt: skip
+PAYMENT_MONTHLY = np.array([[0.37, 0.30, 0.16, 0.17], [0.63, 0.09, 0.15, 0.13], [0.13, 0.62, 0.13, 0.12]])  # fmt: skip
+PAYMENT_LONGER = np.array([[0.15, 0.20, 0.31, 0.34], [0.28, 0.06, 0.33, 0.33], [0.05, 0.42, 0.26, 0.27]])  # fmt: skip
 # Share with each of EXTRAS; rows: contract x (DSL, fiber).
 _EXTRAS_DSL = np.array([[0.30, 0.30, 0.23, 0.28, 0.24, 0.25], [0.58, 0.49, 0.54, 0.57, 0.45, 0.45], [0.77, 0.69, 0.76, 0.82, 0.64, 0.66]])  # fmt: skip
 _EXTRAS_FIBER = np.array([[0.17, 0.33, 0.32, 0.16, 0.47, 0.47], [0.41, 0.64, 0.63, 0.42, 0.74, 0.75], [0.61, 0.72, 0.79, 0.72, 0.82, 0.82]])  # fmt: skip
@@ -75,7 +75,7 @@ def telco_table(customers: int, seed: int) -> pd.DataFrame:
         raise ValueError(f"customers counts the rows of the table, so at least 1; got {customers}.")
     rng = np.random.default_rng(seed)
     profile = _draw_profile(customers, rng)
-    services = _draw_services(profile, rng)
+    services = draw_services(profile, rng)
     bill = _draw_bill(profile, services, rng)
     table = pd.DataFrame(
         {"customerID": _draw_ids(customers, rng), **_spell(profile, services), **bill}
@@ -101,11 +101,11 @@ def write_telco_csv(customers: int, seed: int, folder: str | Path) -> Path:
 def _draw_profile(customers, rng):
     """Draw who the customers are: contract, tenure, household, internet, phone, payment."""
     contract = rng.choice(3, size=customers, p=[0.55, 0.21, 0.24])
-    internet = _draw_row_wise(_INTERNET_BY_CONTRACT[contract], rng)
+    internet = draw_row_wise(INTERNET_BY_CONTRACT[contract], rng)
     place = rng.random(customers) * 10
     tenure = np.array(
         [
-            np.interp(p, np.arange(11), _TENURE_DECILES[c])
+            np.interp(p, np.arange(11), TENURE_DECILES[c])
             for p, c in zip(place, contract, strict=True)
         ]
     )
@@ -116,8 +116,8 @@ def _draw_profile(customers, rng):
     senior = rng.random(customers) < np.array([0.107, 0.268, 0.034])[internet]
     partner = rng.random(customers) < 0.22 + 0.0081 * tenure
     dependents = rng.random(customers) < np.where(senior, 0.08, np.where(partner, 0.57, 0.11))
-    payment = _draw_row_wise(
-        np.where((contract == 0)[:, None], _PAYMENT_MONTHLY[internet], _PAYMENT_LONGER[internet]),
+    payment = draw_row_wise(
+        np.where((contract == 0)[:, None], PAYMENT_MONTHLY[internet], PAYMENT_LONGER[internet]),
         rng,
     )
     # Few newcomers have set up an automatic payment yet.
@@ -137,8 +137,24 @@ def _draw_profile(customers, rng):
     }
 
 
-def _draw_services(profile, rng):
-    """Draw the extras booked: a matrix customers x EXTRAS, and who has a second line."""
+def draw_services(profile: dict, rng: np.random.Generator) -> dict:
+    """Draw the extras booked and who has a second line.
+
+    Parameters
+    ----------
+    profile : the codes `contract` and `internet` and the flag `phone`, one entry a customer.
+    rng : where the chance comes from.
+
+    Returns
+    -------
+    `extras`, flags customers x EXTRAS, and `lines`, a flag a customer.
+
+    Examples
+    --------
+    >>> offline = {"contract": np.array([0]), "internet": np.array([2]), "phone": np.array([True])}
+    >>> draw_services(offline, np.random.default_rng(7))["extras"].any()
+    np.False_
+    """
     contract, internet = profile["contract"], profile["internet"]
     share = np.where(
         (internet == 0)[:, None], _EXTRAS_DSL[contract], _EXTRAS_FIBER[contract]
@@ -217,8 +233,14 @@ def _churn_probability(profile, services):
     return 1 / (1 + np.exp(-logit))
 
 
-def _draw_row_wise(shares, rng):
-    """Draw one column number per row of `shares`, whose rows each add up to about one."""
+def draw_row_wise(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one column number per row of `shares`, whose rows each add up to about one.
+
+    Examples
+    --------
+    >>> draw_row_wise(np.array([[0.0, 1.0], [1.0, 0.0]]), np.random.default_rng(7)).tolist()
+    [1, 0]
+    """
     return np.minimum(
         (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1), shares.shape[1] - 1
     )
