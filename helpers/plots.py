@@ -9,10 +9,12 @@ import textwrap
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.ticker import MultipleLocator
 
 from helpers.checks import require_columns
 from helpers.lifecycle import Stage
@@ -219,3 +221,47 @@ def plot_dots(
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
+
+
+def plot_months(
+    table: pd.DataFrame,
+    ylabel: str,
+    events: dict[int, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw shares over the months, one line a column, each named at its end.
+
+    Parameters
+    ----------
+    table : index = months, in order; values 0.0 to 1.0.
+    ylabel : what the values are shares of.
+    events : month -> what happens from then on; drawn as an upright dashed line.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 3.6)).gca()
+    ax.plot(table.index, table.to_numpy())
+    ax.yaxis.set_major_locator(MultipleLocator(0.05))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    heights = _kept_apart(table.ffill().iloc[-1].to_numpy(), 0.07 * np.ptp(ax.get_ylim()))
+    for line, name, height in zip(ax.lines, table.columns, heights, strict=True):
+        ax.annotate(f"  {name}", (table.index[-1], height), color=line.get_color(), va="center")
+    for month, text in (events or {}).items():
+        ax.axvline(month, color=GREY, linestyle="--", linewidth=1.2, zorder=1)
+        ax.annotate(f" {text}", (month, 0.03), xycoords=("data", "axes fraction"))
+    ax.set(xlabel="Month", ylabel=ylabel, xticks=list(table.index))
+    ax.set_xlim(table.index[0] - 0.3, table.index[-1] + 0.28 * len(table))
+    return ax
+
+
+def _kept_apart(heights, gap):
+    """Return heights for labels, in the same order from below, none nearer than `gap`."""
+    order = np.argsort(heights, kind="stable")
+    steps = gap * np.arange(len(heights))
+    apart = np.maximum.accumulate(heights[order] - steps) + steps
+    result = np.empty(len(heights))
+    result[order] = apart
+    return result

@@ -59,7 +59,7 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
         (["run", "04a_churn_modles"], "Did you mean 04a_churn_models?"),
         (["run", "-p", "SEDE", "3"], "Did you mean SEED?"),
         (["run", "-p", "SEED", "x"], "takes a whole number; got 'x'"),
-        (["run", "-p", "CUSTOMERS", "5"], "goes from 1,000 to 50,000; got 5"),
+        (["run", "-p", "CUSTOMERS", "5"], "goes from 1,000 to 20,000; got 5"),
         (["run", "--notebooks", "nowhere"], "Notebooks (*.ipynb) were expected in nowhere"),
         (["run", "-p", "TELCO_CSV", "no_such_file.csv"], "no_such_file.csv, but nothing is there"),
         (["bake", "99"], "There is no notebook '99'"),

@@ -1,9 +1,6 @@
 """`helpers.worlds.operator`: the story it plays, what it accepts, what it hides, what it copies."""
 
-import json
 import os
-import subprocess
-import sys
 from functools import cache
 from itertools import pairwise
 
@@ -170,26 +167,6 @@ def played(months, decide=call_nobody, **sizes):
 def all_hashes(months=5):
     world, seen = played(months, call_everybody)
     return [table_hashes(world.history()), *map(table_hashes, seen)]
-
-
-def test_a_fresh_process_with_two_threads_makes_the_same_bytes():
-    code = "import json, test_operator_world as t; print(json.dumps(t.all_hashes()))"
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=os.path.dirname(__file__),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-        env={**os.environ, **dict.fromkeys(names, "2"), "PYTHONHASHSEED": "2"},
-    )
-    assert json.loads(ran.stdout) == all_hashes()
-
-
-def test_another_seed_makes_another_world():
-    ids = [set(Operator(300, seed).history()["customers"]["customerID"]) for seed in [7, 8]]
-    assert not ids[0] & ids[1]
 
 
 def test_labels_are_of_the_customers_scored_before_and_never_earlier_than_30_days():

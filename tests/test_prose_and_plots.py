@@ -24,6 +24,7 @@ from helpers.plots import (
     ORANGE,
     plot_dots,
     plot_loop,
+    plot_months,
     plot_profit,
     plot_shares,
     show,
@@ -288,3 +289,21 @@ def test_each_plot_makes_a_figure_of_its_own_when_given_none(name):
     ax = draw(table, None)
     assert ax.figure is not other
     assert len(plt.get_fignums()) == 2
+
+
+def test_months_are_drawn_one_line_a_column_with_labels_kept_apart_and_events_named():
+    year = pd.DataFrame(
+        {"frozen": [0.8, 0.7], "tended": [0.8, 0.85], "twin": [0.8, 0.851]}, index=[1, 2]
+    )
+    ax = plot_months(year, ylabel="Visits", events={2: "launches"})
+    assert [line.get_ydata().tolist() for line in ax.lines[:3]] == year.T.to_numpy().tolist()
+    heights = {text.get_text().strip(): text.xy[1] for text in ax.texts}
+    assert heights["frozen"] == 0.7
+    assert heights["twin"] - heights["tended"] > 0.005, "the two would cover each other"
+    assert "launches" in heights
+    assert ax.get_ylabel() == "Visits"
+
+
+def test_a_line_that_ends_early_is_named_at_its_last_month():
+    ax = plot_months(pd.DataFrame({"late labels": [0.8, 0.7, None]}, index=[1, 2, 3]), ylabel="x")
+    assert ax.texts[0].xy[1] == pytest.approx(0.7)

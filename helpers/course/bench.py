@@ -33,7 +33,7 @@ class Measure:
     reference_name : what the reference is.
     unit : of both figures.
     goal : in words.
-    met : whether our figure meets it.
+    met : whether our figure meets it; None where a figure is only listed.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Measure:
     reference_name: str
     unit: str
     goal: str
-    met: bool
+    met: bool | None
 
     @property
     def ratio(self) -> float | None:
@@ -144,11 +144,19 @@ def bench_setup() -> list[Measure]:
     ]
 
 
+def bench_worlds() -> list[Measure]:
+    """Measure the two worlds: time over size, and how near they are to real data."""
+    from helpers.course import bench_worlds as worlds
+
+    return worlds.bench_worlds(data_folder(find_folder().parent))
+
+
 BENCHES: dict[str, Callable[[], list[Measure]]] = {
     "import": bench_import,
     "course": bench_course,
     "churn": bench_churn,
     "setup": bench_setup,
+    "worlds": bench_worlds,
 }
 
 

@@ -251,7 +251,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds): our figure, a reference and the goal."""
     from helpers.course.bench import BENCHES
 
     if name not in BENCHES:
@@ -262,7 +262,7 @@ def bench(name: str, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=1))
     else:
         _print_measures(measures)
-    raise SystemExit(0 if all(measure.met for measure in measures) else 1)
+    raise SystemExit(1 if any(measure.met is False for measure in measures) else 0)
 
 
 def _print_measures(measures):
@@ -272,16 +272,16 @@ def _print_measures(measures):
 
     table = Table("what", "ours", "reference", "ratio", "goal", "met")
     for measure in measures:
-        beside = "-" if measure.reference is None else f"{measure.reference:.3g} {measure.unit}"
+        known = "" if measure.reference is None else f"{measure.reference:.3g} {measure.unit}"
         table.add_row(
             measure.what,
             f"{measure.ours:.3g} {measure.unit}",
-            f"{beside} {measure.reference_name}".strip(),
+            f"{known} {measure.reference_name}".strip() or "-",
             "-" if measure.ratio is None else f"{measure.ratio:.3g}",
             measure.goal,
-            "yes" if measure.met else "NO",
+            {True: "yes", False: "NO", None: "-"}[measure.met],
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _bar(total):
