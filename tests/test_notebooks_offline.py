@@ -18,7 +18,7 @@ def test_fast_runs_need_no_network_and_ask_for_no_host_name(tmp_path):
         done, asked = run_cut_off([*map(str, command)], cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done
     told = told_figures(tmp_path)
-    assert told["00_the_lifecycle"]["rows"] == 1_000
+    assert told["02a_collect_records"]["rows"] == 1_000
     if reason:
         pytest.skip(f"ran, but not cut off from the network: {reason}")
     assert asked == []

@@ -29,6 +29,9 @@ jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(1, 64), default=WORKERS, show_default=True,
     help="Notebooks at once.",
 )  # fmt: skip
+root_option = click.option(
+    "--root", type=PATH, help="Folder of solutions/ and exercises/; a checkout needs none."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
 
 
@@ -197,6 +200,185 @@ def check(notebooks: tuple[str, ...], folder: Path | None) -> None:
     raise SystemExit(1 if found else 0)
 
 
+@app.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--check", is_flag=True, help="Only say what would change.")
+@click.option(
+    "--bake/--no-bake", default=True, show_default=True,
+    help="Execute the solutions first and store their outputs.",
+)  # fmt: skip
+@jobs_option
+@root_option
+def release(names: tuple[str, ...], check: bool, bake: bool, jobs: int, root: Path | None) -> None:
+    """Derive exercises/ from solutions/ with nbgrader; NAME is a solution, all by default."""
+    from helpers.course.bake import BakeFailed
+    from helpers.course.bake import bake as bake_all
+    from helpers.course.exercises import (
+        ReleaseFailed,
+        pick_solutions,
+        require_nbgrader,
+    )
+    from helpers.course.exercises import release as release_all
+
+    solutions = pick_solutions(_course_root(root), list(names))
+    require_nbgrader()
+    plain_kernels()
+    try:
+        baked = bake_all(solutions, jobs, check) if bake else {}
+        derived = release_all(solutions, check)
+    except (BakeFailed, ReleaseFailed) as error:
+        click.echo(f"lifecycle: {error}", err=True)
+        raise SystemExit(1) from error
+    changed = "would change" if check else "stored anew"
+    for folder, differing in [("solutions", baked), ("exercises", derived)]:
+        for stem, differs in differing.items():
+            click.echo(f"{folder}/{stem:<26} {changed if differs else 'unchanged'}")
+    raise SystemExit(1 if check and any([*baked.values(), *derived.values()]) else 0)
+
+
+@app.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@root_option
+def proof(names: tuple[str, ...], as_json: bool, root: Path | None) -> None:
+    """Prove exercises: right answers pass, mistakes get their hint, nothing leaks."""
+    from helpers.course.exercises import pick_solutions
+    from helpers.course.proof import prove
+
+    proofs = [prove(path) for path in pick_solutions(_course_root(root), list(names))]
+    holes = [f"{proof.exercise}: {hole}" for proof in proofs for hole in proof.holes]
+    if as_json:
+        click.echo(json.dumps([asdict(proof) for proof in proofs], indent=1, ensure_ascii=False))
+    else:
+        _print_proofs(proofs)
+        for hole in holes:
+            click.echo(hole)
+        click.echo(f"{len(proofs)} exercise(s), {len(holes)} hole(s).")
+    raise SystemExit(1 if holes else 0)
+
+
+@app.command()
+@click.argument("submissions", type=PATH)
+@click.option(
+    "--into", type=PATH,
+    help="Folder for marks and feedback; by default .grading/ and the name of SUBMISSIONS.",
+)  # fmt: skip
+@click.option(
+    "--unsandboxed", is_flag=True, help="Run submissions without a sandbox: at your risk."
+)
+@click.option(
+    "--secret-file", type=PATH, help="The secret of the handout, when students have own worlds."
+)
+@click.option(
+    "--cell-seconds", type=click.FloatRange(1, 3600), default=60.0, show_default=True,
+    help="Longest time of a cell.",
+)  # fmt: skip
+@click.option(
+    "--memory-mb", type=click.IntRange(256, 65536), default=2048, show_default=True,
+    help="Most memory of a submission.",
+)  # fmt: skip
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default=True,
+    help="Submissions at once.",
+)  # fmt: skip
+@root_option
+def grade(
+    submissions: Path,
+    into: Path | None,
+    unsandboxed: bool,
+    secret_file: Path | None,
+    cell_seconds: float,
+    memory_mb: int,
+    jobs: int,
+    root: Path | None,
+) -> None:
+    """Grade a class: SUBMISSIONS holds STUDENT/STEM.ipynb, STUDENT.zip or STUDENT_STEM.ipynb.
+
+    The same command goes on after an interrupted run. Exit code 1: something needs a look.
+    """
+    from helpers.course.grade import Grading
+    from helpers.course.grade import grade as grade_all
+    from helpers.course.sandbox import Limits
+    from helpers.course.variants import read_secret
+
+    course, folder = _course_root(root), absolute(submissions)
+    into = absolute(into) if into else course / ".grading" / folder.name
+    if into == folder or folder in into.parents:
+        raise BadInput(f"{into} lies in the folder of submissions. Choose another one with --into.")
+    limits = Limits(cell_seconds=cell_seconds, memory_mb=memory_mb)
+    secret = read_secret(absolute(secret_file)) if secret_file else None
+    how = Grading(course, into, limits, not unsandboxed, jobs, secret)
+    if unsandboxed:
+        click.echo(
+            "Without a sandbox: what students wrote can read and change your files.", err=True
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    with _only_writer(into, "--into"), _bar(None, "submission") as bar:
+
+        def report(result, count):
+            bar.total = count
+            bar.update(1)
+
+        try:
+            results = grade_all(folder, how, report)
+        except KeyboardInterrupt:
+            click.echo("\nlifecycle: stopped. The same command goes on from here.", err=True)
+            raise SystemExit(130) from None
+    _print_results(results)
+    click.echo(f"Marks: {os.path.relpath(into / 'marks.csv')}; feedback pages beside it.")
+    raise SystemExit(1 if any(result.look for result in results) else 0)
+
+
+def _print_results(results):
+    """Print what happened to each submission, those that need a look last."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("student", "exercise", "points", "what needs a look", "notes")
+    for one in sorted(results, key=lambda one: (bool(one.look), one.stem, one.student)):
+        points = f"{one.total:g} of {one.of:g}" if one.graded else "-"
+        texts = [one.student, one.stem, points, "\n".join(one.look), "\n".join(one.notes)]
+        table.add_row(*(escape(_one_line(text)) for text in texts))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    graded, look = (sum(map(bool, flags)) for flags in ([r.graded for r in results], [r.look for r in results]))  # fmt: skip
+    by_hand = sum(result.by_hand for result in results)
+    read = f" {by_hand} answer(s) are to be read by a person." if by_hand else ""
+    click.echo(f"{graded} of {len(results)} graded, {look} to look at.{read}")
+
+
+def _one_line(text):
+    """Return text that cannot steer a terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
+
+
+@app.command()
+@click.option(
+    "--into", type=PATH, default=Path("handout.zip"), show_default=True, help="The zip to write."
+)
+@click.option("--students", type=PATH, help="Class list (CSV): a bundle each, with own worlds.")
+@click.option("--secret-file", type=PATH, help="A secret of yours; grading needs the same one.")
+@root_option
+def handout(into: Path, students: Path | None, secret_file: Path | None, root: Path | None) -> None:
+    """Bundle lessons, exercises and helpers for students, without any solution."""
+    from helpers.course.handout import write_handout, write_handouts
+    from helpers.course.variants import read_secret, read_students
+
+    if bool(students) != bool(secret_file):
+        raise BadInput("--students and --secret-file belong together: give both, or neither.")
+    course, into = _course_root(root), absolute(into)
+    if not students:
+        made = write_handout(course, into)
+        click.echo(f"{os.path.relpath(made.path)}: {made.files} files, no solutions.")
+        return
+    names, secret = read_students(absolute(students)), read_secret(absolute(secret_file))
+    bundles = write_handouts(course, into.with_suffix(""), names, secret)
+    click.echo(
+        f"{os.path.relpath(into.with_suffix(''))}: {len(bundles)} bundles, no solutions; "
+        f"{bundles[0].own_worlds} exercise(s) have a world for each student."
+    )
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF JUPYTERLAB]...")
 @folder_option
@@ -284,12 +466,37 @@ def _print_measures(measures):
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
-def _bar(total):
+def _print_proofs(proofs):
+    """Print what was tried and found, task by task, as a table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("exercise", "task", "points", "mistakes refused", "alternatives accepted")
+    for proof in proofs:
+        for task in proof.tasks:
+            table.add_row(
+                proof.exercise,
+                task.task,
+                f"{task.points:g}",
+                f"{task.refused} of {task.mistakes}",
+                f"{task.accepted} of {task.alternatives}",
+            )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _course_root(given):
+    """Return the folder that holds solutions/ and exercises/."""
+    from helpers.course.shelf import find_folder
+
+    return absolute(given) if given else find_folder().parent
+
+
+def _bar(total, unit="cell"):
     """Return a progress bar on stderr, drawn only for people."""
     from tqdm import tqdm
 
     return tqdm(
-        total=total, unit="cell", disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True
+        total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True
     )
 
 
@@ -315,7 +522,7 @@ def _writable(output, notebooks):
 
 
 @contextlib.contextmanager
-def _only_writer(output):
+def _only_writer(output, option="--output"):
     """Keep a second run out of the folder; a killed run leaves no lock behind."""
     from filelock import FileLock, Timeout
 
@@ -325,7 +532,7 @@ def _only_writer(output):
     except Timeout:
         raise BadInput(
             f"Another run is writing to {output}. Wait for it, or choose another folder with "
-            "--output."
+            f"{option}."
         ) from None
     try:
         yield
