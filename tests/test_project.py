@@ -70,6 +70,7 @@ def test_the_authors_lock_only_adds_to_the_learners_lock():
 
 def test_every_library_that_the_code_imports_is_asked_for():
     provided = {
+        "bs4": "beautifulsoup4",
         "jupyter_client": "jupyter-client",
         "sklearn": "scikit-learn",
         "IPython": "ipykernel",
@@ -198,9 +199,17 @@ def test_the_table_of_lessons_agrees_with_the_lessons():
         assert question == question_of(notebook)
         assert f"· {minutes} minutes ·" in notebook.cells[0].source
         for module in re.findall(r"`([\w.]+)`", modules):
-            assert (ROOT / "helpers" / Path(*module.split("."))).with_suffix(".py").is_file(), (
-                module
-            )
+            place = ROOT / "helpers" / Path(*module.split("."))
+            assert place.with_suffix(".py").is_file() or (place / "__init__.py").is_file(), module
+
+
+def test_the_example_of_the_readme_runs_and_shows_its_incident(capsys):
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme(), re.M | re.S)
+    exec(compile(example, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    latency = [float(line.split()[1]) for line in lines[:4]]
+    assert max(latency[:2]) < 100 < 1_000 < min(latency[2:]), "slow from month 3 on"
+    assert "slow_model" in lines[5]
 
 
 def test_every_link_of_the_documents_leads_to_a_file():

@@ -17,11 +17,12 @@ from helpers.checks import require_columns, require_rows
 
 _TENTHS = np.arange(1, 10) / 10
 _TENURE = [-1, 1, 3, 6, 12, 24, 48, 72]
+_TENURE_NAMES = ["0 to 1", "2 to 3", "4 to 6", "7 to 12", "13 to 24", "25 to 48", "49 to 72"]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact of a business: what it is, how distance is measured, and its figures.
+    """One fact of a business: what it is, how distance is measured, and its figures by name.
 
     `kind` is "shares" (parts of a whole: total variation distance), "rates" (the largest
     difference), or "deciles" (Kolmogorov-Smirnov distance at the real deciles; `sample` holds
@@ -30,7 +31,7 @@ class Fact:
 
     what: str
     kind: str
-    figures: tuple[float, ...]
+    figures: dict[str, float]
     sample: np.ndarray | None = None
 
 
@@ -41,8 +42,8 @@ def shop_facts(purchases: DataFrame, stars: pd.Series, products: DataFrame) -> l
     ----------
     purchases : `customer_id`, `product_id`, `bought_at`; at least two rows.
     stars : ratings, 1 to 5.
-    products : `product_id`, `brand`, `category`, `price`, `launched_on`; the categories that
-        hold "sun" or "moisturi", "cream" or "fluid" count for the seasons.
+    products : `product_id`, `brand`, `category`, `price`, `launched_on`; categories that hold
+        "sun" are sun care, those that hold "moisturi", "cream" or "fluid" are moisturisers.
 
     Examples
     --------
@@ -50,26 +51,34 @@ def shop_facts(purchases: DataFrame, stars: pd.Series, products: DataFrame) -> l
     >>> facts = shop_facts(DataFrame({"customer_id": [1, 1], "product_id": [1, 2], "bought_at": day}),
     ...     pd.Series([5, 4]), DataFrame({"product_id": [1, 2], "brand": ["A", "A"],
     ...     "category": ["mask", "sun care"], "price": [10.0, 20.0], "launched_on": day}))
-    >>> next(fact.figures for fact in facts if fact.what.startswith("the next purchase is of the same brand"))
-    (1.0,)
+    >>> next(fact.figures for fact in facts if fact.what == "the next purchase")
+    {'is of the same brand': 1.0}
     """
     require_columns(purchases, "purchases", ["customer_id", "product_id", "bought_at"])
+    require_columns(
+        products, "products", ["product_id", "brand", "category", "price", "launched_on"]
+    )
     require_rows(purchases, "purchases", at_least=2)
     log = purchases.merge(products, on="product_id")
     log = log.sort_values(["customer_id", "bought_at"], kind="stable")
+    sold = log["product_id"].value_counts().reindex(products["product_id"], fill_value=0)
+    sold = sold.sort_values(ascending=False)
+    active = log["customer_id"].value_counts()
     age = (log["bought_at"] - log["launched_on"]).dt.days
-    items = log["customer_id"].value_counts()
     return [
-        Fact("ratings of 1, 2, 3, 4 and 5 stars", "shares", _shares(stars, range(1, 6))),
-        Fact("purchases that go to the top 10 % and 20 % of the products", "rates", _top(log, products)),
-        Fact("purchases by the most active tenth of the customers", "rates", (_head(items, 0.1),)),
+        Fact("ratings", "shares", _shares(stars, range(1, 6), "{} stars")),
+        Fact("purchases of the best-selling", "rates",
+             {f"{share:.0%} of the products": _head(sold, share) for share in (0.1, 0.2)}),
+        Fact("purchases by the most active", "rates", {"10% of the customers": _head(active, 0.1)}),
         Fact("prices", "deciles", _deciles(products["price"]), products["price"].to_numpy(float)),
-        Fact("purchases of products younger than 30, 90 and 365 days", "rates",
-             tuple(float((age < days).mean()) for days in (30, 90, 365))),
-        Fact("the next purchase is of the same brand", "rates", (_again(log, "brand"),)),
-        Fact("... of the same category, against chance", "rates", (_again(log, "category") / _chance(log, "category"),)),
-        Fact("sun care by quarter, 1 for even", "rates", _season(log, "sun")),
-        Fact("moisturiser by quarter, 1 for even", "rates", _season(log, "moisturi|cream|fluid")),
+        Fact("purchases of products younger than", "rates",
+             {f"{days} days": float((age < days).mean()) for days in (30, 90, 365)}),
+        Fact("the next purchase", "rates", {"is of the same brand": _again(log, "brand")}),
+        Fact("the next purchase is of the same category,", "rates",
+             {"times as often as by chance": _again(log, "category") / _chance(log, "category")}),
+        Fact("sun care, times its yearly average, in", "rates", _season(log, "sun")),
+        Fact("moisturisers, times their yearly average, in", "rates",
+             _season(log, "moisturi|cream|fluid")),
     ]  # fmt: skip
 
 
@@ -84,27 +93,31 @@ def operator_facts(customers: DataFrame) -> list[Fact]:
     --------
     >>> from helpers.worlds.telecom import telco_table
     >>> [fact.what for fact in operator_facts(telco_table(200, seed=7))][:2]
-    ['customers by contract', 'churn rate by contract']
+    ['customers by contract:', 'churn rate by contract:']
     """
-    require_columns(customers, "customers", ["Contract", "tenure", "MonthlyCharges", "Churn"])
+    require_columns(
+        customers, "customers",
+        ["Contract", "InternetService", "PaymentMethod", "tenure", "MonthlyCharges", "Churn"],
+    )  # fmt: skip
     churned = customers["Churn"].eq("Yes")
     tenure = pd.to_numeric(customers["tenure"])
     groups = {
         "contract": customers["Contract"],
         "internet": customers["InternetService"],
         "payment": customers["PaymentMethod"],
-        "months with us": pd.cut(tenure, _TENURE),
+        "months with us": pd.cut(tenure, _TENURE, labels=_TENURE_NAMES).astype(str),
     }
     facts = []
     for name, group in groups.items():
-        rate = churned.groupby(group, observed=False)
-        size = tuple((rate.size() / len(customers)).tolist())
-        facts.append(Fact(f"customers by {name}", "shares", size))
-        facts.append(Fact(f"churn rate by {name}", "rates", tuple(rate.mean().fillna(0).tolist())))
+        rate = churned.groupby(group)
+        facts.append(
+            Fact(f"customers by {name}:", "shares", (rate.size() / len(customers)).to_dict())
+        )
+        facts.append(Fact(f"churn rate by {name}:", "rates", rate.mean().to_dict()))
     monthly = pd.to_numeric(customers["MonthlyCharges"])
     return [
         *facts,
-        Fact("churn rate", "rates", (float(churned.mean()),)),
+        Fact("churn rate", "rates", {"of all": float(churned.mean())}),
         Fact("monthly bills", "deciles", _deciles(monthly), monthly.to_numpy(float)),
         Fact("months with us", "deciles", _deciles(tenure), tenure.to_numpy(float)),
     ]
@@ -127,7 +140,7 @@ def real_facts() -> dict[str, list[Fact]]:
 
 
 def calibration(shop_history: dict[str, DataFrame], telco: DataFrame) -> DataFrame:
-    """Hold two simulated businesses against the real ones.
+    """Hold every figure of two simulated businesses beside the real one.
 
     Parameters
     ----------
@@ -136,27 +149,46 @@ def calibration(shop_history: dict[str, DataFrame], telco: DataFrame) -> DataFra
 
     Returns
     -------
-    One row a fact: `business`, `fact`, `real` and `simulated` (figures as text), `distance`, and
-    `measured as`.
+    One row a figure: `business`, `fact`, `real`, `simulated`.
     """
-    simulated = {
-        "beauty shop": simulated_shop_facts(shop_history),
-        "operator": operator_facts(telco),
-    }
-    rows = []
+    rows = [
+        {
+            "business": business,
+            "fact": f"{theirs.what} {name}",
+            "real": round(figure, 3),
+            "simulated": round(ours.figures.get(name, 0.0), 3),
+        }
+        for business, theirs, ours in _pairs(shop_history, telco)
+        for name, figure in theirs.figures.items()
+    ]
+    return DataFrame(rows)
+
+
+def distances(shop_history: dict[str, DataFrame], telco: DataFrame) -> DataFrame:
+    """Measure how far the simulated businesses lie from the real ones, fact by fact.
+
+    Returns
+    -------
+    One row a fact: `business`, `fact`, `distance` (0.0 for the same), `measured as`.
+    """
+    rows = [
+        {
+            "business": business,
+            "fact": theirs.what.rstrip(" :,"),
+            "distance": round(distance(theirs, ours), 3),
+            "measured as": _MEASURES[theirs.kind],
+        }
+        for business, theirs, ours in _pairs(shop_history, telco)
+    ]
+    return DataFrame(rows)
+
+
+def _pairs(shop_history, telco):
+    """Yield each business with a real fact and its simulated counterpart."""
+    simulated = {"shop": simulated_shop_facts(shop_history), "operator": operator_facts(telco)}
     for business, real in real_facts().items():
         for theirs, ours in zip(real, simulated[business], strict=True):
-            rows.append(
-                {
-                    "business": business,
-                    "fact": theirs.what,
-                    "real": _text(theirs.figures),
-                    "simulated": _text(ours.figures),
-                    "distance": round(distance(theirs, ours), 3),
-                    "measured as": _MEASURES[theirs.kind],
-                }
-            )
-    return DataFrame(rows)
+            yield business, theirs, ours
 
 
 _MEASURES = {
@@ -171,35 +203,32 @@ def distance(real: Fact, simulated: Fact) -> float:
 
     Examples
     --------
-    >>> distance(Fact("a", "shares", (0.5, 0.5)), Fact("a", "shares", (0.7, 0.3)))
+    >>> distance(Fact("a", "shares", {"x": 0.5, "y": 0.5}), Fact("a", "shares", {"x": 0.7, "y": 0.3}))
     0.2
     """
-    theirs, ours = np.array(real.figures), np.array(simulated.figures)
-    if real.kind == "shares":
-        return round(float(np.abs(theirs - ours).sum() / 2), 6)
-    if real.kind == "rates":
-        return round(float(np.abs(theirs - ours).max()), 6)
-    below = (simulated.sample[:, None] <= theirs).mean(axis=0)
-    strictly = (simulated.sample[:, None] < theirs).mean(axis=0)
-    # A tied value reaches from the share strictly below it to the share at most it.
-    gap = np.maximum(strictly - _TENTHS, _TENTHS - below)
-    return round(float(np.maximum(gap, 0).max()), 6)
+    theirs = np.array(list(real.figures.values()))
+    if real.kind == "deciles":
+        below = (simulated.sample[:, None] <= theirs).mean(axis=0)
+        strictly = (simulated.sample[:, None] < theirs).mean(axis=0)
+        # A tied value reaches from the share strictly below it to the share at most it.
+        gap = np.maximum(0, np.maximum(strictly - _TENTHS, _TENTHS - below)).max()
+    else:
+        ours = np.array([simulated.figures.get(name, 0.0) for name in real.figures])
+        gaps = np.abs(theirs - ours)
+        gap = gaps.sum() / 2 if real.kind == "shares" else gaps.max()
+    return round(float(gap), 6)
 
 
-def _shares(values, levels):
+def _shares(values, levels, name):
     """Return the share of each level."""
-    return tuple(values.value_counts(normalize=True).reindex(list(levels), fill_value=0).tolist())
+    share = values.value_counts(normalize=True)
+    return {name.format(level): float(share.get(level, 0.0)) for level in levels}
 
 
 def _deciles(values):
     """Return the nine deciles."""
-    return tuple(np.quantile(values, _TENTHS).tolist())
-
-
-def _top(log, products):
-    """Return the shares of purchases that the top tenth and fifth of the products make."""
-    sold = log["product_id"].value_counts().reindex(products["product_id"], fill_value=0)
-    return tuple(_head(sold.sort_values(ascending=False), share) for share in (0.1, 0.2))
+    cuts = np.quantile(values, _TENTHS).tolist()
+    return {f"{share:.0%} are at most": cut for share, cut in zip(_TENTHS, cuts, strict=True)}
 
 
 def _head(counts, share):
@@ -222,37 +251,165 @@ def _season(log, words):
     """Return the share of some categories in each quarter, divided by their mean over quarters."""
     share = log["category"].str.contains(words, case=False)
     share = share.groupby(log["bought_at"].dt.quarter).mean().reindex(range(1, 5), fill_value=0)
-    return tuple((share / max(share.mean(), 1e-9)).tolist())
-
-
-def _text(figures):
-    """Write figures side by side."""
-    return "  ".join(f"{figure:.3g}" for figure in figures)
+    names = ["January to March", "April to June", "July to September", "October to December"]
+    return dict(zip(names, (share / max(share.mean(), 1e-9)).tolist(), strict=True))
 
 
 _REAL: dict[str, list[tuple]] = {
-    "beauty shop": [
-        ("ratings of 1, 2, 3, 4 and 5 stars", "shares", (0.057, 0.049, 0.075, 0.182, 0.638)),
-        ("purchases that go to the top 10 % and 20 % of the products", "rates", (0.516, 0.703)),
-        ("purchases by the most active tenth of the customers", "rates", (0.374,)),
-        ("prices", "deciles", (15.0, 24.0, 30.0, 37.0, 44.0, 51.0, 64.0, 74.2, 99.0)),
-        ("purchases of products younger than 30, 90 and 365 days", "rates", (0.201, 0.302, 0.45)),
-        ("the next purchase is of the same brand", "rates", (0.372,)),
-        ("... of the same category, against chance", "rates", (1.349,)),
-        ("sun care by quarter, 1 for even", "rates", (1.007, 1.436, 0.929, 0.628)),
-        ("moisturiser by quarter, 1 for even", "rates", (1.053, 0.968, 0.985, 0.994)),
+    "shop": [
+        (
+            "ratings",
+            "shares",
+            {
+                "1 stars": 0.057,
+                "2 stars": 0.049,
+                "3 stars": 0.075,
+                "4 stars": 0.182,
+                "5 stars": 0.638,
+            },
+        ),
+        (
+            "purchases of the best-selling",
+            "rates",
+            {"10% of the products": 0.516, "20% of the products": 0.703},
+        ),
+        ("purchases by the most active", "rates", {"10% of the customers": 0.374}),
+        (
+            "prices",
+            "deciles",
+            {
+                "10% are at most": 15.0,
+                "20% are at most": 24.0,
+                "30% are at most": 30.0,
+                "40% are at most": 37.0,
+                "50% are at most": 44.0,
+                "60% are at most": 51.0,
+                "70% are at most": 64.0,
+                "80% are at most": 74.2,
+                "90% are at most": 99.0,
+            },
+        ),
+        (
+            "purchases of products younger than",
+            "rates",
+            {"30 days": 0.201, "90 days": 0.302, "365 days": 0.45},
+        ),
+        ("the next purchase", "rates", {"is of the same brand": 0.372}),
+        (
+            "the next purchase is of the same category,",
+            "rates",
+            {"times as often as by chance": 1.349},
+        ),
+        (
+            "sun care, times its yearly average, in",
+            "rates",
+            {
+                "January to March": 1.007,
+                "April to June": 1.436,
+                "July to September": 0.929,
+                "October to December": 0.628,
+            },
+        ),
+        (
+            "moisturisers, times their yearly average, in",
+            "rates",
+            {
+                "January to March": 1.053,
+                "April to June": 0.968,
+                "July to September": 0.985,
+                "October to December": 0.994,
+            },
+        ),
     ],
     "operator": [
-        ("customers by contract", "shares", (0.55, 0.209, 0.241)),
-        ("churn rate by contract", "rates", (0.427, 0.113, 0.028)),
-        ("customers by internet", "shares", (0.344, 0.44, 0.217)),
-        ("churn rate by internet", "rates", (0.19, 0.419, 0.074)),
-        ("customers by payment", "shares", (0.219, 0.216, 0.336, 0.229)),
-        ("churn rate by payment", "rates", (0.167, 0.152, 0.453, 0.191)),
-        ("customers by months with us", "shares", (0.089, 0.062, 0.059, 0.1, 0.145, 0.226, 0.318)),
-        ("churn rate by months with us", "rates", (0.609, 0.495, 0.446, 0.359, 0.287, 0.204, 0.095)),
-        ("churn rate", "rates", (0.265,)),
-        ("monthly bills", "deciles", (20.05, 25.05, 45.85, 58.83, 70.35, 79.1, 85.5, 94.25, 102.6)),
-        ("months with us", "deciles", (2.0, 6.0, 12.0, 20.0, 29.0, 40.0, 50.0, 60.0, 69.0)),
+        (
+            "customers by contract:",
+            "shares",
+            {"Month-to-month": 0.55, "One year": 0.209, "Two year": 0.241},
+        ),
+        (
+            "churn rate by contract:",
+            "rates",
+            {"Month-to-month": 0.427, "One year": 0.113, "Two year": 0.028},
+        ),
+        ("customers by internet:", "shares", {"DSL": 0.344, "Fiber optic": 0.44, "No": 0.217}),
+        ("churn rate by internet:", "rates", {"DSL": 0.19, "Fiber optic": 0.419, "No": 0.074}),
+        (
+            "customers by payment:",
+            "shares",
+            {
+                "Bank transfer (automatic)": 0.219,
+                "Credit card (automatic)": 0.216,
+                "Electronic check": 0.336,
+                "Mailed check": 0.229,
+            },
+        ),
+        (
+            "churn rate by payment:",
+            "rates",
+            {
+                "Bank transfer (automatic)": 0.167,
+                "Credit card (automatic)": 0.152,
+                "Electronic check": 0.453,
+                "Mailed check": 0.191,
+            },
+        ),
+        (
+            "customers by months with us:",
+            "shares",
+            {
+                "0 to 1": 0.089,
+                "13 to 24": 0.145,
+                "2 to 3": 0.062,
+                "25 to 48": 0.226,
+                "4 to 6": 0.059,
+                "49 to 72": 0.318,
+                "7 to 12": 0.1,
+            },
+        ),
+        (
+            "churn rate by months with us:",
+            "rates",
+            {
+                "0 to 1": 0.609,
+                "13 to 24": 0.287,
+                "2 to 3": 0.495,
+                "25 to 48": 0.204,
+                "4 to 6": 0.446,
+                "49 to 72": 0.095,
+                "7 to 12": 0.359,
+            },
+        ),
+        ("churn rate", "rates", {"of all": 0.265}),
+        (
+            "monthly bills",
+            "deciles",
+            {
+                "10% are at most": 20.05,
+                "20% are at most": 25.05,
+                "30% are at most": 45.85,
+                "40% are at most": 58.83,
+                "50% are at most": 70.35,
+                "60% are at most": 79.1,
+                "70% are at most": 85.5,
+                "80% are at most": 94.25,
+                "90% are at most": 102.6,
+            },
+        ),
+        (
+            "months with us",
+            "deciles",
+            {
+                "10% are at most": 2.0,
+                "20% are at most": 6.0,
+                "30% are at most": 12.0,
+                "40% are at most": 20.0,
+                "50% are at most": 29.0,
+                "60% are at most": 40.0,
+                "70% are at most": 50.0,
+                "80% are at most": 60.0,
+                "90% are at most": 69.0,
+            },
+        ),
     ],
-}  # fmt: skip
+}
