@@ -101,7 +101,7 @@ def _notebook(cells):
 
 def release() -> NotebookNode:
     """Return the solution as nbgrader's generator would hand it out."""
-    from helpers.course.tasks import visible
+    from helpers.course.grading.tasks import visible
 
     notebook = solution()
     notebook.cells = [cell for cell in notebook.cells if cell.id != "note"]

@@ -32,13 +32,13 @@ from exercise_miniature import (
 from hostile import cases
 
 from helpers.course import BadInput
-from helpers.course.audit import touches
-from helpers.course.grade import Grading, grade
-from helpers.course.marks import file_name, neutral
-from helpers.course.restore import restore
-from helpers.course.sandbox import Limits, why_not
-from helpers.course.submissions import read_submissions
-from helpers.course.tasks import read_exercise, theirs, visible
+from helpers.course.grading.audit import touches
+from helpers.course.grading.grade import Grading, grade
+from helpers.course.grading.marks import file_name, neutral
+from helpers.course.grading.restore import restore
+from helpers.course.grading.sandbox import Limits, why_not
+from helpers.course.grading.submissions import read_submissions
+from helpers.course.grading.tasks import read_exercise, theirs, visible
 
 SHORT = Limits(
     memory_mb=700, processes=24, cell_seconds=1.5, check_seconds=1.0, grace_seconds=0.5,
@@ -204,7 +204,7 @@ def test_an_exercise_released_before_its_check_was_changed_is_refused(tmp_path):
 
 @needs_sandbox
 def test_each_student_is_graded_in_a_world_of_their_own(tmp_path):
-    from helpers.course.variants import seed_of
+    from helpers.course.grading.variants import seed_of
 
     root, secret = lay_out(tmp_path), b"a secret of 22 letters"
     seeds = {name: seed_of(name, STEM, secret, 0, 999_999) for name in ("ana", "ben")}
@@ -232,7 +232,7 @@ def _sum_of(seed):
 def test_without_a_sandbox_it_refuses_in_one_sentence_unless_told_otherwise(tmp_path, monkeypatch):
     root = lay_out(tmp_path)
     hand_in(root / "subs", "ana", right())
-    monkeypatch.setattr("helpers.course.grade.why_not", lambda: "No sandbox here.")
+    monkeypatch.setattr("helpers.course.grading.grade.why_not", lambda: "No sandbox here.")
     with pytest.raises(BadInput, match="No sandbox here. .* add --unsandboxed"):
         grade(root / "subs", Grading(root, root / "m", SHORT))
     if sys.platform != "win32":
@@ -276,7 +276,7 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, lifecycle_here):
 def test_what_the_sandbox_would_show_is_refused(tmp_path, monkeypatch):
     root = lay_out(tmp_path)
     hand_in(root / "subs", "ana", right())
-    monkeypatch.setattr("helpers.course.sandbox.sys.prefix", str(tmp_path))
+    monkeypatch.setattr("helpers.course.grading.sandbox.sys.prefix", str(tmp_path))
     with pytest.raises(BadInput, match="solutions lies in .* which submissions can read"):
         grade(root / "subs", Grading(root, root / "marks", SHORT))
 
@@ -305,7 +305,7 @@ def test_a_cell_of_ours_that_needs_an_answer_is_run_by_the_submission(tmp_path):
 
 def read_cells_of(notebook):
     """Return the cells as a submission holds them."""
-    from helpers.course.read_cells import read_cells
+    from helpers.course.grading.read_cells import read_cells
 
     return read_cells(json.dumps(notebook).encode())[0]
 

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from exercise_miniature import STEM, answered, hand_in, lay_out, release, right
 
-from helpers.course.grade import Grading, grade
-from helpers.course.sandbox import Limits, why_not
+from helpers.course.grading.grade import Grading, grade
+from helpers.course.grading.sandbox import Limits, why_not
 
 pytest.importorskip("nbgrader", reason="nbgrader is one of the authors' tools: setup --authors")
 

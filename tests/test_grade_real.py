@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from helpers.course.grade import Grading, grade
-from helpers.course.sandbox import Limits, why_not
-from helpers.course.tasks import read_exercise, released
+from helpers.course.grading.grade import Grading, grade
+from helpers.course.grading.sandbox import Limits, why_not
+from helpers.course.grading.tasks import read_exercise, released
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")

@@ -8,9 +8,9 @@ import pytest
 from exercise_miniature import STEM, lay_out, release, solution, write
 
 from helpers.course import BadInput
-from helpers.course.handout import TOP, with_own_seed, write_handout, write_handouts
-from helpers.course.tasks import read_exercise, set_seed
-from helpers.course.variants import read_secret, read_students, seed_for, seed_of
+from helpers.course.grading.handout import TOP, with_own_seed, write_handout, write_handouts
+from helpers.course.grading.tasks import read_exercise, set_seed
+from helpers.course.grading.variants import read_secret, read_students, seed_for, seed_of
 
 SECRET = b"a secret of 22 letters"
 EXERCISE = f"{TOP}/exercises/{STEM}/{STEM}.ipynb"

@@ -13,11 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.course.cells import Paper, run_cell
-from helpers.course.remote import Function, NoAnswer, Snapshot, Thing, TookTooLong, raise_as_own
-from helpers.course.sandbox import Limits, command, python, shown_by, why_not
-from helpers.course.values import NotPlain, decode, encode
-from helpers.course.wire import TooSlow, Wire, WireBroken
+from helpers.course.grading.cells import Paper, run_cell
+from helpers.course.grading.remote import (
+    Function,
+    NoAnswer,
+    Snapshot,
+    Thing,
+    TookTooLong,
+    raise_as_own,
+)
+from helpers.course.grading.sandbox import Limits, command, python, shown_by, why_not
+from helpers.course.grading.values import NotPlain, decode, encode
+from helpers.course.grading.wire import TooSlow, Wire, WireBroken
 from helpers.lifecycle import Stage
 from helpers.practice import CheckFailed, check
 from helpers.problem import SuccessCriterion
@@ -85,7 +92,7 @@ def test_a_program_that_spins_is_ended_by_its_time_on_the_processor():
 
 def test_without_bubblewrap_the_reason_is_one_sentence(monkeypatch):
     why_not.cache_clear()
-    monkeypatch.setattr("helpers.course.sandbox.shutil.which", lambda tool: None)
+    monkeypatch.setattr("helpers.course.grading.sandbox.shutil.which", lambda tool: None)
     try:
         reason = why_not()
     finally:

@@ -296,10 +296,10 @@ def grade(
 
     The same command goes on after an interrupted run. Exit code 1: something needs a look.
     """
-    from helpers.course.grade import Grading
-    from helpers.course.grade import grade as grade_all
-    from helpers.course.sandbox import Limits
-    from helpers.course.variants import read_secret
+    from helpers.course.grading.grade import Grading
+    from helpers.course.grading.grade import grade as grade_all
+    from helpers.course.grading.sandbox import Limits
+    from helpers.course.grading.variants import read_secret
 
     course, folder = _course_root(root), absolute(submissions)
     into = absolute(into) if into else course / ".grading" / folder.name
@@ -361,8 +361,8 @@ def _one_line(text):
 @root_option
 def handout(into: Path, students: Path | None, secret_file: Path | None, root: Path | None) -> None:
     """Bundle lessons, exercises and helpers for students, without any solution."""
-    from helpers.course.handout import write_handout, write_handouts
-    from helpers.course.variants import read_secret, read_students
+    from helpers.course.grading.handout import write_handout, write_handouts
+    from helpers.course.grading.variants import read_secret, read_students
 
     if bool(students) != bool(secret_file):
         raise BadInput("--students and --secret-file belong together: give both, or neither.")

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import helpers
 from helpers.course import BadInput
-from helpers.course.audit import suspicions
-from helpers.course.examiners import Examiner, Proved
-from helpers.course.feedback import write_feedback
-from helpers.course.marks import (
+from helpers.course.grading.audit import suspicions
+from helpers.course.grading.examiners import Examiner, Proved
+from helpers.course.grading.feedback import write_feedback
+from helpers.course.grading.marks import (
     Result,
     file_name,
     keep_result,
@@ -30,11 +30,11 @@ from helpers.course.marks import (
     write_marks,
     write_report,
 )
-from helpers.course.restore import Restored, restore
-from helpers.course.sandbox import Limits, shown_by, why_not
-from helpers.course.submissions import Submission, read_submissions
-from helpers.course.tasks import read_exercise, released, with_seed
-from helpers.course.variants import seed_for
+from helpers.course.grading.restore import Restored, restore
+from helpers.course.grading.sandbox import Limits, shown_by, why_not
+from helpers.course.grading.submissions import Submission, read_submissions
+from helpers.course.grading.tasks import read_exercise, released, with_seed
+from helpers.course.grading.variants import seed_for
 from helpers.files import sha256_of
 
 
@@ -69,7 +69,7 @@ def grade(
 
     Parameters
     ----------
-    folder : of the submissions, as `helpers.course.submissions` tells.
+    folder : of the submissions, as `helpers.course.grading.submissions` tells.
     how : where to, with what limits.
     on_result : called with each result and the count of all, also with those kept from before.
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import helpers
 from helpers.course import BadInput
-from helpers.course.sandbox import Limits
-from helpers.course.tasks import Exercise, with_seed
+from helpers.course.grading.sandbox import Limits
+from helpers.course.grading.tasks import Exercise, with_seed
 
 
 class Examiner:
@@ -39,7 +39,7 @@ class Examiner:
         self._process: subprocess.Popen | None = None
 
     def examine(self, cells: list[dict[str, str]], seed: int | None) -> dict[str, Any]:
-        """Examine one submission; return what `helpers.course.examine.examine` found.
+        """Examine one submission; return what `helpers.course.grading.examine.examine` found.
 
         An examiner that ends is replaced, and the submission it had is told as failed.
         """
@@ -59,7 +59,7 @@ class Examiner:
     def _started(self):
         """Start the process and tell it the exercise."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.course.examine"], stdin=subprocess.PIPE,
+            [sys.executable, "-m", "helpers.course.grading.examine"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
             start_new_session=True, cwd=self._setup["folder"] or "/", env=_environment(),
         )  # fmt: skip

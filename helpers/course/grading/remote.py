@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from helpers.course.values import NotPlain, decode, encode
-from helpers.course.wire import TooSlow, Wire, WireBroken
+from helpers.course.grading.values import NotPlain, decode, encode
+from helpers.course.grading.wire import TooSlow, Wire, WireBroken
 
 IMPORTABLE = {"builtins", "math", "numpy", "pandas", "helpers"}  # sent as a name to import
 OWN = "answer"  # the name of the module that errors of an answer seem to come from
@@ -159,7 +159,7 @@ def raise_as_own(told: Any) -> None:
     --------
     >>> raise_as_own({"kinds": [["__main__", "Odd"], ["builtins", "ValueError"]], "text": "no"})
     Traceback (most recent call last):
-    helpers.course.remote.Odd: no
+    helpers.course.grading.remote.Odd: no
     """
     told = told if isinstance(told, dict) else {}
     kind = _kind(told.get("kinds"))

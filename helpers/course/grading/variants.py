@@ -14,7 +14,7 @@ import unicodedata
 from pathlib import Path
 
 from helpers.course import BadInput
-from helpers.course.tasks import Exercise
+from helpers.course.grading.tasks import Exercise
 
 LEAST_BYTES = 16
 

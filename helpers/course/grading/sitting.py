@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from helpers.course.read_cells import printable
-from helpers.course.sandbox import (
+from helpers.course.grading.read_cells import printable
+from helpers.course.grading.sandbox import (
     BY_THE_CLOCK,
     EXERCISE,
     FONTS,
@@ -23,7 +23,7 @@ from helpers.course.sandbox import (
     open_environment,
     python,
 )
-from helpers.course.wire import TooSlow, Wire, WireBroken
+from helpers.course.grading.wire import TooSlow, Wire, WireBroken
 
 _WATCH_SECONDS = 0.3
 _MESSAGE = 4_000_000
@@ -101,7 +101,7 @@ def _start(ends, exercise, limits, sandboxed, home):
     """Start the submission's side."""
     numbers = [end.fileno() for end in ends]
     words = [
-        "-m", "helpers.course.answering", "--control", str(numbers[0]), "--cells", str(numbers[1]),
+        "-m", "helpers.course.grading.answering", "--control", str(numbers[0]), "--cells", str(numbers[1]),
         "--checks", ",".join(map(str, numbers[2:])),
     ]  # fmt: skip
     line = command(limits, exercise, words) if sandboxed else python(words)

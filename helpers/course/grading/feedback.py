@@ -6,11 +6,11 @@ import functools
 import re
 from pathlib import Path
 
-from helpers.course.marks import Result, file_name
-from helpers.course.tasks import Exercise
+from helpers.course.grading.marks import Result, file_name
+from helpers.course.grading.tasks import Exercise
 from helpers.files import write_whole
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 _SIGNS = {"passed": "✓", "not attempted": "·"}
 _LONGEST = 4_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from helpers.course.tasks import Cell, Exercise, set_seed
+from helpers.course.grading.tasks import Cell, Exercise, set_seed
 
 
 @dataclass

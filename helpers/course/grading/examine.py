@@ -21,7 +21,7 @@ What it does not prevent:
 - a fault in Linux itself: the sandbox shares the kernel.
 
 What a submission touches without need, and marks that came oddly, are told by
-`helpers.course.audit`, and decide nothing.
+`helpers.course.grading.audit`, and decide nothing.
 """
 
 from __future__ import annotations
@@ -39,13 +39,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.course.cells import TimeIsUp, limited
-from helpers.course.read_cells import printable
-from helpers.course.remote import NoAnswer, Snapshot, TookTooLong
-from helpers.course.sandbox import BY_THE_CLOCK, Limits
-from helpers.course.sitting import Sitting, sitting
-from helpers.course.tasks import Exercise, from_dict, imported, theirs, used, visible, with_seed
-from helpers.course.values import NotPlain
+from helpers.course.grading.cells import TimeIsUp, limited
+from helpers.course.grading.read_cells import printable
+from helpers.course.grading.remote import NoAnswer, Snapshot, TookTooLong
+from helpers.course.grading.sandbox import BY_THE_CLOCK, Limits
+from helpers.course.grading.sitting import Sitting, sitting
+from helpers.course.grading.tasks import (
+    Exercise,
+    from_dict,
+    imported,
+    theirs,
+    used,
+    visible,
+    with_seed,
+)
+from helpers.course.grading.values import NotPlain
 
 UNSEEN = (
     "Your answer passes the check that you can see, but not a further one that you cannot. "

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from helpers.course.restore import Restored
-from helpers.course.tasks import Exercise
+from helpers.course.grading.restore import Restored
+from helpers.course.grading.tasks import Exercise
 
 _MODULES = {
     "inspect": "looks into frames",

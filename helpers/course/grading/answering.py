@@ -20,9 +20,9 @@ import types
 from pathlib import Path
 from typing import Any
 
-from helpers.course.cells import SHOWN_ERROR, Notebook, Paper, TimeIsUp, limited, run_cell
-from helpers.course.values import decode, encode
-from helpers.course.wire import Wire, WireBroken
+from helpers.course.grading.cells import SHOWN_ERROR, Notebook, Paper, TimeIsUp, limited, run_cell
+from helpers.course.grading.values import decode, encode
+from helpers.course.grading.wire import Wire, WireBroken
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.course import BadInput
+from helpers.course.grading.tasks import seed_range, set_seed
+from helpers.course.grading.variants import seed_of
 from helpers.course.shelf import read_notebook
-from helpers.course.tasks import seed_range, set_seed
-from helpers.course.variants import seed_of
 from helpers.files import write_whole
 
 FOLDERS = ("exercises", "notebooks", "helpers")

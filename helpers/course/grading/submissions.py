@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from helpers.course import BadInput
-from helpers.course.read_cells import read_cells
-from helpers.course.tasks import Exercise
+from helpers.course.grading.read_cells import read_cells
+from helpers.course.grading.tasks import Exercise
 
 MAX_BYTES = 20_000_000
 MAX_FILES = 500
