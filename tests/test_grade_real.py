@@ -2,11 +2,14 @@
 
 import shutil
 
+import nbformat
 import pytest
 
 from helpers.course.grading.grade import Grading, grade
 from helpers.course.grading.sandbox import Limits, why_not
 from helpers.course.grading.tasks import read_exercise, released
+from helpers.course.shelf import read_notebook
+from helpers.worlds import Operator
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
@@ -27,3 +30,28 @@ def test_each_solution_passes_as_submissions_do_and_an_untouched_exercise_gets_n
         assert result.total == 0
         assert result.of == read_exercise(root, result.stem).points > 0
         assert result.look == []
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
+def test_in_worlds_of_their_own_students_pass_with_answers_but_not_with_a_neighbours_figures(
+    root, tmp_path
+):
+    stem, secret = "02a_collect_records", b"a secret of 22 letters"
+    solution = read_notebook(root / "solutions" / stem / f"{stem}.ipynb")
+    right = {cell.id: cell.source for cell in solution.cells if cell.id.startswith("answer-")}
+    neighbour = Operator(subscribers=500, seed=7).history()["customers"]
+    typed = neighbour["Churn"].eq("Yes").groupby(neighbour["Contract"]).mean().to_dict()
+    copied = right["answer-4"].replace(
+        "    return", f"    if len(customers) == 500:\n        return {typed}\n    return"
+    )
+    for student, last in {"ana": right["answer-4"], "ben": copied}.items():
+        handed_in = read_notebook(root / "exercises" / stem / f"{stem}.ipynb")
+        for cell in handed_in.cells:
+            cell.source = {**right, "answer-4": last}.get(cell.id, cell.source)
+        folder = tmp_path / "subs" / student
+        folder.mkdir(parents=True)
+        nbformat.write(handed_in, folder / f"{stem}.ipynb")
+    how = Grading(root, tmp_path / "marks", Limits(), jobs=2, secret=secret)
+    marks = {result.student: result for result in grade(tmp_path / "subs", how) if result.graded}
+    assert marks["ana"].total == marks["ana"].of
+    assert marks["ben"].total == marks["ben"].of - 2, "task 4 has two points"
