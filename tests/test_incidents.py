@@ -646,7 +646,13 @@ def test_the_stories_are_data():
 def test_drift_of_the_shop_follows_the_schedule():
     shop = make("shop", (Incident("new_goal", 4), Incident("season", 7), Incident("double_delivery", 2)))  # fmt: skip
     drift = ShopTruth(shop).drift()
-    assert list(zip(drift["month"], drift["cause"], strict=True)) == [(4, "goal"), (7, "season")]
+    assert drift[["month", "cause", "reopen"]].to_numpy().tolist() == [
+        [4, "goal", "Problem Definition"], [7, "season", "Data Preparation"]
+    ]  # fmt: skip
+    customers_change = sorted(set(BEHAVIOUR) - {"slow_model"})  # that changes the service only
+    every = [Incident(name, 3) for name, at in everywhere(customers_change) if at == "shop"]
+    truth = ShopTruth(make("shop", every))
+    assert sorted(truth.drift()["reopen"]) == sorted(truth.incidents()["reopen"])
 
 
 @pytest.mark.parametrize(("name", "world"), everywhere(KINDS.index))
@@ -739,10 +745,14 @@ def test_the_table_lists_eighteen_kinds_with_a_usual_size_in_their_range():
 
 BAD = [
     (("competiter", 4), "did you mean 'competitor'"),
-    (("", 4), "no incident is named"),
-    ((None, 4), "no incident is named"),
+    (("", 4), "no incident is named ''. There are launch_wave, season"),
+    ((None, 4), "no incident is named None. There are launch_wave"),
+    ((5, 4), "no incident is named 5. There are"),
+    (("coffee machine", 4), "no incident is named 'coffee machine'. There are"),
+    (("price in cents", 4), "did you mean 'price_in_cents'?"),
     (("competitor", 0), "month of competitor is a whole number from 1 to 12; got 0"),
-    (("competitor", 13), "got 13"),
+    (("competitor", np.int64(13)), "got 13:"),
+    (("competitor", 4, np.float64("nan")), "got nan:"),
     (("competitor", 4.0), "got 4.0"),
     (("competitor", True), "got True"),
     (("competitor", None), "got None"),

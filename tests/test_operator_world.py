@@ -14,9 +14,11 @@ from helpers.etl.quality import quarantine, telco_schema
 from helpers.etl.transform import clean_telco
 from helpers.monitoring.drift import stability_index
 from helpers.training.churn import LEVELS, logistic
+from helpers.worlds import operator as policies
 from helpers.worlds.operator import Operator
 from helpers.worlds.operator_truth import OFFER, OperatorTruth
 from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.shop import Shop
 
 ALL = os.environ.get("LIFECYCLE_ALL_SEEDS") == "1"
 SEEDS = range(1, 21) if ALL else range(1, 2)
@@ -346,7 +348,50 @@ def test_the_world_ends_after_twelve_months_and_no_month_lies_within_another():
     world = Operator(**SMALL)
     with pytest.raises(CannotPlay, match="within another"):
         world.play(1, lambda customers: world.play(1, call_nobody))
+    assert world.next_month == 1
     world.play(1, call_nobody)
+    assert world.next_month == 2
+
+
+def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
+    world = Operator(**SMALL)
+    for decide in [None, 5, world.history()["customers"]]:
+        with pytest.raises(CannotPlay, match="decide has to be a function"):
+            world.play(1, decide)
+    assert world.next_month == 1
+
+
+def test_the_policy_that_calls_nobody_can_be_played_and_tells_nobody_apart():
+    world, twin = Operator(**SMALL), Operator(**SMALL)
+    seen = world.play(1, policies.call_nobody)
+    assert seen["calls"].empty
+    assert set(seen["requests"]["churn_probability"]) == {0.27}
+    lived = twin.play(1, call_nobody)
+    assert seen["usage"].equals(lived["usage"])
+    churned = world.history()["labels"]["churned"].mean()
+    assert churned == pytest.approx(0.27, abs=0.08)  # three standard errors of 300 customers
+
+
+def test_numbers_stand_in_a_refusal_as_plain_numbers():
+    world = Operator(**SMALL)
+    with pytest.raises(CannotPlay, match="got 2. Play month 1 next"):
+        world.play(np.int64(2), call_nobody)
+    for wrong, told in [({"churn_probability": np.nan}, "first being nan of"),
+                        ({"churn_probability": np.float64(1.5)}, "first being 1.5 of"),
+                        ({"call": np.int64(2)}, "first being 2 of")]:  # fmt: skip
+        with pytest.raises(CannotPlay, match=told):
+            world.play(1, lambda customers, wrong=wrong: call_nobody(customers).assign(**wrong))
+    with pytest.raises(CannotPlay, match="got 0. Write"):
+        Operator(np.int64(0))
+
+
+def test_any_whole_seed_makes_an_operator():
+    endless = Operator(20, 10**30).history()["subscribers"]
+    assert endless["phone_number"].dropna().str.fullmatch(r"0155-\d{7}").all()
+    # The numbers repeat with a seed ten million higher, and the rest of the world does not.
+    numbers = [Operator(20, seed)._subscriber_table(Operator(20, 3)._people)["phone_number"]
+               for seed in (3, 10_000_003)]  # fmt: skip
+    assert numbers[0].equals(numbers[1])
 
 
 @pytest.mark.parametrize("sizes", [{"subscribers": 0}, {"subscribers": -5}, {"subscribers": 2.5},
@@ -401,7 +446,22 @@ def test_the_truth_does_not_change_the_world_and_knows_the_next_month_only():
     assert table_hashes(world.play(1, call_nobody)) == table_hashes(twin.play(1, call_nobody))
     columns = ["customerID", "churn_probability", "reachable"]
     assert truth.customers(1)[columns].equals(before[columns])
-    with pytest.raises(ValueError, match="Play the months before it first"):
+    with pytest.raises(CannotPlay, match="months 1 to 2; got 3. Play the months before it first"):
         truth.customers(3)
+    for month in [0, 13, True, 1.0, None, [1]]:
+        for ask in [truth.customers, truth.touched, truth.oracle, truth.best_accuracy]:
+            with pytest.raises(CannotPlay, match="whole number from 1 to 12"):
+                ask(month)
+    with pytest.raises(CannotPlay, match="play it first"):
+        truth.touched(2)
+    with pytest.raises(CannotPlay, match="play it first"):
+        truth.accuracy(2, truth.oracle(2))
+    with pytest.raises(CannotPlay, match="One row for each of the 300"):
+        truth.accuracy(1, truth.oracle(1).head(5))
+    for wrong in [None, truth.oracle(1).drop(columns="call")]:
+        with pytest.raises(CannotPlay, match="customerID and call was expected"):
+            truth.expected_profit(1, wrong)
+    with pytest.raises(CannotPlay, match="type Shop"):
+        OperatorTruth(Shop(5, 10, 1))
     drift = truth.drift()
     assert drift.index[drift["cause"].eq("competitor")].tolist() == list(range(4, 13))

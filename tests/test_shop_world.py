@@ -1,6 +1,7 @@
 """`helpers.worlds.shop`: the beauty shop, its story played, and what it keeps to itself."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from pandas import DataFrame
 
 from helpers.training.recommend import PersonalBestsellers
+from helpers.worlds.operator import Operator
 from helpers.worlds.play import CannotPlay, table_hashes
 from helpers.worlds.shop import Shop, at_random, serve
 from helpers.worlds.shop_market import SKIN_TYPES
@@ -173,6 +175,8 @@ BAD = {
     "not a number": (lambda c: first_ten(c).assign(product_id=np.nan), "nan in row 0"),
     "half a product": (lambda c: first_ten(c).assign(product_id=1.5), "whole numbers"),
     "text": (lambda c: first_ten(c).assign(product_id="cream"), "'cream' in row 0"),
+    "a chance above one": (lambda c: first_ten(c).assign(propensity=1.2), "propensity from 0 to 1; it returned 1.2"),
+    "a chance below zero": (lambda c: first_ten(c).assign(propensity=-0.1), "returned -0.1"),
     "an endless score": (lambda c: first_ten(c).assign(score=np.inf), "score"),
     "a missing column": (lambda c: first_ten(c).drop(columns="rank"), "add rank"),
     "no table": (lambda c: [1, 2, 3], "a list"),
@@ -192,6 +196,49 @@ def test_a_bad_answer_is_refused_in_one_sentence_and_leaves_no_trace(name):
     for month in (1, 2):
         played = table_hashes(shop.play(month, first_ten))
         assert played == table_hashes(untouched.play(month, first_ten))
+
+
+def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
+    shop = Shop(20, 20, 1)
+    for decide in [None, 5, first_ten(shop._context(1)[0])]:
+        with pytest.raises(CannotPlay, match="decide has to be a function"):
+            shop.play(1, decide)
+        with pytest.raises(CannotPlay, match="decide has to be a function"):
+            ShopTruth(shop).expected_accuracy(1, decide)
+        with pytest.raises(CannotPlay, match="recommend has to be a function"):
+            serve(decide)
+    assert shop.next_month == 1
+
+
+def test_what_a_decide_itself_refuses_is_told_once():
+    shop = Shop(20, 20, 1)
+
+    def nested(context):
+        return shop.play(1, first_ten)
+
+    with pytest.raises(CannotPlay) as refused:
+        shop.play(1, nested)
+    assert str(refused.value).startswith("decide was to return lists, but it called play(1);")
+    assert str(refused.value).count("decide was to") == 1
+    shop.play(1, first_ten)
+
+
+def test_any_whole_seed_makes_a_shop():
+    assert len(Shop(20, 20, 10**30).play(1, first_ten)["impressions"]) > 0
+
+
+def test_the_truth_of_a_shop_is_asked_in_its_own_terms():
+    with pytest.raises(CannotPlay, match="type Operator"):
+        ShopTruth(Operator(5, seed=1))
+    truth = ShopTruth(Shop(20, 20, 1))
+    for context in [1, None]:
+        with pytest.raises(CannotPlay, match="the oracle decides about the Context"):
+            truth.oracle(context)
+    expected = partial(truth.expected_accuracy, decide=first_ten)
+    for ask in [truth.accuracy, truth.touched, expected]:
+        for month in [0, 13, True, 1.0, None, [1]]:
+            with pytest.raises(CannotPlay, match="whole number from 1 to 12"):
+                ask(month)
 
 
 @pytest.mark.parametrize("month", [0, 2, 13, -1, 1.0, True, "1", None])
@@ -215,8 +262,10 @@ def test_the_smallest_shops_play_a_whole_year(sizes):
     shop = Shop(*sizes, seed=5)
     for month in range(1, 13):
         shop.play(month, first_ten)
-    with pytest.raises(CannotPlay, match="make a new Shop"):
-        shop.play(12, first_ten)
+    for month in (12, 13, 1, None):
+        told = f"year ends after month 12.*got {month}: make a new Shop"
+        with pytest.raises(CannotPlay, match=told):
+            shop.play(month, first_ten)
 
 
 def test_nothing_hidden_is_in_the_tables_and_the_score_comes_in_month_nine(shop, history):

@@ -29,6 +29,7 @@ from helpers.worlds.play import CannotPlay, table_hashes
 from helpers.worlds.shop import Shop
 from helpers.worlds.sources import Sources
 from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
+from helpers.worlds.sources.documents import documents
 from helpers.worlds.sources.shop import ShopBooks
 from helpers.worlds.sources.truth import SourcesTruth
 
@@ -629,6 +630,17 @@ def test_copies_totals_and_misread_files_are_counted_too(tmp_path):
     assert scores.loc["decimal comma", "left"] == 1
 
 
+def test_rows_whose_key_was_lost_belong_to_nobody(clean):
+    truth = SourcesTruth(clean)
+    name, key, _, _ = of_kind(clean, "table")[0]
+    table = truth.clean(name).astype(object)
+    strangers = table.head(3).assign(**{key: None})
+    more = pd.concat([table, strangers, strangers.assign(**{key: np.nan})])
+    assert truth.score(name, more).loc["sound rows", "touched"] == 0
+    table.loc[table.index[:3], key] = None
+    assert truth.score(name, table).loc["sound rows", ["quarantined", "touched"]].tolist() == [3, 3]
+
+
 def test_a_table_without_the_key_cannot_be_scored(clean):
     truth = SourcesTruth(clean)
     name = next(iter(clean._clean))
@@ -777,7 +789,7 @@ def test_a_month_that_could_not_be_written_can_be_added_again(tmp_path, month_on
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("helpers.worlds.sources.layout.write_whole", full)
+        patched.setattr("helpers.worlds.sources.folder.write_whole", full)
         with pytest.raises(CannotPlay, match="No space left"):
             sources.add(1, tables)
     sources.add(1, tables)
@@ -795,6 +807,80 @@ def test_a_database_that_refuses_leaves_the_month_to_be_added_again(tmp_path, mo
         sources.add(1, {**tables, "joined": strangers})
     sources.add(1, tables)
     assert contents(sources) == month_one
+
+
+def test_a_history_that_a_database_refused_can_be_laid_down_once_the_database_is_mended(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'theirs.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE towers (tower_id TEXT)"))
+    sources = Sources(unplayed("operator"), tmp_path / "x", database=str(engine.url))
+    with pytest.raises(CannotPlay, match="has towers"):
+        sources.lay_down()
+    assert list((tmp_path / "x").iterdir()) == []
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE towers"))
+    engine.dispose()
+    sources.lay_down()
+    twin = laid("operator", tmp_path / "y", months_played=0)
+    assert contents(sources) == contents(twin)
+
+
+def test_a_history_that_filled_the_disk_leaves_the_folder_empty(tmp_path, monkeypatch):
+    from helpers.files import write_whole
+
+    left = iter(range(5))  # five files fit
+
+    def nearly_full(path, content):
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        write_whole(path, content)
+
+    sources = Sources(unplayed("operator"), tmp_path / "x")
+    with monkeypatch.context() as patched:
+        patched.setattr("helpers.worlds.sources.folder.write_whole", nearly_full)
+        with pytest.raises(CannotPlay, match="No space left"):
+            sources.lay_down()
+    assert next(left, None) is None, "five files were written"
+    assert list((tmp_path / "x").iterdir()) == []
+    sources.lay_down()
+
+
+def test_a_refused_month_takes_its_files_and_documents_back(tmp_path):
+    world = small("operator", 30)
+    sources = Sources(world, tmp_path / "x")
+    sources.lay_down()
+    before = contents(sources)
+    tables = world.play(1, nobody)
+    joined = tables["joined"].iloc[[0, 0]]  # a key twice
+    with pytest.raises(CannotPlay, match="Nothing was written to it"):
+        sources.add(1, {**tables, "joined": joined})
+    assert contents(sources) == before
+
+
+@pytest.mark.parametrize("world", ["shop", "operator"])
+def test_the_tables_of_another_month_are_refused_before_anything_is_written(world, tmp_path):
+    decide = first_ten if world == "shop" else nobody
+    world = small(world, 30)
+    sources = Sources(world, tmp_path / "x", months=1)
+    sources.lay_down()
+    first, second = world.play(1, decide), world.play(2, decide)
+    before = contents(sources)
+    with pytest.raises(CannotPlay, match=r"begins on .* pass the tables of month 1\."):
+        sources.add(1, second)
+    with pytest.raises(CannotPlay, match=r"begins on .* pass the tables of month 1\."):
+        sources.add(1, {**first, **world.history()})
+    for wrong in [None, [], "month 1"]:
+        with pytest.raises(CannotPlay, match="expected to be what play"):
+            sources.add(1, wrong)
+    with pytest.raises(CannotPlay, match="lacks"):
+        sources.add(1, dict.fromkeys(first, 5))
+    assert contents(sources) == before
+    sources.add(1, first)
+    between = contents(sources)
+    with pytest.raises(CannotPlay, match=r"begins on .* pass the tables of month 2\."):
+        sources.add(2, first)
+    assert contents(sources) == between
+    sources.add(2, second)
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
@@ -820,6 +906,8 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
         ({"blemishes": "1"}, "0 \\(clean\\) to 10"),
         ({"blemishes": True}, "0 \\(clean\\) to 10"),
         ({"rates": {"typo": 0.1}}, "'typo' is none of them"),
+        ({"rates": [1]}, r"got a list: write for instance rates=\{"),
+        ({"rates": "blank"}, "got a str"),
         ({"rates": {"blank": 2}}, "share from 0.0 to 1.0; got 2"),
         ({"rates": {"blank": math.nan}}, "share from 0.0 to 1.0; got nan"),
         ({"months": 0}, "months is a whole number from 1 to 12"),
@@ -828,6 +916,10 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
         ({"world": "shop"}, "world is a Shop or an Operator; got a str"),
         ({"folder": ""}, "path of an empty folder"),
         ({"folder": 7}, "path of an empty folder"),
+        ({"folder": f"{__file__}/x"}, r"test_sources\.py is no folder"),
+        ({"folder": f"{__file__}/x/y"}, r"test_sources\.py is no folder"),
+        ({"months": np.int64(13)}, "got 13:"),
+        ({"blemishes": np.float64("nan")}, "got nan:"),
         ({"folder": "a\0b"}, "path of an empty folder"),
         ({"database": "not a url"}, "SQLAlchemy URL"),
         ({"database": 5}, "SQLAlchemy URL"),
@@ -886,7 +978,7 @@ def contents_of(path):
 @pytest.mark.parametrize(
     ("kind", "world"),
     [("renamed_column", "shop"), ("target_leak", "shop"), ("double_delivery", "shop"),
-     ("renamed_column", "operator")],
+     ("renamed_column", "operator"), ("bot_traffic", "operator"), ("bot_traffic", "shop")],
 )  # fmt: skip
 def test_months_in_which_something_went_wrong_can_be_added_too(kind, world, tmp_path):
     wrong = [Incident(kind, month=1)]
@@ -903,3 +995,78 @@ def test_months_in_which_something_went_wrong_can_be_added_too(kind, world, tmp_
     for name, key, place, _ in of_kind(sources, "table"):
         assert len(read_table(sources, place)) == after[name]
         assert SourcesTruth(sources).clean(name)[key].is_unique
+    assert_a_perfect_table_is_not_blamed(SourcesTruth(sources), sources._clean)
+
+
+def assert_a_perfect_table_is_not_blamed(truth, names):
+    for name in names:
+        scores = truth.score(name, truth.clean(name))
+        assert scores.loc["sound rows", "touched"] == 0, name
+        assert scores.loc["all", "repaired"] == scores.loc["all", "planted"], name
+
+
+def wrong_month(world, folder, incidents):
+    """Lay a small world down and add its first month."""
+    world = Shop(60, 40, 7, incidents=incidents) if world == "shop" else Operator(60, 7, incidents=incidents)  # fmt: skip
+    sources = Sources(world, folder, months=1, rates={"repeated event": 0.05})
+    sources.lay_down()
+    sources.add(1, world.play(1, first_ten if isinstance(world, Shop) else nobody))
+    return sources
+
+
+@pytest.mark.parametrize(("world", "count"), [("shop", 3), ("operator", 2), ("operator", 3)])
+def test_a_renamed_column_keeps_its_old_name_in_the_database_and_the_services(
+    world, count, tmp_path
+):
+    wrong = wrong_month(world, tmp_path / "wrong", [Incident("renamed_column", 1, count)])
+    quiet = wrong_month(world, tmp_path / "quiet", [])
+    for name, _, place, _ in of_kind(quiet, "table"):
+        assert read_table(wrong, place) == read_table(quiet, place), name
+    for name, feed in quiet._feeds.items():
+        assert wrong._feeds[name].columns == feed.columns
+        assert wrong._feeds[name].rows == feed.rows, name
+
+
+def test_the_logs_of_web_servers_have_keys_that_name_each_line_once(tmp_path):
+    robots = wrong_month("operator", tmp_path / "robots", [Incident("bot_traffic", 1, 2.0)])
+    log = SourcesTruth(robots).clean("scoring_log")
+    assert log["path"].is_unique
+    assert len(log) == 60 + 60 + 120, "history, month 1, and two robots' requests for each"
+    twice = wrong_month("shop", tmp_path / "twice", [Incident("double_delivery", 1, 1.0)])
+    quiet = wrong_month("shop", tmp_path / "quiet", [])
+    # The queue behind the web server delivered the clicks twice: its own log has each once.
+    pd.testing.assert_frame_equal(
+        SourcesTruth(twice).clean("web_log"), SourcesTruth(quiet).clean("web_log")
+    )
+
+
+def test_events_that_were_delivered_twice_may_be_there_once_or_twice_but_not_be_lost(tmp_path):
+    truth = SourcesTruth(wrong_month("shop", tmp_path / "x", [Incident("double_delivery", 1, 1.0)]))
+    clean, spoiled = truth.clean("events"), set(truth.blemishes("events")["row"])
+    repeated = clean.loc[clean["event_id"].duplicated(), "event_id"]
+    sound = [one for one in repeated if str(one) not in spoiled]
+    assert len(sound) > 20
+    once = clean.drop_duplicates("event_id")
+    assert truth.score("events", once).loc["sound rows", "touched"] == 0
+    lost = clean[~clean["event_id"].isin(sound[:3])]
+    scores = truth.score("events", lost)
+    assert scores.loc["sound rows", ["quarantined", "touched"]].tolist() == [6, 6]
+    wrong = clean.copy()
+    wrong.loc[wrong["event_id"].isin(sound[:2]) & wrong["event_id"].duplicated(), "rank"] += 1
+    assert truth.score("events", wrong).loc["sound rows", "touched"] == 2
+
+
+def test_numbers_go_on_behind_a_history_of_which_a_part_was_laid_down(tmp_path):
+    truth = SourcesTruth(laid("operator", tmp_path / "x", people=30, months=1))
+    for name in ["usage", "usage_records"]:
+        numbers = truth.clean(name)["usage_id"]
+        assert numbers.diff().dropna().eq(1).all(), "in order, without a gap"
+        assert numbers.iloc[0] > 1, "the history had records before these"
+
+
+def test_three_documents_in_five_are_in_the_first_version_and_numbers_decide_which():
+    values = {"ticket_id": np.arange(1, 11, dtype=object)}
+    values |= {name: np.array(["x"] * 10, dtype=object)
+               for name in ["customerID", "opened_on", "topic", "hours_to_solve"]}  # fmt: skip
+    made = documents("ticket_documents", values)
+    assert [one["schema"] for one in made] == [1, 1, 2, 2, 1] * 2

@@ -9,6 +9,7 @@ import time
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 
+import numpy as np
 import pandas as pd
 import pytest
 import requests
@@ -182,6 +183,69 @@ def test_since_brings_what_is_new_and_the_etag_what_is_unchanged(tmp_path):
         assert get(f"{url}?limit=6", key, headers={"If-None-Match": etag}).status_code == 200
 
 
+def test_since_is_a_moment_in_whatever_zone_it_is_written(one, one_served):
+    name, _, place = places_of(one, "endpoint")[1]
+    assert name == "usage"
+    url, key = f"{one_served.api}/{place}", one_served.api_key
+    day = "2024-12-20"
+    expected = get(url, key, params={"since": f"{day}T00:00:00"}).json()["items"]
+    assert expected[0]["used_on"] == day
+    # Two hours behind in the east and five ahead in the west, it is the same moment.
+    for written in [f"{day}T00:00:00Z", f"{day}T02:00:00+02:00", "2024-12-19T19:00:00-05:00"]:
+        assert get(url, key, params={"since": written}).json()["items"] == expected, written
+    later = get(url, key, params={"since": f"{day}T01:00:00-05:00"}).json()["items"]
+    assert later[0]["used_on"] == "2024-12-21"
+    answer = get(url, key, params={"since": "0001-01-01T00:00:00+02:00"})
+    assert answer.status_code == 400
+    assert "since" in answer.json()["detail"]
+
+
+def test_the_etag_is_the_same_at_another_port(one):
+    marks, ports = [], set()
+    for _ in range(2):
+        with one.serve(failures=0.0, burst=1_000_000) as served:
+            url = f"{served.api}/{places_of(one, 'endpoint')[0][2]}?limit=5"
+            answer = get(url, served.api_key)
+            assert answer.json()["next"].startswith(served.api)
+            marks.append(answer.headers["ETag"])
+            ports.add(urlsplit(url).port)
+            if len(marks) == 2:
+                same = get(url, served.api_key, headers={"If-None-Match": marks[0]})
+                assert same.status_code == 304
+            assert get(answer.json()["next"], served.api_key).headers["ETag"] != marks[-1]
+    assert marks[0] == marks[1]
+
+
+def test_an_address_that_is_not_there_is_told_to_those_with_a_key_only(sources, served):
+    for base, key, kind in [(served.api, served.api_key, "endpoint"),
+                            (served.partner, served.partner_key, "partner")]:  # fmt: skip
+        places = [place for _, _, place in places_of(sources, kind)]
+        for path in ["", "/", "/nothing", "/nothing/at/all"]:
+            assert get(base + path).status_code == 401, path
+            assert get(base + path, "guess").status_code == 403, path
+        absent = get(f"{base}/nothing", key)
+        assert absent.status_code == 404
+        assert (
+            absent.json()["detail"] == f"There is no 'nothing' here: ask for {', '.join(places)}."
+        )
+        for path in ["", "/"]:
+            listed = get(base + path, key).json()["endpoints"]
+            assert listed == {place: f"{base}/{place}" for place in places}
+        assert all(get(url, key).status_code == 200 for url in listed.values())
+    live = served.live.removesuffix("/events")
+    assert get(f"{live}/nothing").status_code == 401
+    assert "ask for events" in get(f"{live}/nothing", served.api_key).json()["detail"]
+
+
+def test_each_interface_has_a_title_of_its_own(sources, served):
+    live = served.live.removesuffix("/events")
+    titles = [get(f"{base}/openapi.json").json()["info"]["title"]
+              for base in [served.url, served.api, served.partner, live]]  # fmt: skip
+    business = "shop" if "ratings" in set(sources.overview()["source"]) else "operator"
+    assert titles == [f"The {business}'s public pages", f"The {business}'s interface",
+                      "A third party's interface", f"The {business}'s live stream"]  # fmt: skip
+
+
 def read_stream(url, key, last_id=None, **params):
     """Read a stream until its line is closed; return (id, data) of each event, and the rest."""
     headers = {"Last-Event-ID": str(last_id)} if last_id is not None else {}
@@ -236,6 +300,20 @@ def test_a_stream_has_heartbeats_and_a_speed_and_can_be_left(sources, served):
     for wrong in ["x", "-1", "1e3", "9" * 40]:
         answer = get(served.live, served.api_key, headers={"Last-Event-ID": wrong})
         assert answer.status_code == 400
+
+
+def test_who_leaves_a_stream_early_is_forgotten_without_a_word(one, caplog, monkeypatch):
+    name, _, _ = places_of(one, "stream")[0]
+    long = one._feeds[name]
+    while len(long.rows) < 20_000:  # more than the buffers of a connection hold
+        long = long.followed_by(long)
+    monkeypatch.setitem(one._feeds, name, long)
+    with one.serve(failures=0.0) as served:
+        for _ in range(3):
+            with get(served.live, served.api_key, params={"count": 20_000}, stream=True) as left:
+                next(left.iter_lines())
+        assert get(served.url).status_code == 200
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_a_robot_that_keeps_the_rules_finds_every_page_once(sources, served):
@@ -329,7 +407,11 @@ def test_two_servers_run_side_by_side(one):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"burst": 0}, "burst is a whole number from 4"),
+        (
+            {"burst": 0},
+            "burst is a whole number from 4 to 1000000; got 0: write for instance burst=40",
+        ),
+        ({"failures": np.float64(2)}, r"got 2\.0: write for instance failures=0\.03\."),
         ({"burst": 10.0}, "burst is a whole number"),
         ({"retry_after_s": -1}, "retry_after_s is a number from 0.0 to 60.0"),
         ({"retry_after_s": float("nan")}, "retry_after_s is a number"),

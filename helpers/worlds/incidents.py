@@ -16,11 +16,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.lifecycle import Cause
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly
 from helpers.worlds.shop_behaviour import GREEN_WEIGHT
 from helpers.worlds.shop_market import WAVE_SHARE
-
-MONTHS = 12
 
 
 @dataclass(frozen=True)
@@ -188,9 +186,9 @@ def incident(seed: int, world: str | None = None) -> Incident:
     >>> incident(7) == incident(7), "operator" in incident(7, world="operator").kind.worlds
     (True, True)
     """
-    if not _is_whole(seed) or seed < 0:
+    if not is_whole(seed) or seed < 0:
         raise CannotPlay(
-            f"seed is a whole number of at least 0; got {seed!r}: try incident(seed=7)."
+            f"seed is a whole number of at least 0; got {plainly(seed)}: try incident(seed=7)."
         )
     if world not in (None, *_BOTH):
         raise CannotPlay(f'world is "shop", "operator" or None for any; got {world!r}: name one.')
@@ -227,26 +225,20 @@ def _rounded(size, kind):
     return min(kind.most, max(kind.least, float(f"{size:.3g}")))
 
 
-def _is_whole(value):
-    """Return whether a value is a whole number and no flag."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def _require_kind(name):
     """Return the kind of that name; stop if there is none."""
     if isinstance(name, str) and name in _BY_NAME:
         return _BY_NAME[name]
-    near = difflib.get_close_matches(str(name), _BY_NAME, n=1, cutoff=0.0)[0]
-    raise CannotPlay(
-        f"no incident is named {name!r}: did you mean {near!r}? There are {', '.join(_BY_NAME)}."
-    )
+    near = difflib.get_close_matches(name, _BY_NAME, n=1) if isinstance(name, str) else []
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    raise CannotPlay(f"no incident is named {plainly(name)}{hint} There are {', '.join(_BY_NAME)}.")
 
 
 def _require_month(what, month, least, name):
     """Stop unless `month` is a month from `least` to 12."""
-    if not _is_whole(month) or not least <= month <= MONTHS:
+    if not is_whole(month) or not least <= month <= MONTHS:
         raise CannotPlay(
-            f"{what} of {name} is a whole number from {least} to {MONTHS}; got {month!r}: "
+            f"{what} of {name} is a whole number from {least} to {MONTHS}; got {plainly(month)}: "
             f"write for instance {what}={least}."
         )
 
@@ -262,7 +254,7 @@ def _require_size(size, kind):
     ):
         raise CannotPlay(
             f"size of {kind.name} ({kind.means}) is a {'whole ' if kind.whole else ''}number from "
-            f"{kind.least:g} to {kind.most:g}; got {size!r}: leave it out for {kind.size:g}."
+            f"{kind.least:g} to {kind.most:g}; got {plainly(size)}: leave it out for {kind.size:g}."
         )
 
 

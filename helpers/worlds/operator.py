@@ -32,9 +32,8 @@ from helpers.worlds import operator_people as crowd
 from helpers.worlds import operator_records as records
 from helpers.worlds.incidents import Incident, Schedule
 from helpers.worlds.operator_decisions import checked_decisions
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_function
 
-MONTHS = 12
 STORY = (Incident("competitor", month=4),)
 
 
@@ -62,11 +61,10 @@ class Operator:
     >>> world = Operator(subscribers=50, seed=7)
     >>> world.history()["customers"].shape
     (50, 21)
-    >>> def nobody(customers):
-    ...     return pd.DataFrame({"customerID": customers["customerID"],
-    ...                          "churn_probability": 0.2, "call": False})
-    >>> [len(world.play(month, nobody)["labels"]) for month in [1, 2]]
+    >>> [len(world.play(month, call_nobody)["labels"]) for month in [1, 2]]
     [0, 50]
+    >>> world.next_month
+    3
     """
 
     def __init__(
@@ -85,6 +83,11 @@ class Operator:
         self._touches: dict[int, list] = {}  # month -> what incidents did to its tables
         people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, self._towers)
         self._history, self._people = self._live_history(people)
+
+    @property
+    def next_month(self) -> int:
+        """The month that `play` expects next, 1 to 12; 13 when the year is over."""
+        return self._month + 1
 
     def history(self) -> dict[str, pd.DataFrame]:
         """Return what the operator knows on the first day of month 1.
@@ -116,7 +119,8 @@ class Operator:
         `customers` (as scored), `calls` (`outcome`: accepted, refused, not reached; a customer who
         accepts stays, if about to leave), `labels` (of those scored 30 days earlier; none in month
         1, whose are in the history), `cancellations`, `joined` (like `subscribers`), `usage`,
-        `tickets`, `invoices`, `payments`, `complaints`, `requests`, `sensors`.
+        `tickets`, `invoices`, `payments`, `complaints`, `requests` (`request_id` counts within the
+        month), `sensors`.
 
         Raises
         ------
@@ -125,6 +129,7 @@ class Operator:
             was, and the month can be played again.
         """
         self._require_next(month)
+        require_function(decide, "decide", "call_nobody")
         people = self._people
         ids = crowd.customer_ids(people["row"], self.seed)
         customers = crowd.telco_rows(self._billed(people, month), ids)
@@ -280,28 +285,40 @@ class Operator:
         """Stop unless `month` is the one to play now."""
         if self._playing:
             raise CannotPlay(
-                f"decide was expected to decide about customers, but it called play({month!r}); "
+                f"decide was expected to decide about customers, but it called play({plainly(month)}); "
                 "a month cannot be played within another. Take that call out of decide."
             )
-        if self._month == MONTHS:
+        if self.next_month > MONTHS:
             raise CannotPlay(
-                f"The world ends after month {MONTHS}, which has been played; got {month!r}. "
+                f"The world ends after month {MONTHS}, which has been played; got {plainly(month)}. "
                 "Make a new Operator to begin again."
             )
-        is_whole = isinstance(month, (int, np.integer)) and not isinstance(month, bool)
-        if not is_whole or month != self._month + 1:
+        if not is_whole(month) or month != self.next_month:
             raise CannotPlay(
-                f"Month {self._month + 1} was expected, for months are played in order from 1 to "
-                f"{MONTHS}; got {month!r}. Play month {self._month + 1} next."
+                f"Month {self.next_month} was expected, for months are played in order from 1 to "
+                f"{MONTHS}; got {plainly(month)}. Play month {self.next_month} next."
             )
+
+
+def call_nobody(customers: pd.DataFrame) -> pd.DataFrame:
+    """Call nobody and give everybody the same probability: the policy that knows nothing.
+
+    The probability is 0.27, the share of churn in the history; no threshold tells customers apart.
+
+    Examples
+    --------
+    >>> customers = pd.DataFrame({"customerID": ["0001-ABCDE"]})
+    >>> call_nobody(customers).to_numpy().tolist()
+    [['0001-ABCDE', 0.27, False]]
+    """
+    return customers[["customerID"]].assign(churn_probability=0.27, call=False)
 
 
 def _require_whole(value, name, least):
     """Return `value` unless it is no whole number from `least`."""
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_whole or value < least:
+    if not is_whole(value) or value < least:
         raise CannotPlay(
-            f"{name} is a whole number of at least {least}; got {value!r}. "
+            f"{name} is a whole number of at least {least}; got {plainly(value)}. "
             f"Write for instance {name}={4000 if name == 'subscribers' else 7}."
         )
     return int(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import CannotPlay, plainly
 
 COLUMNS = ["customerID", "churn_probability", "call"]
 _WANTED = "decide was expected to return a table with customerID, churn_probability and call"
@@ -62,7 +62,7 @@ def _check_customers(found, ids):
     if len(repeated):
         raise CannotPlay(
             f"One decision a customer was expected; {len(repeated):,} row(s) repeat a customer, the "
-            f"first being {repeated.iloc[0]!r}. Drop the repeats."
+            f"first being {plainly(repeated.iloc[0])}. Drop the repeats."
         )
     place = pd.Index(found.astype(object)).get_indexer(pd.Index(ids))
     absent = ids[place < 0]
@@ -70,7 +70,7 @@ def _check_customers(found, ids):
     if len(unknown):
         raise CannotPlay(
             f"Decisions about the {len(ids):,} customers given were expected; {len(unknown):,} "
-            f"row(s) are about somebody else, the first being {unknown.iloc[0]!r}. "
+            f"row(s) are about somebody else, the first being {plainly(unknown.iloc[0])}. "
             "Decide about the customers given only."
         )
     if len(absent):
@@ -91,8 +91,8 @@ def _check_probability(decided):
         row = int(outside.argmax())
         raise CannotPlay(
             "churn_probability was expected to be from 0.0 to 1.0; "
-            f"{int(outside.sum()):,} row(s) are not, the first being {found.iloc[row]!r} of customer "
-            f"{decided['customerID'].iloc[row]!r}. Return the second column of predict_proba."
+            f"{int(outside.sum()):,} row(s) are not, the first being {plainly(found.iloc[row])} of "
+            f"customer {plainly(decided['customerID'].iloc[row])}. Return the second column of predict_proba."
         )
     return numbers
 
@@ -105,7 +105,8 @@ def _check_calls(decided):
         row = int((~flags).argmax())
         raise CannotPlay(
             f"call was expected to be True or False; {int((~flags).sum()):,} row(s) are not, the "
-            f"first being {found.iloc[row]!r} of customer {decided['customerID'].iloc[row]!r}. "
+            f"first being {plainly(found.iloc[row])} of customer "
+            f"{plainly(decided['customerID'].iloc[row])}. "
             'Compare with a threshold, as in: call = decided["churn_probability"] >= 0.2.'
         )
     return found.to_numpy(dtype=bool)

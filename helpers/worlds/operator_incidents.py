@@ -100,6 +100,22 @@ def given(schedule: Schedule, where: Month, tables: dict[str, pd.DataFrame]) -> 
     return books
 
 
+def old_names(schedule: Schedule, month: int) -> dict[str, str]:
+    """Return the columns that have another name in `month`: new name -> old name.
+
+    Examples
+    --------
+    >>> from helpers.worlds.incidents import Incident
+    >>> old_names(Schedule([Incident("renamed_column", month=2)], "operator"), 2)
+    {'MonthlyFee': 'MonthlyCharges'}
+    """
+    return {
+        new: old
+        for one in running(schedule, month, ["renamed_column"])
+        for _, old, new in _RENAMED[: int(one.size)]
+    }
+
+
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
     """Return when each incident of the schedule begins to show."""
     return {

@@ -51,7 +51,8 @@ def subscriber_table(people: dict, ids: np.ndarray, seed: int) -> pd.DataFrame:
     >>> subscriber_table(people, np.array(["0001-ABCDE"], dtype=object), 7)["tower_id"].tolist()
     ['T0001']
     """
-    number = (people["row"] * 4_567_891 + seed * 7_919) % 10_000_000
+    # The remainder first: an endless seed does not fit into the numbers of a column.
+    number = (people["row"] * 4_567_891 + seed * 7_919 % 10_000_000) % 10_000_000
     numbers = "0155-" + pd.Series(number).astype("str").str.zfill(7)
     return pd.DataFrame(
         {
@@ -298,7 +299,8 @@ def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) ->
 
     Returns
     -------
-    `request_id`, `customerID`, `sent_at`, `latency_ms`, `status`, `churn_probability`.
+    `request_id` (counts within the month, from 1), `customerID`, `sent_at`, `latency_ms`,
+    `status`, `churn_probability`.
     """
     rng = stream(seed, month, "requests")
     seconds = np.sort(rng.integers(0, 3600, len(ids)))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.checks import require_columns
 from helpers.problem import Offer
 from helpers.worlds import operator_incidents
 from helpers.worlds import operator_people as crowd
 from helpers.worlds.incident_records import touched_rows
 from helpers.worlds.incidents import truth_table
-from helpers.worlds.operator import MONTHS, Operator
+from helpers.worlds.operator import Operator
 from helpers.worlds.operator_behaviour import SUCCESS_SHARE
+from helpers.worlds.play import MONTHS, CannotPlay, plainly, require_month, require_world
 
 OFFER = Offer(worth_eur=500, success_share=SUCCESS_SHARE, cost_eur=20)
 
@@ -27,6 +27,12 @@ class OperatorTruth:
     ----------
     operator : the world.
 
+    Raises
+    ------
+    CannotPlay
+        If it is no `Operator`; and by every method, when it is asked about a month of which it
+        cannot know or about a table that does not fit.
+
     Examples
     --------
     >>> world = Operator(subscribers=200, seed=7)
@@ -38,6 +44,7 @@ class OperatorTruth:
     """
 
     def __init__(self, operator: Operator):
+        require_world(operator, Operator)
         self._world = operator
 
     def customers(self, month: int) -> pd.DataFrame:
@@ -51,9 +58,10 @@ class OperatorTruth:
 
         Raises
         ------
-        ValueError
-            If the month lies beyond the next one to play.
+        CannotPlay
+            If the month lies beyond the next one to play, or is none.
         """
+        require_month(month)
         world = self._world
         if month in world._past:
             past = world._past[month]
@@ -61,10 +69,9 @@ class OperatorTruth:
             return pd.DataFrame(
                 {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
             )
-        if month != world._month + 1 or month > MONTHS:
-            last = min(world._month + 1, MONTHS)
-            raise ValueError(
-                f"The truth is there for months 1 to {last}; got {month!r}. "
+        if month != world.next_month:
+            raise CannotPlay(
+                f"The truth is there for months 1 to {world.next_month}; got {plainly(month)}. "
                 "Play the months before it first."
             )
         people = world._people
@@ -134,12 +141,13 @@ class OperatorTruth:
 
         Raises
         ------
-        ValueError
-            If the month has not been played.
+        CannotPlay
+            If the month has not been played, or is none.
         """
+        require_month(month)
         if month not in self._world._touches:
-            raise ValueError(
-                f"Touched rows are known of months played; got {month!r}: play it first."
+            raise CannotPlay(
+                f"Touched rows are known of months played; got {plainly(month)}: play it first."
             )
         return touched_rows(self._world._touches[month])
 
@@ -165,7 +173,10 @@ class OperatorTruth:
         """
         leaves, truth = self._predicted(month, predicted, threshold)
         if truth["would_leave"].isna().any():
-            raise ValueError(f"Month {month} has not been played, so there is nothing to compare.")
+            raise CannotPlay(
+                f"accuracy is known of months already played; got {month}: play it first, or ask "
+                "expected_accuracy."
+            )
         return float((leaves == truth["would_leave"].to_numpy(dtype=bool)).mean())
 
     def best_accuracy(self, month: int) -> float:
@@ -202,10 +213,15 @@ class OperatorTruth:
 
 def _aligned(truth, table, column):
     """Return `column` of `table` in the order of the customers of `truth`."""
-    require_columns(table, "the table", ["customerID", column])
+    if not isinstance(table, pd.DataFrame) or not {"customerID", column} <= set(table.columns):
+        found = list(table.columns) if isinstance(table, pd.DataFrame) else type(table).__name__
+        raise CannotPlay(
+            f"A table with customerID and {column} was expected; got {found}. Pass one, as decide "
+            "returns it."
+        )
     place = pd.Index(table["customerID"]).get_indexer(truth["customerID"])
     if (place < 0).any() or len(table) != len(truth):
-        raise ValueError(
+        raise CannotPlay(
             f"One row for each of the {len(truth):,} customers of the month was expected; got "
             f"{len(table):,} rows, and {int((place < 0).sum()):,} customers are without one. "
             "Pass a row for everybody and nobody else."

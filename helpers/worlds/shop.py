@@ -19,10 +19,16 @@ from helpers.worlds import shop_behaviour as behaviour
 from helpers.worlds import shop_incidents, shop_visits
 from helpers.worlds import shop_records as records
 from helpers.worlds.incidents import Incident, Schedule
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import (
+    MONTHS,
+    CannotPlay,
+    is_whole,
+    plainly,
+    require_function,
+    require_month,
+)
 from helpers.worlds.shop_market import (
     HISTORY_STARTS,
-    MONTHS,
     day_of,
     draw_customers,
     draw_products,
@@ -129,7 +135,7 @@ class Shop:
         From the month of a new goal on (month 9 of the story) it has the column `sustainability`,
         a third party's score of 0 to 100.
         """
-        _require_month(month)
+        require_month(month)
         return self._books(month).tables["products"]
 
     def customers(self, month: int) -> DataFrame:
@@ -139,7 +145,7 @@ class Shop:
         -------
         As in the history: `customer_id`, `age`, `skin_type` as stated, `joined_on`.
         """
-        _require_month(month)
+        require_month(month)
         return self._books(month).tables["customers"]
 
     def play(self, month: int, decide: Callable[[Context], DataFrame]) -> dict[str, DataFrame]:
@@ -150,7 +156,7 @@ class Shop:
         month : 1 to 12, each once and in order.
         decide : called once, with the month's `Context`; returns `session_id`, `product_id` and
             `rank` 1 to 10 (ten different products on sale for each session), and if it likes
-            `score` and `propensity`, which are kept in the impressions.
+            `score` and `propensity` (0.0 to 1.0), which are kept in the impressions.
 
         Returns
         -------
@@ -167,6 +173,7 @@ class Shop:
             has happened then: the month can be played again.
         """
         self._require_next(month)
+        require_function(decide, "decide", "at_random")
         context, visits = self._context(month)
         self._playing = True
         try:
@@ -183,17 +190,21 @@ class Shop:
 
     def _require_next(self, month):
         """Stop unless `month` is the one to play now."""
-        _require_month(month)
         if self._playing:
             raise CannotPlay(
-                f"decide was to return lists, but it called play({month!r}); a month cannot be "
+                f"decide was to return lists, but it called play({plainly(month)}); a month cannot be "
                 "played within another: take that call out of decide."
             )
+        if self.next_month > MONTHS:
+            raise CannotPlay(
+                f"the year ends after month {MONTHS}, which has been played; got {plainly(month)}: "
+                "make a new Shop."
+            )
+        require_month(month)
         if month != self.next_month:
-            wish = f"play month {self.next_month} next" if self.next_month <= MONTHS else "make a new Shop"  # fmt: skip
             raise CannotPlay(
                 f"months are played once each and in order, so month {self.next_month} was "
-                f"expected; got {month}: {wish}."
+                f"expected; got {month}: play month {self.next_month} next."
             )
 
     def _draw_market(self, products, customers):
@@ -249,6 +260,8 @@ class Shop:
         on_sale = int((self._products.launched < day_of(visits.month)).sum())
         try:
             answer = decide(context)
+        except CannotPlay:
+            raise
         except Exception as error:
             raise CannotPlay(
                 f"decide was to return lists for month {context.month}, but it raised "
@@ -317,6 +330,11 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
 
     Every session of a customer in the month shows the list made on the month's first day.
 
+    Raises
+    ------
+    CannotPlay
+        If `recommend` is no function.
+
     Examples
     --------
     >>> def recommend(customer_ids, k, on=None):
@@ -326,6 +344,8 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
     >>> list(seen["impressions"].columns)
     ['session_id', 'product_id', 'rank']
     """
+
+    require_function(recommend, "recommend", "model.recommend")
 
     def decide(context: Context) -> DataFrame:
         customers = context.sessions["customer_id"].unique()
@@ -337,18 +357,8 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
 
 
 def _require_whole(name, value, least, why):
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
+    if not is_whole(value) or value < least:
         raise CannotPlay(
-            f"{name} has to be a whole number of at least {least} ({why}); got {value!r}: "
+            f"{name} has to be a whole number of at least {least} ({why}); got {plainly(value)}: "
             f"try Shop(customers=3_500, products=300, seed=7)."
-        )
-
-
-def _require_month(month):
-    whole = isinstance(month, int | np.integer) and not isinstance(month, bool)
-    if not whole or not 1 <= month <= MONTHS:
-        raise CannotPlay(
-            f"month has to be a whole number from 1 to {MONTHS}; got {month!r}: "
-            "play months 1 to 12, in order."
         )

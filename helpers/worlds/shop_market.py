@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.random import PCG64, Generator, SeedSequence
 from scipy.special import ndtri
 
+from helpers.worlds.play import MONTHS
+
 CATEGORIES = [
     "rich cream",
     "light fluid",
@@ -27,7 +29,6 @@ CATEGORIES = [
 ]
 SKIN_TYPES = ["combination", "dry", "normal", "oily"]
 HISTORY_STARTS = np.datetime64("2023-10-01")  # month 1 of the future is October 2024
-MONTHS = 12
 GENERATIONS_IN = (2, 3)  # months whose launches are the story's wave, drawn with the catalogue
 
 CATEGORY_SHARES = np.array([0.13, 0.11, 0.13, 0.12, 0.13, 0.09, 0.08, 0.07, 0.07, 0.07])

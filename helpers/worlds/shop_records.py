@@ -29,7 +29,8 @@ def checked_lists(answer, first: int, last: int, on_sale: int):
     Raises
     ------
     CannotPlay
-        If it is not ten different products on sale, ranked 1 to 10, for every session.
+        If it is not ten different products on sale, ranked 1 to 10, for every session, or a
+        propensity is no chance from 0 to 1.
     """
     if not isinstance(answer, DataFrame):
         _refuse(
@@ -54,7 +55,11 @@ def checked_lists(answer, first: int, last: int, on_sale: int):
     _require_different("rank", ranks, first)
     _require_different("product_id", shown + 1, first)
     kept = [name for name in ["score", "propensity"] if name in answer.columns]
-    return shown, {name: _finite(answer, name)[order] for name in kept}
+    extras = {name: _finite(answer, name) for name in kept}
+    if "propensity" in extras:
+        _require_inside("propensity", extras["propensity"], 0, 1,
+                        "give the chance with which the product was to be shown")  # fmt: skip
+    return shown, {name: values[order] for name, values in extras.items()}
 
 
 def _refuse(expected, came, todo):

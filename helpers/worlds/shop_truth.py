@@ -11,8 +11,8 @@ from pandas import DataFrame
 from helpers.worlds import shop_behaviour as behaviour
 from helpers.worlds import shop_incidents
 from helpers.worlds.incident_records import touched_rows
-from helpers.worlds.incidents import truth_table
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.incidents import incident_table, truth_table
+from helpers.worlds.play import CannotPlay, require_function, require_month, require_world
 from helpers.worlds.shop import Context, Shop
 from helpers.worlds.shop_market import (
     CATEGORIES,
@@ -24,20 +24,21 @@ from helpers.worlds.shop_visits import LIST_LENGTH
 
 # How `drift` tells of the incidents that change what customers do.
 _DRIFTS = {
-    "launch_wave": ("launches", "a new generation makes the old one disappoint", "data"),
-    "season": ("season", "spring turns from moisturiser to sun care", "features"),
-    "new_goal": ("goal", "sustainability scores arrive and weigh in choices", "problem"),
-    "price_rise": (
-        "prices",
-        "all prices rise, and the price-minded want cheaper products",
-        "model",
-    ),
-    "feedback_loop": ("feedback", "the list replaces the search page and feeds on itself", "data"),
+    "launch_wave": ("launches", "a new generation makes the old one disappoint"),
+    "season": ("season", "spring turns from moisturiser to sun care"),
+    "new_goal": ("goal", "sustainability scores arrive and weigh in choices"),
+    "price_rise": ("prices", "all prices rise, and the price-minded want cheaper products"),
+    "feedback_loop": ("feedback", "the list replaces the search page and feeds on itself"),
 }
 
 
 class ShopTruth:
     """The hidden side of a `Shop`: traits, drift, and the worth of any policy.
+
+    Raises
+    ------
+    CannotPlay
+        If `shop` is no `Shop`.
 
     Examples
     --------
@@ -50,6 +51,7 @@ class ShopTruth:
     """
 
     def __init__(self, shop: Shop):
+        require_world(shop, Shop)
         self._shop = shop
 
     def customers(self) -> DataFrame:
@@ -79,15 +81,20 @@ class ShopTruth:
         return table
 
     def drift(self) -> DataFrame:
-        """Return what changes in the future: month, cause, and the stage of the cycle to reopen.
+        """Return what changes in the future, in order of the months.
 
         The warm season comes every year; the other rows are incidents that change what customers
         do. What else goes wrong is in `incidents`.
+
+        Returns
+        -------
+        One row a change: `month`, `cause`, `what`, `reopen` (title of the stage).
         """
         schedule = self._shop._schedule
         months = {"season": behaviour.TURN}
         months |= {one.name: one.month for one in schedule.incidents if one.name in _DRIFTS}
-        rows = sorted((months[name], place, *_DRIFTS[name]) for place, name in enumerate(_DRIFTS) if name in months)  # fmt: skip
+        stage = incident_table().set_index("name")["reopen"]
+        rows = sorted((months[name], place, *_DRIFTS[name], stage[name]) for place, name in enumerate(_DRIFTS) if name in months)  # fmt: skip
         table = DataFrame(rows, columns=["month", "place", "cause", "what", "reopen"])
         return table.drop(columns="place")
 
@@ -120,6 +127,7 @@ class ShopTruth:
         CannotPlay
             If the month has not been played.
         """
+        require_month(month)
         shop = self._shop
         if month not in shop._played:
             raise CannotPlay(
@@ -130,6 +138,7 @@ class ShopTruth:
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
+        require_month(month)
         if month not in self._shop._played:
             raise CannotPlay(
                 f"accuracy is known of months already played; got {month}: play it first, or ask "
@@ -151,6 +160,7 @@ class ShopTruth:
         CannotPlay
             If the month is later than the next one or `decide` breaks the contract.
         """
+        require_function(decide, "decide", "at_random")
         context, visits, state = self._situation(month)
         shown, _ = self._shop._serve(decide, context, visits)
         chance = self._chances(visits, state, shown)
@@ -167,7 +177,17 @@ class ShopTruth:
 
         Within a category the product wanted most goes first, and each further one only counts
         when all before it failed. These gains fall, so the ten largest make the best list.
+
+        Raises
+        ------
+        CannotPlay
+            If `context` is no `Context`, or of a month after the next one.
         """
+        if not isinstance(context, Context):
+            raise CannotPlay(
+                "the oracle decides about the Context that play hands over; got a "
+                f"{type(context).__name__}: pass the oracle itself, as in play(1, truth.oracle)."
+            )
         _, visits, state = self._situation(context.month)
         products = np.flatnonzero(self._shop._products.launched < day_of(context.month))
         shown = np.empty((len(visits.who), LIST_LENGTH), dtype=int)
@@ -199,6 +219,7 @@ class ShopTruth:
         return products[best], np.take_along_axis(gain, best, axis=1)
 
     def _situation(self, month):
+        require_month(month)
         if month in self._shop._played:
             visits, state, _ = self._shop._played[month]
             return self._shop._context(month)[0], visits, state

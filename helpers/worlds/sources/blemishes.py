@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.random import Generator
 from pandas import DataFrame
 
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import CannotPlay, plainly
 
 COLUMNS = ["source", "place", "row", "column", "kind", "true", "written"]
 # The share of cells (or rows, lines, files, runs of readings) that each kind spoils.
@@ -86,7 +86,12 @@ def checked_rates(blemishes: float, rates: Mapping[str, float] | None) -> dict[s
     if not _is_number(blemishes) or not 0 <= blemishes <= 10:
         raise CannotPlay(
             "blemishes scales the usual rates and is a number from 0 (clean) to 10; got "
-            f"{blemishes!r}: write for instance blemishes=1.0."
+            f"{plainly(blemishes)}: write for instance blemishes=1.0."
+        )
+    if rates is not None and not isinstance(rates, Mapping):
+        raise CannotPlay(
+            "rates tells the share of some kinds of blemishes; got a "
+            f'{type(rates).__name__}: write for instance rates={{"blank": 0.05}}.'
         )
     changed = dict(rates or {})
     for kind, share in changed.items():
@@ -96,7 +101,9 @@ def checked_rates(blemishes: float, rates: Mapping[str, float] | None) -> dict[s
                 f"{', '.join(RATES)}."
             )
         if not _is_number(share) or not 0 <= share <= 1:
-            raise CannotPlay(f"the rate of {kind!r} is a share from 0.0 to 1.0; got {share!r}.")
+            raise CannotPlay(
+                f"the rate of {kind!r} is a share from 0.0 to 1.0; got {plainly(share)}."
+            )
     return {kind: min(1.0, share * blemishes) for kind, share in {**RATES, **changed}.items()}
 
 

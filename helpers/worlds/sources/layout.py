@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.files import write_whole
 from helpers.worlds.operator import Operator
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import CannotPlay, is_whole, plainly
 from helpers.worlds.shop import Shop
 from helpers.worlds.sources import files, sensors, supplier, weblogs
 from helpers.worlds.sources.blemishes import Planting, checked_rates, plain, stream
 from helpers.worlds.sources.documents import documents
+from helpers.worlds.sources.folder import empty_folder, written
 from helpers.worlds.sources.operator import OperatorBooks
 from helpers.worlds.sources.plan import Feed
 from helpers.worlds.sources.shop import ShopBooks
@@ -102,7 +102,7 @@ class Sources:
         self._rates = checked_rates(blemishes, rates)
         self._books = _books(world, months, sensor_minutes)
         self._world, self._months = world, min(months, 1 - self._books.first_month)
-        self.folder = _empty_folder(folder)
+        self.folder = empty_folder(folder)
         self._database = Database(database, self.folder / f"{self._books.name}.sqlite")
         self._month: int | None = None
         self._clean: dict[str, DataFrame] = {}
@@ -124,15 +124,15 @@ class Sources:
         Raises
         ------
         CannotPlay
-            If it was done before, something has come into the folder meanwhile, or the database
-            cannot take the tables.
+            If it was done before, something has come into the folder meanwhile, or a file or the
+            database cannot be written. The folder is empty again then, and a second try can work.
         """
         if self._month is not None:
             raise CannotPlay(
                 f"the sources in {self.folder} are laid down once, and that is done: add the months "
                 "played with add(month, tables), or make new Sources in another folder."
             )
-        _empty_folder(self.folder)
+        empty_folder(self.folder)
         self._write(self._world.history(), 0)
 
     def add(self, month: int, tables: Mapping[str, DataFrame]) -> None:
@@ -146,14 +146,13 @@ class Sources:
         Raises
         ------
         CannotPlay
-            If the history is not laid down, the month is not the next, or a table is missing. After
-            a failure the same month can be added again.
+            If the history is not laid down, the month is not the next, or a table is missing or
+            of another month. After a failure the same month can be added again.
         """
         if self._month is None:
             raise CannotPlay("the history comes first: call lay_down() before add().")
         expected = self._month + 1
-        whole = isinstance(month, int | np.integer) and not isinstance(month, bool)
-        if not whole or month != expected or expected > self._books.last_month:
+        if not is_whole(month) or month != expected or expected > self._books.last_month:
             todo = (
                 f"add month {expected}"
                 if expected <= self._books.last_month
@@ -161,14 +160,9 @@ class Sources:
             )
             raise CannotPlay(
                 f"months are added once each and in order, so month {expected} was expected; got "
-                f"{month!r}: {todo}."
+                f"{plainly(month)}: {todo}."
             )
-        missing = [name for name in self._books.reads if name not in tables]
-        if missing:
-            raise CannotPlay(
-                f"tables was expected to be what play({month}, ...) returned, but it lacks "
-                f"{', '.join(missing)}: pass all of them."
-            )
+        self._require_tables(tables, int(month))
         self._write(dict(tables), int(month))
 
     def overview(self) -> DataFrame:
@@ -234,6 +228,24 @@ class Sources:
         with services.serving(self._books, self._feeds, settings, self._world.seed) as served:
             yield served
 
+    def _require_tables(self, tables, month):
+        """Stop unless `tables` are those of the month, as far as their first dates tell."""
+        books, expected = self._books, f"tables was expected to be what play({month}, ...) returned"
+        if not isinstance(tables, Mapping):
+            raise CannotPlay(f"{expected}; got a {type(tables).__name__}: pass that.")
+        missing = [name for name in books.reads if not isinstance(tables.get(name), DataFrame)]
+        if missing:
+            raise CannotPlay(f"{expected}, but it lacks {', '.join(missing)}: pass all of them.")
+        start, end = books.starts(month), books.starts(month + 1)
+        for name, column in [pair for pair in books.dated if pair[1] in tables[pair[0]]]:
+            first = pd.to_datetime(tables[name][column], errors="coerce").min()
+            if not pd.isna(first) and not pd.Timestamp(start) <= first < pd.Timestamp(end):
+                last = end - np.timedelta64(1, "s")
+                raise CannotPlay(
+                    f"{expected}, whose days are {str(start)[:10]} to {str(last)[:10]}; "
+                    f"{name}.{column} begins on {str(first)[:10]}: pass the tables of month {month}."
+                )
+
     def _key(self, name):
         return next(source.key for source in self._books.sources if source.name == name)
 
@@ -244,24 +256,15 @@ class Sources:
         batch = self._prepare(seen, month)
         for name, new in batch.documents.items():
             batch.files[name] = documents_file(self._documents.get(name, []) + new)
-        try:
-            for name in sorted(batch.files):
-                write_whole(self.folder / name, batch.files[name])
-        except OSError as error:
-            raise CannotPlay(
-                f"a file could not be written below {self.folder}: {error.strerror}. Make room or "
-                "choose another folder."
-            ) from error
-        if month:
-            self._database.add(batch.tables)
-        else:
-            self._database.lay_down(batch.tables)
+        with written(self.folder, batch.files):
+            fill = self._database.add if month else self._database.lay_down
+            fill(batch.tables)
         self._remember(batch, month)
 
     def _prepare(self, seen, month):
         """Return the batch: clean tables spoiled and rendered."""
         batch = _Batch()
-        taken = {one.name: len(self._clean.get(one.name, ())) for one in self._books.sources}
+        taken = {one.name: self._last_number(one) for one in self._books.sources}
         try:
             tables = self._books.tables(seen, month, taken)
             for source in self._books.sources:
@@ -274,13 +277,19 @@ class Sources:
             ) from error
         return batch
 
+    def _last_number(self, source):
+        """Return the highest number that names a row of a source so far, 0 for none."""
+        keys = self._clean[source.name][source.key] if source.name in self._clean else pd.Series([])
+        return int(keys.max()) if len(keys) and keys.dtype.kind == "i" else 0
+
     def _prepare_source(self, batch, source, table, month):
         """Cut a source's table into its parts and plant each.
 
         A file shows a column under whatever name it has; a database or a service knows the columns
-        it had in the history, and no others.
+        it had in the history, and no others: what is renamed meanwhile goes under its old name.
         """
         if source.name in self._clean and source.kind not in _ENDINGS:
+            table = table.rename(columns=self._books.old_names(month))
             table = table.reindex(columns=self._clean[source.name].columns)
         parts = self._parts(source, table, month)
         batch.clean[source.name] = table.iloc[np.concatenate([rows for _, rows in parts])]
@@ -367,30 +376,9 @@ def _books(world, months, sensor_minutes):
     )
 
 
-def _empty_folder(folder):
-    """Return the folder as a path unless something is there already."""
-    if not isinstance(folder, str | Path) or not str(folder) or "\0" in str(folder):
-        raise CannotPlay(f"folder is the path of an empty folder; got {folder!r}: name one.")
-    folder = Path(folder).expanduser().absolute()
-    try:
-        found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise CannotPlay(
-            f"folder is to be an empty folder or a new one; {folder} is neither "
-            f"({error.strerror}): name another."
-        ) from error
-    if found:
-        raise CannotPlay(
-            f"folder is to be empty, so that nothing is mixed up or overwritten; {folder} holds "
-            f"{len(found)} name(s), the first being {found[0]!r}: name another or empty it."
-        )
-    return folder
-
-
 def _require_whole(name, value, least, most):
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:
+    if not is_whole(value) or not least <= value <= most:
         raise CannotPlay(
-            f"{name} is a whole number from {least} to {most}; got {value!r}: write for instance "
+            f"{name} is a whole number from {least} to {most}; got {plainly(value)}: write for instance "
             f"{name}={most // 4 or least}."
         )

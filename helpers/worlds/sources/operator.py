@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
-from helpers.worlds.operator import MONTHS, Operator
+from helpers.worlds import operator_incidents
+from helpers.worlds.operator import Operator
 from helpers.worlds.operator_people import FIRST_DAY, month_start
+from helpers.worlds.play import MONTHS
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.plan import LIKERT, Source, answers, numbered, web_requests
 from helpers.worlds.telecom import CONTRACTS, EXTRAS, INTERNET
 
-READS = ["usage", "tickets", "invoices", "payments", "cancellations", "sensors", "customers"]
+READS = ["usage", "tickets", "invoices", "payments", "cancellations", "sensors", "customers",
+         "joined", "complaints", "requests"]  # fmt: skip
 _TEXTS = {
     "billing": "My bill is higher than I expected.",
     "contract": "Nobody could tell me when my contract ends.",
@@ -84,6 +87,7 @@ class OperatorBooks:
     first_month = -1
     last_month = MONTHS
     reads = READS
+    dated = (("usage", "used_on"), ("invoices", "issued_on"), ("sensors", "read_on"))
 
     def __init__(self, world: Operator, months: int, sensor_minutes: int):
         self._world, self._months = world, months
@@ -99,15 +103,19 @@ class OperatorBooks:
     def respell(self, planting) -> None:
         """Plant nothing: this world spells well."""
 
+    def old_names(self, month: int) -> dict[str, str]:
+        """Return the columns that the world has renamed: new name -> old name."""
+        return operator_incidents.old_names(self._world._schedule, month)
+
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.
 
         Parameters
         ----------
         seen : what `Operator.history` or `Operator.play` returned.
-        taken : rows that each source has already, so that numbers go on.
+        taken : the last number that each source has given, so that numbers go on.
         """
-        first = {name: count + 1 for name, count in taken.items()}
+        first = {name: last + 1 for name, last in taken.items()}
         seed = self._world.seed
         tickets = numbered(seen["tickets"], "ticket_id", first["tickets"])
         usage = numbered(_by(seen["usage"], "used_on"), "usage_id", first["usage"])
@@ -127,7 +135,7 @@ class OperatorBooks:
             "crm_customers": self._snapshot(seen["customers"], month),
             "invoice_batch": _batch(invoices),
             "scoring_log": _scoring_log(seen, self, month, stream(seed, month, "scoring log")),
-            "usage_events": _live(usage, self.starts(month), stream(seed, month, "usage events")),
+            "usage_events": _live(usage.rename(columns=self.old_names(month)), self.starts(month), stream(seed, month, "usage events")),
             "tariffs": _tariffs() if month == 0 else None,
             "tower_sensors": _sensors(seen["sensors"]),
             "leavers": _leavers(seen["cancellations"], first["leavers"], stream(seed, month, "leavers")),
@@ -177,18 +185,24 @@ def _batch(invoices):
 
 
 def _scoring_log(seen, books, month, rng):
-    """Return the requests that the scoring service answered: a customer each, on scoring day."""
+    """Return the requests that the scoring service answered: a customer each, on scoring day.
+
+    Each has a number, so that a robot's repeats can be told from what people asked for.
+    """
     if "requests" in seen:
         requests = seen["requests"]
-        at, status, ids = (
-            requests[name].to_numpy() for name in ["sent_at", "status", "customerID"]
+        at, status, ids, numbers = (
+            requests[name].to_numpy() for name in ["sent_at", "status", "customerID", "request_id"]
         )
     else:
         ids = seen["customers"]["customerID"].to_numpy()
+        numbers = np.arange(len(ids)) + 1
         at = books.starts(month) + np.sort(rng.integers(0, 3_600, len(ids))).astype("m8[s]")
         status = np.where(rng.random(len(ids)) < 0.004, 500, 200)
     caller = 65_536 + rng.integers(0, 3, len(ids))
-    path = [f"/score?customer={one}&on={books.label(month)}" for one in ids]
+    day = books.label(month)
+    path = [f"/score?customer={one}&on={day}&request={n}"
+            for one, n in zip(ids, numbers, strict=True)]  # fmt: skip
     return web_requests(at, caller, np.repeat("POST", len(ids)), path, status, rng)
 
 

@@ -20,7 +20,8 @@ class Source:
     name : what it is called here, in the truth and in the scores.
     kind : "table" (database), "documents", "csv", "json lines", "xml", "log", "sensors", "survey",
         "forms" (files), "endpoint", "partner", "stream" or "pages" (served).
-    key : the column that names a row; its values are unique and never spoiled.
+    key : the column that names a row; never spoiled, and unique but for events that the world
+        itself delivers twice.
     place : the table, the endpoint, or the start of the file names.
     when : the column whose month decides the file; "" for a source that is not cut by month.
     bulky : True for logs of which only the last months of history are laid down.

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from numbers import Real
 from typing import Annotated
 
@@ -25,7 +25,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
-from helpers.worlds.play import CannotPlay
+from helpers.worlds.play import CannotPlay, is_whole, plainly
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.pages import page, robots_txt
 
@@ -45,11 +45,11 @@ class Settings:
     crawl_delay_s: int
 
     def __post_init__(self):
-        _require("burst", self.burst, 4, 1_000_000, whole=True)
-        _require("retry_after_s", self.retry_after_s, 0.0, 60.0)
-        _require("failures", self.failures, 0.0, 0.5)
-        _require("events_per_second", self.events_per_second, 0.0, 1_000_000.0)
-        _require("crawl_delay_s", self.crawl_delay_s, 0, 60, whole=True)
+        _require("burst", self.burst, 4, 1_000_000, 40, whole=True)
+        _require("retry_after_s", self.retry_after_s, 0.0, 60.0, 0.1)
+        _require("failures", self.failures, 0.0, 0.5, 0.03)
+        _require("events_per_second", self.events_per_second, 0.0, 1_000_000.0, 10)
+        _require("crawl_delay_s", self.crawl_delay_s, 0, 60, 1, whole=True)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Served:
     Attributes
     ----------
     url : the host, where the public pages and robots.txt are.
-    api, partner, live : the business's interface, the third party's, and the event stream.
+    api, partner, live : the business's interface, the third party's, and the event stream; the
+        first two answer with the list of what they have.
     api_key, partner_key : go into the header `X-API-Key`; `live` takes the first.
     """
 
@@ -161,15 +162,13 @@ class _Gate:
 
 def _whole_app(books, feeds, settings, seed, keys, closing):
     """Return the host: interfaces under their prefixes, pages everywhere else."""
-    host = _plain_app("pages")
+    host = _plain_app(f"The {books.name}'s public pages")
     fails = {name: stream(seed, 0, f"failures {name}").random(4096) < settings.failures
              for name in ("api", "partner")}  # fmt: skip
     api = _Gate(keys["api"], settings.burst, settings.retry_after_s, fails["api"])
     partner = _Gate(keys["partner"], settings.burst // 4, settings.retry_after_s, fails["partner"])
-    host.mount(
-        "/api/v1", _reader_app(f"The {books.name}'s interface", books, feeds, "endpoint", api)
-    )
-    host.mount("/partner/v1", _reader_app("A third party", books, feeds, "partner", partner))
+    _add_readers(host, "/api/v1", f"The {books.name}'s interface", books, feeds, "endpoint", api)
+    _add_readers(host, "/partner/v1", "A third party's interface", books, feeds, "partner", partner)
     host.mount("/live", _stream_app(books, feeds, settings, keys["api"], closing))
     _add_pages(host, books, feeds, settings)
     return host
@@ -180,13 +179,32 @@ def _plain_app(title, **options):
     return FastAPI(title=title, docs_url=None, redoc_url=None, **options)
 
 
-def _reader_app(title, books, feeds, kind, gate):
-    """Return an app with an endpoint for each source of a kind."""
+def _add_readers(host, prefix, title, books, feeds, kind, gate):
+    """Add an app with an endpoint for each source of a kind, and the list of them at `prefix`."""
     app = _plain_app(title, dependencies=[Depends(gate)])
-    for source in books.sources:
-        if source.kind == kind:
-            app.add_api_route(f"/{source.place}", _reader(source, feeds), name=source.name)
-    return app
+    sources = [source for source in books.sources if source.kind == kind]
+    places = [source.place for source in sources]
+    for source in sources:
+        app.add_api_route(f"/{source.place}", _reader(source, feeds), name=source.name)
+
+    async def endpoints(request: Request) -> dict:
+        """List the endpoints: name -> address."""
+        return {"endpoints": {place: f"{request.base_url}{prefix[1:]}/{place}" for place in places}}
+
+    host.add_api_route(prefix, endpoints, dependencies=[Depends(gate)], name="endpoints")
+    host.add_api_route(
+        f"{prefix}/", endpoints, dependencies=[Depends(gate)], include_in_schema=False
+    )
+    _refuse_others(app, places)
+    host.mount(prefix, app)
+
+
+def _refuse_others(app, places):
+    """Answer 404 to every other address of an app, and only to those who have its key."""
+
+    @app.get("/{path:path}", include_in_schema=False)
+    async def nothing(path: str) -> None:
+        raise HTTPException(404, f"There is no {path!r} here: ask for {', '.join(places)}.")
 
 
 def _reader(source, feeds):
@@ -206,23 +224,34 @@ def _reader(source, feeds):
             raise HTTPException(400, "cursor is beyond the end: use `next` as it was given.")
         page = {"items": feed.objects(places[start : start + limit].tolist()) if feed else []}
         more = start + limit < len(places)
-        page["next"] = _next_url(request, start + limit) if more else None
-        body = json.dumps(page, ensure_ascii=False).encode()
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        following = _cursor(start + limit) if more else None
+        etag = _etag(page["items"], following)
+        page["next"] = str(request.url.include_query_params(cursor=following)) if more else None
         if if_none_match == etag:
             return Response(status_code=304, headers={"ETag": etag})
+        body = json.dumps(page, ensure_ascii=False).encode()
         return Response(body, media_type="application/json", headers={"ETag": etag})
 
     return read
 
 
+def _etag(items, following):
+    """Return the mark of a page, the same at every port."""
+    content = json.dumps([items, following]).encode()
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
 def _places(feed, since):
-    """Return the rows of a feed from a time on."""
+    """Return the rows of a feed from a time on; without a zone it is universal time."""
     if feed is None:
         return np.arange(0)
     if since is None or not len(feed.times):
         return np.arange(len(feed.rows))
-    return np.flatnonzero(feed.times >= np.datetime64(since.replace(tzinfo=None), "s"))
+    try:
+        moment = since.astimezone(UTC).replace(tzinfo=None) if since.tzinfo else since
+    except OverflowError as error:
+        raise HTTPException(400, "since is before or after all times: name another.") from error
+    return np.flatnonzero(feed.times >= np.datetime64(moment))
 
 
 def _start_of(cursor):
@@ -238,15 +267,14 @@ def _start_of(cursor):
         raise HTTPException(400, "cursor is none of ours: use `next` as it was given.") from error
 
 
-def _next_url(request, place):
-    cursor = base64.urlsafe_b64encode(f"from:{place}".encode()).decode()
-    return str(request.url.include_query_params(cursor=cursor))
+def _cursor(place):
+    return base64.urlsafe_b64encode(f"from:{place}".encode()).decode()
 
 
 def _stream_app(books, feeds, settings, key, closing):
     """Return the app of the live stream, as server-sent events."""
     gate = _Gate(key, 1_000_000, 0.0, np.zeros(1, dtype=bool))
-    app = _plain_app("live", dependencies=[Depends(gate)])
+    app = _plain_app(f"The {books.name}'s live stream", dependencies=[Depends(gate)])
     source = next(source for source in books.sources if source.kind == "stream")
 
     @app.get(f"/{source.place}")
@@ -258,9 +286,11 @@ def _stream_app(books, feeds, settings, key, closing):
         """Send events from the one after `Last-Event-ID` on, heartbeats, and `end` at the end."""
         feed = feeds[source.name]
         start = _place_after(last_event_id, len(feed.rows))
-        sent = _events(feed, start, min(len(feed.rows), start + count), speed, closing)
+        end = min(len(feed.rows), start + count)
+        sent = _events(feed, start, end, speed, closing)
         return StreamingResponse(sent, media_type="text/event-stream", headers={"Cache-Control": "no-store"})  # fmt: skip
 
+    _refuse_others(app, [source.place])
     return app
 
 
@@ -276,10 +306,10 @@ async def _events(feed, start, end, speed, closing):
     """Yield the text of the events; the id counts them in the order in which they are sent."""
     yield "retry: 100\n\n"
     for place in range(start, end):
+        # Even without a pause the others get their turn, so that a caller who has left is noticed.
+        await asyncio.sleep(1 / speed if speed else 0)
         if closing.is_set():
             return
-        if speed:
-            await asyncio.sleep(1 / speed)
         if (place - start) % _HEARTBEAT == _HEARTBEAT - 1:
             yield ": heartbeat\n\n"
         event = feed.objects([place])[0]
@@ -323,8 +353,11 @@ def _key(business, name, seed):
     return f"{business}-{name}-{drawn.tobytes().hex()}"
 
 
-def _require(name, value, least, most, whole=False):
-    number = isinstance(value, int | np.integer if whole else Real)
-    if not number or isinstance(value, bool) or not least <= value <= most:
+def _require(name, value, least, most, usual, whole=False):
+    number = is_whole(value) if whole else isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
         kind = "whole number" if whole else "number"
-        raise CannotPlay(f"{name} is a {kind} from {least} to {most}; got {value!r}: choose one.")
+        raise CannotPlay(
+            f"{name} is a {kind} from {least} to {most}; got {plainly(value)}: write for instance "
+            f"{name}={usual}."
+        )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from helpers.worlds import shop_incidents
 from helpers.worlds.shop import Shop
 from helpers.worlds.shop_market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
 from helpers.worlds.sources import spoilers as spoil
@@ -82,6 +83,7 @@ class ShopBooks:
     first_month = 1 - MONTHS
     last_month = MONTHS
     reads = READS
+    dated = (("sessions", "started_at"),)
 
     def __init__(self, world: Shop, months: int, sensor_minutes: int):
         self._world, self._months, self._sensor_minutes = world, months, sensor_minutes
@@ -95,15 +97,19 @@ class ShopBooks:
         """Return the first second of a month."""
         return (HISTORY_STARTS + day_of(month)).astype("M8[s]")
 
+    def old_names(self, month: int) -> dict[str, str]:
+        """Return the columns that the world has renamed: new name -> old name."""
+        return shop_incidents.old_names(self._world._schedule, month)
+
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.
 
         Parameters
         ----------
         seen : what `Shop.history` or `Shop.play` returned.
-        taken : rows that each source has already, so that numbers go on.
+        taken : the last number that each source has given, so that numbers go on.
         """
-        first = {name: count + 1 for name, count in taken.items()}
+        first = {name: last + 1 for name, last in taken.items()}
         products = self._new_products(month)
         lines = _lines(seen["orders"])
         feedback = seen["feedback"].copy()
@@ -303,9 +309,13 @@ def _events(seen):
 
 
 def _web_log(seen, rng):
-    """Return the requests of people: the front page, products clicked, checkouts."""
+    """Return the requests of people: the front page, products clicked, checkouts.
+
+    The web server writes a click once, however often a queue behind it delivers it.
+    """
     sessions = seen["sessions"].set_index("session_id")["customer_id"]
-    clicks, orders = seen["clicks"], seen["orders"].drop_duplicates("order_id")
+    clicks = seen["clicks"].drop_duplicates(["session_id", "product_id"])
+    orders = seen["orders"].drop_duplicates("order_id")
     front, clicked, paid = (t["session_id"].astype(str) for t in (seen["sessions"], clicks, orders))
     path = ["/?session=" + front,
             "/product/" + clicks["product_id"].astype(str) + "?session=" + clicked,

@@ -67,7 +67,8 @@ class SourcesTruth:
         there again); `quarantined` (row or value taken out); `left`; and, for rows on which nothing
         was planted, `touched`: how many are changed or lost. Blemishes of whole files count as
         repaired when most of the file's other rows are there and true. Blemishes in columns that
-        the cleaned table has not count as quarantined; a gap that stays one is left.
+        the cleaned table has not count as quarantined; a gap that stays one is left. A row that the
+        world itself delivered twice may be there once or twice.
 
         Raises
         ------
@@ -93,16 +94,18 @@ class SourcesTruth:
 
 
 class _Comparison:
-    """A cleaned table beside the true one, row by row."""
+    """A cleaned table beside the true one, row by row: the first of a key by the first found."""
 
     def __init__(self, clean, cleaned, key, tolerance, places):
         names = [name for name in clean.columns if name in cleaned.columns and name != key]
         keys = clean[key].astype(str)
         found = cleaned.assign(**{key: _key_texts(cleaned[key], clean[key])})
         counts = found[key].value_counts()
-        one = found.drop_duplicates(key).set_index(key).reindex(keys)
+        one = _nth(found, key, keys, counts)
         self.keys = keys.to_numpy(dtype=object)
-        self.index = {name: place for place, name in enumerate(self.keys.tolist())}
+        self.index = {name: [] for name in self.keys.tolist()}
+        for place, name in enumerate(self.keys.tolist()):
+            self.index[name].append(place)
         self.counts = counts.to_dict()
         self.there = counts.reindex(keys, fill_value=0).to_numpy() > 0
         self.same = {name: _same(clean[name], one[name], tolerance) for name in names}
@@ -155,18 +158,26 @@ class _Comparison:
 
     def _fate(self, row, column, kind, true):
         """Return what became of a blemish of one row or cell."""
-        place = self.index[row]
-        if not self.there[place]:
+        places = self.index[row]
+        if not self.there[places[0]]:
             return "left" if true == "a row" else "quarantined"
         if kind in _ROWS_TO_DROP:
-            return "repaired" if self.counts[row] == 1 else "left"
+            return "repaired" if self.counts[row] <= len(places) else "left"
         if column and column not in self.same:
             return "quarantined"
-        if (self.same[column] if column else self.all_same)[place]:
+        if (self.same[column] if column else self.all_same)[places].all():
             return "repaired"
-        return (
-            "quarantined" if (self.empty[column] if column else self.any_empty)[place] else "left"
-        )
+        empty = self.empty[column] if column else self.any_empty
+        return "quarantined" if empty[places].any() else "left"
+
+
+def _nth(found, key, keys, counts):
+    """Return the row found for each of `keys`: for a key's second row the second, if there is one."""
+    wanted = keys.groupby(keys).cumcount().to_numpy()
+    wanted = np.minimum(wanted, np.maximum(counts.reindex(keys, fill_value=0).to_numpy() - 1, 0))
+    found = found[found[key].isin(keys)]
+    numbered = found.set_index([key, found.groupby(key).cumcount().rename("nth")])
+    return numbered.reindex(pd.MultiIndex.from_arrays([keys, wanted], names=[key, "nth"]))
 
 
 def _key_texts(found, true):
