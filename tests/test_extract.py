@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl import extract
-from helpers.etl.extract import TELCO_COLUMNS, Provenance, read_telco
+from helpers.etl.extract import TELCO_COLUMNS, Provenance, read_telco, telco
 
 HEADER = ",".join(TELCO_COLUMNS)
 FIRST_ROW = (
@@ -203,7 +202,7 @@ def test_a_read_that_fails_is_told_as_such(tmp_path, monkeypatch):
 
 
 def test_a_file_at_the_limit_is_read_and_one_byte_more_is_refused(monkeypatch):
-    monkeypatch.setattr(extract, "LARGEST_FILE_BYTES", len(SMALL))
+    monkeypatch.setattr(telco, "LARGEST_FILE_BYTES", len(SMALL))
     assert len(read_bytes(SMALL)[0]) == 2
     with pytest.raises(
         ValueError, match=rf"has {len(SMALL) + 1} bytes; .* up to {len(SMALL)}\. Split it"

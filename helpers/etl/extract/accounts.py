@@ -1,0 +1,211 @@
+"""Row accounting: every row that a source holds is returned, set aside with a reason, or merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.checks import require_columns
+from helpers.etl.extract.provenance import Origin, sha256_of_rows
+
+ASIDE_COLUMNS = ["source", "line", "reason", "text"]
+KEPT_CHARACTERS = 10_000  # of the text of a row set aside; the rest stays in the source
+
+
+class CannotExtract(ValueError):
+    """A source cannot be read; the message says what was expected, what was found, what to do."""
+
+
+@dataclass(frozen=True)
+class RowAccount:
+    """What became of the rows that a source holds.
+
+    Attributes
+    ----------
+    rows_in : rows met in the source, counted before anything was decided about them.
+    returned, set_aside, merged : where each of them went; merged are copies of a returned row.
+
+    Raises
+    ------
+    CannotExtract
+        If the account does not close.
+
+    Examples
+    --------
+    >>> print(RowAccount(120, 117, set_aside=2, merged=1))
+    120 in = 117 returned + 2 set aside + 1 merged
+    """
+
+    rows_in: int
+    returned: int
+    set_aside: int = 0
+    merged: int = 0
+
+    def __post_init__(self):
+        if self.rows_in != self.returned + self.set_aside + self.merged:
+            raise CannotExtract(
+                f"the row account does not close: {self}. A row was lost or counted twice; report "
+                "the source that shows it."
+            )
+
+    def __add__(self, other: RowAccount) -> RowAccount:
+        return RowAccount(
+            self.rows_in + other.rows_in,
+            self.returned + other.returned,
+            self.set_aside + other.set_aside,
+            self.merged + other.merged,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows_in:,} in = {self.returned:,} returned + {self.set_aside:,} set aside + "
+            f"{self.merged:,} merged"
+        )
+
+
+class Extract(NamedTuple):
+    """What a reader returns.
+
+    Attributes
+    ----------
+    table : the raw rows; nothing in them is repaired.
+    set_aside : one row each that could not go on: `source`, `line` (counted from 1: the line of a
+        file, the place in a list; 0 for none), `reason`, `text` (as it stood there, at most its
+        first 10,000 characters).
+    provenance : where the rows came from.
+    account : what became of each.
+    """
+
+    table: DataFrame
+    set_aside: DataFrame
+    provenance: Origin
+    account: RowAccount
+
+
+@dataclass
+class Tray:
+    """Holds the rows of a source while it is read; `seen` is counted apart from what is kept.
+
+    Examples
+    --------
+    >>> tray = Tray("sales.csv")
+    >>> tray.seen += 2
+    >>> tray.rows.append(["1", "Bern"])
+    >>> tray.put_aside(3, "it has 1 field", "oops")
+    >>> tray.account().set_aside
+    1
+    """
+
+    source: str
+    seen: int = 0
+    merged: int = 0
+    rows: list = field(default_factory=list)
+    aside: list[tuple] = field(default_factory=list)
+
+    def put_aside(self, line: int, reason: str, text: str) -> None:
+        """Set a row aside with its line and the reason."""
+        if len(text) > KEPT_CHARACTERS:
+            reason += f" (the first {KEPT_CHARACTERS:,} of its characters are kept here)"
+        self.aside.append((self.source, line, reason, text[:KEPT_CHARACTERS]))
+
+    def account(self) -> RowAccount:
+        """Return the account of what was seen so far."""
+        return RowAccount(self.seen, len(self.rows), len(self.aside), self.merged)
+
+    def extract(self, table: DataFrame, provenance: Origin) -> Extract:
+        """Return the table with what was set aside, its provenance and the account."""
+        if len(table) != len(self.rows):
+            raise CannotExtract(
+                f"{self.source} gave {len(self.rows):,} rows, but the table has {len(table):,}: report "
+                "the source that shows it."
+            )
+        return Extract(table, aside_table(self.aside), provenance, self.account())
+
+
+def aside_table(rows: list[tuple]) -> DataFrame:
+    """Return rows set aside as a table, see `Extract`.
+
+    Examples
+    --------
+    >>> aside_table([("sales.csv", 3, "it has 1 field", "oops")])["line"].tolist()
+    [3]
+    """
+    table = DataFrame(rows, columns=ASIDE_COLUMNS)
+    return table.astype({"source": "str", "line": "int64", "reason": "str", "text": "str"})
+
+
+def together(extracts: Iterable[Extract]) -> Extract:
+    """Put what several readings brought into one: the months of an export, the chunks of a file.
+
+    Returns
+    -------
+    The tables one below the other (columns are united, a missing cell is None), what was set
+    aside, a provenance that names the sources and hashes their fingerprints, and the summed account.
+
+    Raises
+    ------
+    CannotExtract
+        If there is nothing to put together.
+    """
+    parts = list(extracts)
+    if not parts:
+        raise CannotExtract(
+            "at least one extract was expected, and none came: check the file names."
+        )
+    table = _stacked([part.table for part in parts])
+    aside = pd.concat([part.set_aside for part in parts], ignore_index=True)
+    account = sum((part.account for part in parts), RowAccount(0, 0))
+    first = parts[0].provenance
+    kinds = {part.provenance.source: part.provenance for part in parts}
+    whole = {} if len(kinds) == 1 else {
+        "source": ", ".join(kinds),
+        "sha256": sha256_of_rows({name: one.sha256} for name, one in kinds.items()),
+        "read_as": "; ".join(dict.fromkeys(one.read_as for one in kinds.values())),
+    }  # fmt: skip
+    provenance = replace(first, rows=len(table), columns=table.shape[1], **whole)
+    return Extract(table, aside, provenance, account)
+
+
+def _stacked(tables):
+    """Return tables one below the other; texts stay text, a cell that a table lacks is None."""
+    if len({tuple(table.columns) for table in tables}) == 1:
+        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    wide = []
+    for table in tables:
+        table = table.astype(object)
+        wide.append(table.assign(**{name: None for name in names if name not in table})[names])
+    return pd.concat(wide, ignore_index=True)
+
+
+def merge_copies(extract: Extract, key: str) -> Extract:
+    """Merge rows that repeat an earlier one in every column; `key` names a row.
+
+    Two rows with one key and other values are no copies: both stay, for stage 3 to decide.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the column `key`.
+
+    Examples
+    --------
+    >>> from helpers.etl.extract.provenance import object_table
+    >>> table = object_table([{"id": 1}, {"id": 1}, {"id": 2}])
+    >>> twice = Extract(table, aside_table([]), Origin("x", 3, 1, ""), RowAccount(3, 3))
+    >>> print(merge_copies(twice, "id").account)
+    3 in = 2 returned + 0 set aside + 1 merged
+    """
+    table, account = extract.table, extract.account
+    require_columns(table, extract.provenance.source, [key])
+    again = table[key].map(repr).duplicated()
+    if again.any():
+        again &= table.map(repr).duplicated()
+    kept = table[~again].reset_index(drop=True)
+    merged = int(again.sum())
+    account = RowAccount(account.rows_in, len(kept), account.set_aside, account.merged + merged)
+    return Extract(kept, extract.set_aside, replace(extract.provenance, rows=len(kept)), account)

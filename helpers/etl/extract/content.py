@@ -1,0 +1,254 @@
+"""The bytes and lines of a file that nobody vouches for: unpacked, counted and bounded."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.etl.extract.accounts import CannotExtract
+from helpers.files import sha256_of
+
+_BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"),
+         (b"\x00\x00\xfe\xff", "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+         (codecs.BOM_UTF16_BE, "utf-16")]  # fmt: skip
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class FileLimits:
+    """How much of a file is read before it is refused.
+
+    Attributes
+    ----------
+    size : bytes, after unpacking.
+    line : characters of a line; a longer one is set aside.
+    rows : rows of a file.
+    depth : levels of nesting of one JSON value or XML element.
+    """
+
+    size: int = 2_000_000_000
+    line: int = 1_000_000
+    rows: int = 20_000_000
+    depth: int = 40
+
+
+class Line(NamedTuple):
+    """A line of a text file: its number from 1, its text, and what is wrong with it or ""."""
+
+    number: int
+    text: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a first look at a file told: its encoding and the fingerprint of its bytes on disk."""
+
+    path: Path
+    encoding: str
+    sha256: str
+    stamp: tuple[int, int]
+
+    def refuse_change(self) -> None:
+        """Stop when the file was written to since it was examined."""
+        if _stamp(self.path) != self.stamp:
+            raise CannotExtract(
+                f"{self.path.name} was changed while it was read, so half of it may be new: read it "
+                "again once it is written."
+            )
+
+
+def examine(path: str | Path, encodings: Sequence[str], limits: FileLimits) -> Examined:
+    """Look through a file once: is it there, whole, not too large, and in which encoding?
+
+    Parameters
+    ----------
+    path : a text file, or one packed with gzip (told by its first bytes, not by its name).
+    encodings : tried in order; the first that reads every byte is taken, or else the first. A byte
+        order mark at the start decides before them.
+
+    Raises
+    ------
+    CannotExtract
+        If the file is missing, cannot be read, is too large or is a damaged gzip file.
+    """
+    path = Path(path)
+    stamp = _stamp(path)
+    start, left = b"", {name: _decoder(name) for name in encodings}
+    with opened(path, limits) as file:
+        while block := file.read(_BLOCK):
+            start = start or block[:4]
+            left = {name: one for name, one in left.items() if _decodes(one, block)}
+    left = [name for name, one in left.items() if _decodes(one, b"", final=True)]
+    marked = [name for bom, name in _BOMS if start.startswith(bom)]
+    encoding = [*marked, *left, *encodings][0]
+    return Examined(path, encoding, fingerprint(path), stamp)
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, or say why it cannot be had.
+
+    Raises
+    ------
+    CannotExtract
+        If the file is missing or may not be read.
+    """
+    path = Path(path)
+    _stamp(path)
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise CannotExtract(
+            f"{path.name} cannot be read: {error.strerror}. Check who may read it."
+        ) from error
+
+
+def _decoder(name):
+    try:
+        return codecs.getincrementaldecoder(name)()
+    except LookupError as error:
+        raise CannotExtract(
+            f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
+        ) from error
+
+
+def _decodes(decoder, block, final=False):
+    try:
+        decoder.decode(block, final)
+    except ValueError:
+        return False
+    return True
+
+
+def _stamp(path):
+    """Return size and time of the last change, or say why the file cannot be had."""
+    try:
+        found = path.stat()
+        ordinary = path.is_file()
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        why = getattr(error, "strerror", None) or error
+        raise CannotExtract(
+            f"a file was expected at {str(path)[:200]}, but: {why}. Check the path."
+        ) from error
+    if not ordinary:
+        raise CannotExtract(f"a file was expected at {path}, and it is none: check the path.")
+    return found.st_size, found.st_mtime_ns
+
+
+class _Bounded(io.RawIOBase):
+    """Bytes of a file, unpacked if packed, counted; trouble becomes one sentence."""
+
+    def __init__(self, inner, name, most):
+        self._inner, self._name, self._most, self._read = inner, name, most, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        try:
+            block = self._inner.read(len(buffer))
+        except EOFError as error:
+            raise CannotExtract(
+                f"{self._name} is packed with gzip and ends in the middle, after {self._read:,} "
+                "unpacked bytes: fetch it again."
+            ) from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise CannotExtract(
+                f"{self._name} is packed with gzip and damaged behind byte {self._read:,}, unpacked: "
+                "fetch it again."
+            ) from error
+        except OSError as error:
+            raise CannotExtract(
+                f"{self._name} cannot be read behind byte {self._read:,}: {error.strerror}. Check "
+                "the disk, and who may read it."
+            ) from error
+        self._read += len(block)
+        if self._read > self._most:
+            raise CannotExtract(
+                f"{self._name} holds more than {self._most:,} bytes, unpacked: split it, or allow "
+                "more with FileLimits(size=...)."
+            )
+        buffer[: len(block)] = block
+        return len(block)
+
+
+@contextlib.contextmanager
+def opened(path: Path, limits: FileLimits) -> Iterator[io.BufferedReader]:
+    """Open a file for reading, unpacked where packed; see `examine` for what is refused."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CannotExtract(
+            f"{path.name} cannot be read: {error.strerror}. Check who may read it."
+        ) from error
+    with file:
+        packed = file.peek(2)[:2] == b"\x1f\x8b"
+        inner = gzip.GzipFile(fileobj=file) if packed else file
+        with io.BufferedReader(_Bounded(inner, path.name, limits.size), _BLOCK) as reader:
+            yield reader
+
+
+def lines_of(examined: Examined, limits: FileLimits, newline: str = "\n") -> Iterator[Line]:
+    """Yield the lines of a file, one at a time, with their ends.
+
+    A line that is too long comes with its start only and a fault; one with bytes that the encoding
+    has not comes with a fault, those bytes written as in `\\xe9`.
+
+    Parameters
+    ----------
+    newline : as in `open`: "" ends lines at any line end, and a line feed only there.
+    """
+    with opened(examined.path, limits) as file:
+        text = io.TextIOWrapper(file, examined.encoding, "surrogateescape", newline)
+        number = 0
+        try:
+            while line := text.readline(limits.line + 1):
+                number += 1
+                yield _line(number, line, text, limits.line)
+        except UnicodeError as error:
+            raise CannotExtract(
+                f"{examined.path.name} is not {examined.encoding} behind line {number:,}: "
+                f"{error}. Save it again in UTF-8, or name its encoding."
+            ) from error
+    examined.refuse_change()
+
+
+def _line(number, line, text, most):
+    """Return a line with what is wrong with it."""
+    if len(line) > most:
+        rest = line
+        while rest and rest[-1] not in "\r\n":
+            rest = text.readline(most)
+        return Line(number, printable(line), f"the line has more than {most:,} characters")
+    if line.isascii() or not _escaped(line):
+        return Line(number, line, "")
+    return Line(number, printable(line), "it holds bytes that the encoding has not")
+
+
+def _escaped(line):
+    """Return whether bytes could not be decoded."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def printable(text: str) -> str:
+    """Return text that can be written anywhere: what could not be decoded is spelled out.
+
+    Examples
+    --------
+    >>> print(printable(b"caf\\xe9".decode("ascii", "surrogateescape")))
+    caf\\xe9
+    """
+    if text.isascii() or not _escaped(text):
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

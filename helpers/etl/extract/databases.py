@@ -1,0 +1,259 @@
+"""SQL databases through SQLAlchemy: SQLite and PostgreSQL alike, read and never written to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from helpers.etl.extract.accounts import CannotExtract, Extract, Tray, together
+from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
+
+CONNECT_S = 5
+STATEMENT_S = 120
+_NUMBER = (sa.Numeric, sa.Float)
+_KINDS = (
+    (sa.Boolean, "a yes or no"), (sa.DateTime, "a moment"), (sa.Date, "a date"),
+    (sa.Integer, "a whole number"), (_NUMBER, "a number"), (sa.String, "a text"),
+)  # fmt: skip
+
+
+def read_sql(url: str, table: str, **options) -> Extract:
+    """Read a table of a database in the order of its key.
+
+    Parameters
+    ----------
+    url, table, options : as in `sql_chunks`.
+
+    Returns
+    -------
+    The rows as Python values: whole numbers, floats, texts, True or False, dates, moments, None; the
+    same from SQLite and PostgreSQL. Rows set aside, provenance (its cursor is the last key), account.
+
+    Examples
+    --------
+    >>> import sqlite3, tempfile
+    >>> path = f"{tempfile.mkdtemp()}/shop.sqlite"
+    >>> with contextlib.closing(sqlite3.connect(path)) as made:
+    ...     _ = made.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY, joined_on DATE)")
+    ...     _ = made.execute("INSERT INTO customers VALUES (1, '2024-09-01'), (2, 'soon')")
+    ...     made.commit()
+    >>> raw, odd, provenance, account = read_sql(f"sqlite:///{path}", "customers")
+    >>> raw.to_dict("records"), odd["reason"].tolist(), provenance.cursor
+    ([{'id': 1, 'joined_on': datetime.date(2024, 9, 1)}], ["joined_on 'soon' is not a date"], '2')
+    """
+    parts = list(sql_chunks(url, table, **options))
+    whole = together(parts)
+    found = sha256_of_rows(whole.table.to_dict("records"))
+    origin = parts[-1].provenance
+    made = Origin(
+        origin.source, *whole.table.shape, found, origin.when, origin.read_as, origin.cursor
+    )
+    return whole._replace(provenance=made)
+
+
+def sql_chunks(
+    url: str,
+    table: str,
+    *,
+    key: str = "",
+    after: object = None,
+    when: str = "",
+    rows: int = 20_000,
+    most: int = 50_000_000,
+) -> Iterator[Extract]:
+    """Read a table in parts, each asked for by key, so that no statement runs long.
+
+    Parameters
+    ----------
+    url : an SQLAlchemy URL; no message shows its password.
+    table : a table or view that is there.
+    key : the column to go by, unique; the table's own key unless told.
+    after : the last key of an earlier reading: only rows behind it come, for tables that only grow.
+        The provenance's cursor gives it as text; a key of whole numbers may be passed so.
+    when : the moment of reading, for the provenance.
+    rows : rows of a part.
+    most : rows of the table, at most.
+
+    Yields
+    ------
+    One extract a part, at least one. A row is set aside when a value is none of its column's kind,
+    which SQLite allows; `line` counts rows from 1. Each part's SHA-256 is that of its rows.
+
+    Raises
+    ------
+    CannotExtract
+        If the database cannot be had, or the table or its key is not there.
+    """
+    with _connected(url) as connection:
+        found = _described(connection, table, url)
+        column = found.c[_key(found, key)]
+        last, place = _typed(column, after), 0
+        while True:
+            part, count, last = _part(connection, found, column, last, rows, place, when, url)
+            place += count
+            if place > most:
+                raise CannotExtract(f"{table} has more than {most:,} rows: read it in parts with after=...")  # fmt: skip
+            if count or not place:
+                yield part
+            if count < rows:
+                return
+
+
+def _part(connection, found, column, last, rows, place, when, url):
+    """Return one part as an extract, how many rows it had, and the last key."""
+    plain = connection.dialect.name == "sqlite"
+    asked = [sa.type_coerce(one, sa.types.NullType()).label(one.name) if plain else one for one in found.c]  # fmt: skip
+    query = sa.select(*asked).order_by(column).limit(rows)
+    query = query if last is None else query.where(column > last)
+    tray = Tray(f"{_shown(url)}, table {found.name}")
+    for row in connection.execute(query).mappings():
+        tray.seen += 1
+        _sort_in(tray, found, dict(row), place + tray.seen)
+        last = row[column.name]
+    _refuse_stuck(column, last, found.name, tray.seen)
+    table = object_table(tray.rows, found.c.keys())
+    read_as = f"{connection.dialect.name}, by {column.name}"
+    cursor = "" if last is None else str(last)
+    origin = Origin(tray.source, *table.shape, sha256_of_rows(tray.rows), when, read_as, cursor)
+    return tray.extract(table, origin), tray.seen, last
+
+
+def _refuse_stuck(column, last, name, count):
+    if count and last is None:
+        raise CannotExtract(
+            f"{name} has rows without a {column.name}, so there is no order to read it in: name a "
+            "column that is always filled with key=..."
+        )
+
+
+def _sort_in(tray, found, row, line):
+    """Put one row into the rows, or aside."""
+    made, fault = {}, ""
+    for column in found.c:
+        try:
+            made[column.name] = _value(column.type, row[column.name])
+        except (ValueError, TypeError):
+            kind = next(text for one, text in _KINDS if isinstance(column.type, one))
+            fault = fault or f"{column.name} {str(row[column.name])[:60]!r} is not {kind}"
+    if fault:
+        tray.put_aside(line, fault, str(row))
+    else:
+        tray.rows.append(made)
+
+
+def _value(kind, value):
+    """Return a value as its column's kind, or raise when it is none; nothing is rounded."""
+    if value is None:
+        return None
+    if isinstance(kind, sa.Boolean):
+        return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
+    if isinstance(kind, sa.DateTime):
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if isinstance(kind, sa.Date):
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    if isinstance(kind, sa.Integer):
+        return _one_of(type(value) is int, int, value)
+    if isinstance(kind, _NUMBER):
+        return _one_of(not isinstance(value, str | bytes | bool), float, value)
+    if isinstance(kind, sa.String):
+        return _one_of(isinstance(value, str), str, value)
+    return value
+
+
+def _one_of(fits, make, value):
+    if not fits:
+        raise ValueError(value)
+    return make(value)
+
+
+@contextlib.contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    """Yield a connection that can only read; trouble becomes one sentence."""
+    engine = None
+    try:
+        engine = _engine(url)
+        with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                )
+                connection.execute(sa.text(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'"))
+            yield connection
+    except (sa.exc.SQLAlchemyError, ImportError, OverflowError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise CannotExtract(
+            f"the database {_shown(url)} was expected to be there and whole, but it said: {cause}. "
+            "Check the URL and that it runs."
+        ) from error
+    finally:
+        if engine is not None:
+            engine.dispose()
+
+
+def _engine(url):
+    """Return an engine for a URL; an SQLite file is opened for reading, never made."""
+    try:
+        made = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError, AttributeError) as error:
+        raise CannotExtract(
+            "an SQLAlchemy URL such as sqlite:///shop.sqlite was expected: check it."
+        ) from error
+    if made.get_backend_name() == "sqlite":
+        path = Path(made.database or "")
+        if len(path.name) > 255 or "\0" in str(path) or not path.is_file():
+            raise CannotExtract(f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path.")  # fmt: skip
+        quoted = path.absolute().as_uri()
+        return sa.create_engine(f"sqlite:///{quoted}?mode=ro&uri=true", connect_args={"timeout": CONNECT_S})  # fmt: skip
+    return sa.create_engine(made, connect_args={"connect_timeout": CONNECT_S})
+
+
+def _described(connection, table, url):
+    """Return the table's columns as the database tells them."""
+    inspected = sa.inspect(connection)
+    there = sorted({*inspected.get_table_names(), *inspected.get_view_names()})
+    if table not in there:
+        raise CannotExtract(
+            f"the database {_shown(url)} has no table {str(table)[:60]!r}; it has "
+            f"{', '.join(there)[:300] or 'none'}: name one of them."
+        )
+    # By hand: reflecting a table reflects those that it points to as well.
+    named = inspected.get_columns(table)
+    keys = set(inspected.get_pk_constraint(table)["constrained_columns"])
+    columns = [sa.Column(c["name"], c["type"], primary_key=c["name"] in keys) for c in named]
+    return sa.Table(table, sa.MetaData(), *columns)
+
+
+def _key(found, key):
+    """Return the column to go by."""
+    own = [column.name for column in found.primary_key]
+    if key and key not in found.c:
+        raise CannotExtract(f"{found.name} has no column {key!r}; it has {', '.join(found.c.keys())}: name one of them.")  # fmt: skip
+    if not key and len(own) != 1:
+        raise CannotExtract(
+            f"{found.name} has a key of {len(own)} columns, so the order of reading is unknown: name a "
+            "unique column with key=..."
+        )
+    return key or own[0]
+
+
+def _typed(column, after):
+    """Return the last key of an earlier reading in the column's kind."""
+    if after is None or after == "":
+        return None
+    if isinstance(column.type, sa.Integer) and isinstance(after, str):
+        try:
+            return int(after)
+        except ValueError as error:
+            raise CannotExtract(f"after is the last key of an earlier reading; got {after[:60]!r}: pass provenance.cursor.") from error  # fmt: skip
+    return after
+
+
+def _shown(url):
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except (sa.exc.ArgumentError, ValueError, AttributeError):
+        return "of the URL"

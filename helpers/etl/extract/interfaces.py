@@ -1,0 +1,220 @@
+"""Web interfaces that answer in pages, a business's own or a third party's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from helpers.etl.extract.accounts import CannotExtract, Extract, Tray
+from helpers.etl.extract.landing import Landing, Mark
+from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
+from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
+from helpers.etl.extract.retries import get_patiently
+from helpers.etl.extract.strict_json import BadJson, parsed
+from helpers.etl.extract.web import AGENT, Caller
+
+
+def read_api(
+    url: str,
+    key: str = "",
+    *,
+    landing: Landing | None = None,
+    row_key: str = "",
+    newest: str = "",
+    limit: int = 100,
+    params: Mapping | None = None,
+    when: str = "",
+    items: str = "items",
+    following: str = "next",
+    agent: str = AGENT,
+    limits: NetworkLimits | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Extract:
+    """Read an endpoint page by page, patiently; go on where the last run ended or was stopped.
+
+    A busy service (429, 503) is asked again after the pause that `Retry-After` tells, or with growing
+    pauses. Each page is kept with the cursor behind it before the next is asked for.
+
+    Parameters
+    ----------
+    url : the endpoint. Its pages are JSON objects with a list of rows and the next page's address.
+    key : sent in `X-API-Key`.
+    landing : keeps rows and cursor between runs; None starts from nothing and keeps nothing.
+    row_key : the column that names a row: a row that was kept before, equal in all, is merged. A
+        landing needs it.
+    newest : the column of the moment at which a row became known. The next run asks for rows `since`
+        the newest one; without it, for everything.
+    limit : rows a page.
+    params : further questions for the first page.
+    when : the moment of reading, for the provenance.
+    items, following : what the page calls its rows and the address of the next page.
+    limits, pause : bounds, and what waits for so many seconds.
+
+    Returns
+    -------
+    The rows that are new in this run (with those that a stopped run had kept already), values typed
+    as in JSON; what was set aside (no object); a provenance with the first page's ETag and, as
+    cursor, the newest moment; the account.
+
+    Raises
+    ------
+    CannotFetch
+        If the service is down, refuses the key, or answers with what is no page. What was kept
+        stays, and the next run goes on there.
+    """
+    if landing is not None and not row_key:
+        raise CannotExtract(
+            "row_key was expected beside landing, or rows read again would be kept twice: name the "
+            "column that names a row."
+        )
+    limits, own = limits or NetworkLimits(), Landing(":memory:") if landing is None else None
+    kept = landing or own
+    try:
+        with Caller(url, key, agent, limits) as caller:
+            mark = kept.begin(_name(url))
+            first = {**(params or {}), "limit": limit}
+            walk = _Walk(caller, kept, url, row_key, newest, items, following, pause)
+            return walk.extract(walk.to_the_end(mark, first), when)
+    finally:
+        if own:
+            own.close()
+
+
+def _name(url):
+    """Return what a source is called in the landing: its path, for a port may change."""
+    return f"api {urlsplit(url).hostname}{urlsplit(url).path}"
+
+
+class _Walk:
+    """A walk from page to page."""
+
+    def __init__(self, caller, kept, url, row_key, newest, items, following, pause):
+        self._caller, self._kept, self._url, self._pause = caller, kept, url, pause
+        self._row_key, self._newest = row_key, newest
+        self._items, self._following = items, following
+
+    def to_the_end(self, mark: Mark, first: dict) -> Mark:
+        """Read page after page, and keep each."""
+        state, met = dict(mark.state), set()
+        since = {"since": state["since"]} if "since" in state else {}
+        params = state.get("next") or {**first, **since}
+        etag = "" if state.get("next") else state.get("etag", "")
+        for _ in range(self._caller.limits.pages):
+            answer = self._ask(params, etag if etag and state.get("asked") == params else "")
+            if answer.status == 304:
+                break
+            rows, aside, following = self._page(answer)
+            if not met and "next" not in mark.state:
+                state |= {"asked": params, "etag": answer.headers.get("etag", "")}
+            state |= {"next": following, "newest": self._latest(rows, state.get("newest", ""))}
+            mark = self._kept.keep(mark, rows, aside, state, self._row_key)
+            met.add(str(sorted(params.items())))
+            if following is None:
+                break
+            params = following
+            if str(sorted(params.items())) in met:
+                raise CannotFetch(
+                    f"{shown(self._url)} leads back to a page it gave before, so its pages never "
+                    "end: tell who runs it."
+                )
+        else:
+            raise CannotFetch(
+                f"{shown(self._url)} has more than {self._caller.limits.pages:,} pages: take larger "
+                "pages with limit=..., or allow more with NetworkLimits(pages=...)."
+            )
+        return self._finished(mark, state)
+
+    def _finished(self, mark, state):
+        """End the run; the next begins at the newest moment met."""
+        end = {
+            name: state[name] for name in ("asked", "etag", "newest", "since") if state.get(name)
+        }
+        if self._newest and state.get("newest"):
+            end["since"] = state["newest"]
+        self._kept.finish(mark, end)
+        return Mark(mark.source, mark.run, end, mark.resumed, mark.version)
+
+    def _ask(self, params, etag):
+        headers = {"If-None-Match": etag} if etag else {}
+        return get_patiently(self._caller, self._url, params, headers, self._pause)
+
+    def _page(self, answer: Answer):
+        """Return the rows of a page, what is none, and the questions of the next page."""
+        page = page_of(answer)
+        found, following = page.get(self._items), page.get(self._following)
+        if not isinstance(found, list) or not isinstance(following, str | None):
+            raise CannotFetch(
+                f"{shown(self._url)} was expected to answer with a list {self._items!r} and an "
+                f"address {self._following!r}; it has {', '.join(page)[:200] or 'nothing'}. Check "
+                "the address, or name them with items=... and following=..."
+            )
+        tray = Tray(shown(self._url))
+        for place, row in enumerate(found, 1):
+            if isinstance(row, dict):
+                tray.rows.append(row)
+            else:
+                tray.put_aside(place, f"it is a {type(row).__name__} and no object", str(row))
+        return tray.rows, tray.aside, self._questions(following)
+
+    def _questions(self, following):
+        """Return the questions of the next page's address, which must be the endpoint's own."""
+        if following is None:
+            return None
+        address = joined(self._url, following)
+        if (
+            host_of(address) != self._caller.host
+            or urlsplit(address).path != urlsplit(self._url).path
+        ):
+            raise CannotFetch(
+                f"{shown(self._url)} names {shown(address)} as its next page, which is another "
+                "endpoint; the key is not sent there. Tell who runs it."
+            )
+        return dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
+
+    def _latest(self, rows, newest):
+        """Return the newest moment met so far."""
+        if not self._newest:
+            return newest
+        moments = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
+        return max([newest, *moments])
+
+    def extract(self, mark: Mark, when: str) -> Extract:
+        """Return what the run brought."""
+        rows = self._kept.rows(mark.source, mark.run)
+        table = object_table(rows)
+        cursor, etag = mark.state.get("since", ""), mark.state.get("etag", "")
+        origin = Origin(shown(self._url), *table.shape, sha256_of_rows(rows), when, "JSON pages",
+                        cursor, etag)  # fmt: skip
+        return Extract(table, self._kept.aside(mark), origin, self._kept.account(mark))
+
+
+def page_of(answer: Answer) -> dict:
+    """Return the JSON object of an answer, or say what came instead.
+
+    Examples
+    --------
+    >>> page_of(Answer("http://h/x", 200, {"content-type": "text/html"}, b"<html>"))
+    Traceback (most recent call last):
+    helpers.etl.extract.network.CannotFetch: http://h/x was expected to answer in JSON; it answered \
+'text/html': '<html>'. Check the address: a login or an error page may stand there.
+    """
+    kind = answer.headers.get("content-type", "")
+    start = answer.body[:60].decode("utf-8", "replace")
+    if kind and "json" not in kind.lower():
+        raise CannotFetch(
+            f"{shown(answer.url)} was expected to answer in JSON; it answered {kind[:60]!r}: "
+            f"{start!r}. Check the address: a login or an error page may stand there."
+        )
+    try:
+        page = parsed(answer.body.decode("utf-8-sig"))
+        if not isinstance(page, dict):
+            raise BadJson(f"it is a {type(page).__name__} and no object")
+    except ValueError as error:
+        if isinstance(error, CannotExtract):
+            raise
+        raise CannotFetch(
+            f"{shown(answer.url)} was expected to answer with a JSON object in UTF-8, but: {error}. "
+            f"It starts {start!r}. Try again; if it stays so, tell who runs it."
+        ) from error
+    return page

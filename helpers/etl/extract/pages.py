@@ -1,0 +1,230 @@
+"""Public web pages, read as their owner asks: robots.txt, a polite pause, one host, and no more."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from urllib.parse import urldefrag, urlsplit
+
+from bs4 import BeautifulSoup
+from bs4.exceptions import ParserRejectedMarkup
+from protego import Protego
+
+from helpers.etl.extract.accounts import Extract, Tray
+from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
+from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
+from helpers.etl.extract.retries import get_patiently
+from helpers.etl.extract.strict_json import BadJson, parsed
+from helpers.etl.extract.web import AGENT, Caller
+
+_ROBOTS_BYTES = 500_000  # RFC 9309 asks for at least as much
+_LONGEST_ADDRESS = 2_000
+_FORBIDDEN = "robots.txt asks not to read it"
+
+
+def read_site(
+    url: str,
+    thing: str,
+    *,
+    delay_s: float = 1.0,
+    pages: int = 1_000,
+    when: str = "",
+    agent: str = AGENT,
+    limits: NetworkLimits | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Extract:
+    """Walk through a site's public pages from `url` on, and read the pages of its things.
+
+    Only links on the same host are followed, none that robots.txt or `rel="nofollow"` rules out.
+    Between two pages it pauses as long as robots.txt asks, and `delay_s` at least.
+
+    Parameters
+    ----------
+    url : where to begin.
+    thing : a CSS selector; a page that has such an element is about a thing and becomes a row.
+    delay_s : the least pause between two pages, seconds.
+    pages : pages that are read at most.
+    when : the moment of reading, for the provenance.
+    agent : what the reader says it is; robots.txt may have rules for it.
+    limits, pause : bounds, and what waits for so many seconds.
+
+    Returns
+    -------
+    One row a thing, all texts, see `facts_of`, in the order found, with its `url`. Set aside: links
+    that may not be read, pages that are missing, no HTML, or in no readable encoding; pages without
+    a thing only lead on and are no rows.
+
+    Raises
+    ------
+    CannotFetch
+        If the first page or robots.txt cannot be had (robots.txt may be missing), if it asks for a
+        longer pause than `limits.longest_wait_s`, or if the site has more pages than `pages`.
+    """
+    limits = limits or NetworkLimits()
+    with Caller(url, "", agent, limits) as caller:
+        rules = _rules(caller, pause)
+        delay = _delay(rules, agent, delay_s, limits)
+        walk = _Walk(caller, rules, agent, thing, delay, pause)
+        walk.through(url, pages)
+    table = object_table(walk.tray.rows, ["url", "id", "title"])
+    read_as = f"HTML, {delay:g} s between pages, {walk.read} pages read"
+    origin = Origin(shown(url), *table.shape, sha256_of_rows(walk.tray.rows), when, read_as)
+    return walk.tray.extract(table, origin)
+
+
+def _rules(caller: Caller, pause) -> Protego:
+    """Return the rules of robots.txt: none where it is missing; without an answer, no reading."""
+    try:
+        answer = get_patiently(caller, f"{caller.host}/robots.txt", pause=pause)
+    except CannotFetch as error:
+        if 400 <= error.status < 500 and error.status != 429:
+            return Protego.parse("")
+        raise CannotFetch(
+            f"{caller.host}/robots.txt gives no answer, so nothing may be read there yet: {error}"
+        ) from error
+    return Protego.parse(answer.body[:_ROBOTS_BYTES].decode("utf-8-sig", "replace"))
+
+
+def _delay(rules: Protego, agent: str, least: float, limits: NetworkLimits) -> float:
+    """Return the pause between two pages."""
+    asked = rules.crawl_delay(agent) or 0.0
+    rate = rules.request_rate(agent)
+    asked = max(asked, rate.seconds / rate.requests if rate and rate.requests else 0.0)
+    if not asked <= limits.longest_wait_s:
+        raise CannotFetch(
+            f"robots.txt asks for {asked:g} seconds between two pages; up to "
+            f"{limits.longest_wait_s:g} are waited here. Ask the owner for an export, or allow more "
+            "with NetworkLimits(longest_wait_s=...)."
+        )
+    return max(float(least), asked)
+
+
+class _Walk:
+    """A walk over the pages of one host."""
+
+    def __init__(self, caller, rules, agent, thing, delay, pause):
+        self._caller, self._rules, self._agent, self._thing = caller, rules, agent, thing
+        self._delay, self._pause = delay, pause
+        self.tray, self.read = Tray(caller.host), 0
+
+    def through(self, start: str, pages: int) -> None:
+        """Read page after page, nearest first."""
+        start = urldefrag(start)[0]
+        waiting, met = deque([start]), {start}
+        while waiting:
+            address = waiting.popleft()
+            if not self._rules.can_fetch(address, self._agent):
+                self._set_aside(address, _FORBIDDEN, "")
+                continue
+            if self.read >= pages:
+                raise CannotFetch(
+                    f"{self._caller.host} has more than {pages:,} pages within reach: begin further "
+                    "down, or allow more with pages=..."
+                )
+            for link in self._page(address, first=self.read == 0):
+                if link not in met:
+                    met.add(link)
+                    waiting.append(link)
+
+    def _page(self, address, first):
+        """Read one page; return the addresses that it leads to."""
+        if self.read:
+            self._pause(self._delay)
+        self.read += 1
+        try:
+            answer = get_patiently(self._caller, address, pause=self._pause)
+            page = _parsed(answer)
+        except CannotFetch as error:
+            if first:
+                raise
+            self._set_aside(address, str(error), "")
+            return []
+        if page.select_one(self._thing) is not None:
+            self.tray.seen += 1
+            self.tray.rows.append({"url": shown(address), **facts_of(page, self._thing)})
+        return self._links(page, answer.url)
+
+    def _links(self, page, base):
+        """Return the addresses of a page's links on the same host."""
+        found = []
+        for link in page.select("a[href]"):
+            if "nofollow" in (link.get("rel") or []):
+                continue
+            try:
+                address = urldefrag(joined(base, link["href"].strip()))[0]
+                own = host_of(address) == self._caller.host
+            except (CannotFetch, ValueError):  # mailto:, javascript:, nonsense
+                continue
+            if own and len(address) <= _LONGEST_ADDRESS:
+                found.append(address)
+        return found
+
+    def _set_aside(self, address, reason, text):
+        self.tray.seen += 1
+        self.tray.put_aside(0, reason, text or urlsplit(address).path or address)
+
+
+def _parsed(answer: Answer) -> BeautifulSoup:
+    """Return a page, or say why it is none."""
+    kind = answer.headers.get("content-type", "").lower()
+    if "html" not in kind:
+        raise CannotFetch(f"{shown(answer.url)} is {kind[:60]!r} and no HTML page.")
+    charset = kind.partition("charset=")[2].split(";")[0].strip(" \"'") or "utf-8"
+    try:
+        text = answer.body.decode(charset)
+    except (UnicodeError, LookupError) as error:
+        raise CannotFetch(
+            f"{shown(answer.url)} is not {charset[:40]}, as it says: {error}."
+        ) from error
+    if "\0" in text:
+        raise CannotFetch(f"{shown(answer.url)} holds a NUL and is no HTML page.")
+    try:
+        return BeautifulSoup(text, "html.parser")
+    except (ParserRejectedMarkup, RecursionError) as error:
+        raise CannotFetch(
+            f"{shown(answer.url)} is so broken that it cannot be read as HTML."
+        ) from error
+
+
+def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
+    """Return what a page says about its thing, as the texts that stand there.
+
+    Returns
+    -------
+    `id` (the attribute `data-id` of the element that `thing` selects), `title` (the first heading),
+    `price` (the text of `.price`), each term of a description list, and `json_ld` (the facts for
+    machines, as their JSON text; None where there are none or they are no JSON).
+
+    Examples
+    --------
+    >>> page = BeautifulSoup('<body data-id="7"><h1>Dew</h1><dl><dt>brand</dt><dd>Lumo</dd></dl>', "html.parser")
+    >>> facts_of(page)
+    {'id': '7', 'title': 'Dew', 'price': None, 'brand': 'Lumo', 'json_ld': None}
+    """
+    own = page.select_one(thing)
+    facts = {
+        "id": own.get("data-id") if own else None,
+        "title": _text(page.select_one("h1")),
+        "price": _text(page.select_one(".price")),
+    }
+    for term in page.select("dt"):
+        said = term.find_next_sibling("dd")
+        name = _text(term)
+        if name and name not in (*facts, "url", "json_ld"):
+            facts[name] = _text(said)
+    return {**facts, "json_ld": _json_ld(page)}
+
+
+def _text(element):
+    return element.get_text().strip() if element is not None else None
+
+
+def _json_ld(page):
+    """Return the machine-readable facts as JSON text in one way of writing."""
+    script = page.select_one('script[type="application/ld+json"]')
+    try:
+        return json.dumps(parsed(script.string or ""), ensure_ascii=False) if script else None
+    except BadJson:
+        return None

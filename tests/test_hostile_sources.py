@@ -1,0 +1,1100 @@
+"""`helpers.etl.extract` on what nobody should send: each ends in rows, rows set aside, or one sentence."""
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import random
+import re
+import socketserver
+import sqlite3
+import threading
+import time
+import tracemalloc
+import zipfile
+import zlib
+from contextlib import closing, contextmanager
+
+import pandas as pd
+import pytest
+
+from helpers.etl.extract import (
+    CannotExtract,
+    CannotFetch,
+    FileLimits,
+    NetworkLimits,
+    csv_chunks,
+    json_line_chunks,
+    neutralized,
+    read_api,
+    read_csv,
+    read_documents,
+    read_events,
+    read_forms,
+    read_json_lines,
+    read_logs,
+    read_sensors,
+    read_site,
+    read_sql,
+    read_survey,
+    read_xml,
+    unpack_zip,
+)
+
+SMALL = FileLimits(size=3_000_000, line=200_000, rows=1_000)
+IDS = [str(number) for number in range(1, 9)]
+MOMENTS = [f"2024-09-0{number}T10:00:00" for number in IDS]
+
+
+# --- files: a sound one of each kind, with eight rows ----------------------------------------------
+
+
+def sound_csv():
+    rows = [f"{one},Genève {one},{one}.50,{at}" for one, at in zip(IDS, MOMENTS, strict=True)]
+    return "\n".join(["id,store,price,at", *rows, ""]).encode()
+
+
+def sound_lines():
+    return "".join(json.dumps({"id": one, "tags": ["a"], "price": 2.5}) + "\n" for one in IDS).encode()  # fmt: skip
+
+
+def sound_list():
+    return json.dumps([{"id": one, "age": "29 years"} for one in IDS], indent=1).encode()
+
+
+def sound_xml():
+    rows = "".join(f'<item id="{one}"><price unit="cent">{one}00</price></item>\n' for one in IDS)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<batch xmlns="urn:x">\n{rows}</batch>\n'.encode()  # fmt: skip
+
+
+def sound_log():
+    return "".join(
+        f'198.18.0.{one} - - [0{one}/Sep/2024:10:00:00 +0000] "GET /{one} HTTP/1.1" 200 5 "-" "a"\n'
+        for one in IDS
+    ).encode()
+
+
+def sound_store():
+    return json.dumps({"_default": {one: {"id": one, "of": {"x": 1}} for one in IDS}}).encode()
+
+
+def sound_database():
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(9), on_day DATE, price FLOAT)")  # fmt: skip
+        made.executemany("INSERT INTO things VALUES (?, 'x', '2024-09-01', 2.5)", [(int(one),) for one in IDS])  # fmt: skip
+        made.commit()
+        return made.serialize()
+
+
+SOUND = {
+    "csv": sound_csv, "json lines": sound_lines, "json list": sound_list, "xml": sound_xml,
+    "log": sound_log, "documents": sound_store, "database": sound_database,
+    "sensors": sound_csv, "survey": sound_csv,
+}  # fmt: skip
+READERS = {
+    "csv": lambda path: read_csv(path, limits=SMALL),
+    "json lines": lambda path: read_json_lines(path, limits=SMALL),
+    "json list": lambda path: read_forms(path, limits=SMALL),
+    "xml": lambda path: read_xml(path, "item", limits=SMALL),
+    "log": lambda path: read_logs([path], limits=SMALL),
+    "documents": lambda path: read_documents(path, limits=SMALL),
+    "database": lambda path: read_sql(f"sqlite:///{path}", "things", most=1_000),
+    "sensors": lambda path: read_sensors(path, "at", limits=SMALL),
+    "survey": lambda path: read_survey(path, limits=SMALL),
+}
+BY_LINES = ["csv", "json lines", "log", "sensors", "survey"]
+
+
+def read_as(kind, content, folder):
+    path = folder / "file.bin"
+    path.write_bytes(content)
+    return READERS[kind](path)
+
+
+def assert_one_sentence(error):
+    """Hold that an error is a sentence for people: short, ended, with nothing of the machine in it."""
+    text = str(error)
+    assert isinstance(error, ValueError)
+    assert text.endswith((".", "?")), text
+    assert 20 < len(text) < 1_200
+    assert not re.search(r"<\w+ object|Traceback|0x[0-9a-f]{8}", text)
+
+
+def assert_sound(raw):
+    """Hold what every extract promises."""
+    account = raw.account
+    assert account.rows_in == account.returned + account.set_aside + account.merged
+    assert (account.returned, account.set_aside) == (len(raw.table), len(raw.set_aside))
+    assert raw.set_aside["reason"].str.len().gt(3).all()
+    assert raw.provenance.rows == len(raw.table)
+    raw.table.to_json()
+    raw.set_aside.to_csv().encode()
+
+
+def survive(kind, content, folder):
+    """Read it; return the extract, or None for one clear sentence. Anything else fails."""
+    try:
+        raw = read_as(kind, content, folder)
+    except ValueError as error:
+        assert type(error) in (CannotExtract, ValueError)
+        assert_one_sentence(error)
+        return None
+    assert_sound(raw)
+    return raw
+
+
+def ids(raw):
+    if raw.table.empty:
+        return []
+    name = "path" if "path" in raw.table else "id"
+    return [str(one).strip("/") for one in raw.table[name]]
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_sound_file_of_each_kind_gives_its_eight_rows(kind, tmp_path):
+    assert ids(read_as(kind, SOUND[kind](), tmp_path)) == IDS
+
+
+def noise(seed, size=4_000):
+    return random.Random(seed).randbytes(size)
+
+
+ANYWHERE = {
+    "empty": lambda b: b"",
+    "line ends only": lambda b: b"\n\r\n\n",
+    "one byte": lambda b: b[:1],
+    **{f"cut off after {p} %": lambda b, p=p: b[: len(b) * p // 100] for p in range(10, 100, 20)},
+    "noise": lambda b: noise(1),
+    "noise behind": lambda b: b + noise(2),
+    "a NUL in the middle": lambda b: b[: len(b) // 2] + b"\0" + b[len(b) // 2 :],
+    "NULs only": lambda b: bytes(500),
+    "a byte that is no UTF-8": lambda b: b[: len(b) // 2] + b"\xff" + b[len(b) // 2 :],
+    "UTF-16 without a mark": lambda b: b.decode("latin-1").encode("utf-16-le"),
+    "UTF-16, half a character": lambda b: codecs.BOM_UTF16_LE + b.decode("latin-1").encode("utf-16-le")[:-1],
+    "UTF-16, half a pair": lambda b: codecs.BOM_UTF16_LE + b"\x00\xd8" + "a,b\n".encode("utf-16-le"),
+    "UTF-32": lambda b: b.decode("latin-1").encode("utf-32"),
+    "a page of HTML": lambda b: b"<!doctype html><html><h1>503 Service Unavailable</h1></html>",
+    "a gzip file cut off": lambda b: gzip.compress(b)[:-12],
+    "a gzip file with a wrong sum": lambda b: gzip.compress(b)[:-8] + b"\0" * 8,
+    "a gzip head only": lambda b: b"\x1f\x8b",
+    "noise behind a gzip file": lambda b: gzip.compress(b) + b"noise",
+    "a gzip bomb": lambda b: gzip.compress(bytes(40_000_000), 9),
+    "a field of 300,000 characters": lambda b: b.replace(b"4", b"4" * 300_000, 1),
+    "twice": lambda b: b + b,
+    "backwards": lambda b: b[::-1],
+    "a zip archive": lambda b: b"PK\x03\x04" + noise(3, 200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ANYWHERE)
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_damaged_file_ends_in_rows_or_one_sentence(kind, damage, tmp_path):
+    content = ANYWHERE[damage](SOUND[kind]())
+    raw = survive(kind, content, tmp_path)
+    if raw is not None and kind in BY_LINES and damage.startswith("cut off"):
+        # A cut takes what is behind it, and at most one row is set aside for it.
+        assert ids(raw)[:-1] == IDS[: len(raw.table)][:-1]
+        assert len(raw.set_aside) <= 1
+
+
+@pytest.mark.parametrize("kind", BY_LINES)
+@pytest.mark.parametrize("damage", ["a NUL in the middle", "a byte that is no UTF-8"])
+def test_one_bad_byte_costs_one_row_and_no_other(kind, damage, tmp_path):
+    raw = survive(kind, ANYWHERE[damage](SOUND[kind]()), tmp_path)
+    assert len(raw.set_aside) == 1
+    assert len(raw.table) == 7
+    assert set(ids(raw)) < set(IDS)
+
+
+@pytest.mark.parametrize("kind", [*BY_LINES, "json list", "xml", "documents"])
+@pytest.mark.parametrize("dress", [
+    lambda b: gzip.compress(b), lambda b: gzip.compress(b[:99]) + gzip.compress(b[99:]),
+    lambda b: b.replace(b"\n", b"\r\n"), lambda b: codecs.BOM_UTF8 + b,
+], ids=["packed", "packed in two parts", "CRLF", "BOM"])  # fmt: skip
+def test_a_file_in_another_dress_gives_the_same_rows(kind, dress, tmp_path):
+    assert ids(read_as(kind, dress(SOUND[kind]()), tmp_path)) == IDS
+
+
+# --- files: what only one kind can do --------------------------------------------------------------
+
+HEAD = "id,store,price\n"
+CSV_ROWS = {
+    # name: (text, ids returned, line numbers set aside)
+    "too few fields": ("1,a,2\n2,b\n3,c,4\n", ["1", "3"], [3]),
+    "too many fields": ("1,a,2\n2,b,3,4\n3,c,4\n", ["1", "3"], [3]),
+    "the header again": ("1,a,2\nid,store,price\n3,c,4\n", ["1", "3"], [3]),
+    "a row of totals": ("1,a,2\nTotal,,2\n", ["1"], [3]),
+    "an open quote": ('1,"a,2\n2,b,3\n3,c,4\n', ["2", "3"], [2]),
+    "an open quote at the end": ('1,a,2\n2,b,"3\n', ["1"], [3]),
+    "an open quote over 60 lines": ('1,"a,2\n' + "2,b,3\n" * 60, ["2"] * 60, [2]),
+    "two open quotes": ('1,"a,2\n2,b,3\n3,"c,4\n4,d,5\n', ["2", "4"], [2, 4]),
+    "a quote in the middle": ('1,a"b,2\n2,b,3\n', ["1", "2"], []),
+    "text behind a quote": ('1,"a"b,2\n2,b,3\n', ["2"], [2]),
+    "a line end within quotes": ('1,"a\nb",2\n2,b,3\n', ["1", "2"], []),
+    "a NUL": ("1,a\0,2\n2,b,3\n", ["2"], [2]),
+    "a field of 140,000 characters": (f"1,{'a' * 140_000},2\n2,b,3\n", ["2"], [2]),
+    "a field of 250,000 characters": (f"1,{'a' * 250_000},2\n2,b,3\n", ["2"], [2]),
+    "100,000 separators": ("1" + "," * 100_000 + "\n2,b,3\n", ["2"], [2]),
+    "formulas": ("=cmd|' /C calc'!A0,+1,-2\n@SUM(1),b,3\n", ["=cmd|' /C calc'!A0", "@SUM(1)"], []),
+    "blank lines": ("\n\n1,a,2\n\n2,b,3\n\n", ["1", "2"], []),
+    "no last line end": ("1,a,2\n2,b,3", ["1", "2"], []),
+    "old line ends": ("1,a,2\r2,b,3\r", ["1", "2"], []),
+    "decimal commas": ('1,a,"2,50"\n2,b,"1.012,50"\n', ["1", "2"], []),
+    "words that look missing": ("NA,nan,NULL\nNone,,-\n", ["NA", "None"], []),
+    "a line separator of Unicode": ("1,a\u2028b,2\n2,b\x0b\x0c\x1c\x85,3\n", ["1", "2"], []),
+    "blanks": (" 1 ,\ta,\u00a02\n", ["1"], []),
+    "quotes only": ('"""",a,2\n"","",""\n', ['"', ""], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CSV_ROWS)
+def test_odd_rows_of_a_csv_are_set_aside_with_their_line_and_nothing_else_is(case, tmp_path):
+    text, returned, lines = CSV_ROWS[case]
+    raw = read_as("csv", (HEAD + text).encode(), tmp_path)
+    assert_sound(raw)
+    assert [one.strip() for one in raw.table["id"]] == returned
+    assert raw.set_aside["line"].tolist() == lines
+    assert all(isinstance(value, str) for column in raw.table for value in raw.table[column])
+
+
+@pytest.mark.parametrize(("header", "why"), [
+    ("id,id,price", "'id' comes more than once"), ("id,,price", "a column has no name"),
+    ("id,b;price,c;d", "may be separated by"), ('"id,store', "leaves a quote open"),
+    ("i\0d,a,b", "NULs"), ("id," + "a" * 300_000, "no CSV|characters"),
+])  # fmt: skip
+def test_a_header_that_cannot_be_used_is_refused(header, why, tmp_path):
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_as("csv", f"{header}\n1,2,3\n".encode(), tmp_path)
+    assert_one_sentence(told.value)
+
+
+def test_the_csv_module_keeps_its_limit_whatever_is_read(tmp_path):
+    before = csv.field_size_limit()
+    read_as("csv", (HEAD + "1,a,2\n" + "x" * 150_000).encode(), tmp_path)
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_csv_is_read_in_its_encoding_and_with_its_separator(encoding, separator, tmp_path):
+    text = "id,store,price\n1,Genève,9\n2,Köln,8\n".replace(",", separator)
+    (tmp_path / "x.csv").write_bytes(text.encode(encoding))
+    raw = read_csv(tmp_path / "x.csv", encodings=("utf-8", "cp1252"))
+    assert raw.table["store"].tolist() == ["Genève", "Köln"]
+    assert raw.provenance.read_as == f"{encoding}, separator {separator!r}"
+
+
+def test_an_encoding_nobody_named_costs_the_rows_that_need_it_and_no_other(tmp_path):
+    (tmp_path / "x.csv").write_bytes("id,store\n1,Genève\n2,Bern\n".encode("cp1252"))
+    raw = read_csv(tmp_path / "x.csv")
+    assert raw.table["id"].tolist() == ["2"]
+    assert raw.set_aside["text"].tolist() == ["1,Gen\\xe8ve"]
+    with pytest.raises(CannotExtract, match="'utf-99' is no encoding"):
+        read_csv(tmp_path / "x.csv", encodings=["utf-99"])
+
+
+JSON_LINES = {
+    "cut off": '{"id": "1", "x', "a comma behind": '{"id": "1"},', "NaN": '{"id": NaN}',
+    "Infinity": '{"id": Infinity}', "minus infinity": '{"id": -Infinity}', "too large": '{"id": 1e999}',
+    "a key twice": '{"id": "1", "id": "2"}', "a key twice within": '{"id": {"a": 1, "a": 2}}',
+    "a list": '["id"]', "a number": "17", "a text": '"id"', "nothing": "null", "two objects": '{"id": 1} {"id": 2}',
+    "41 levels": "{\"id\": " + "[" * 41 + "]" * 41 + "}", "90,000 levels": "[" * 90_000,
+    "90,000 levels of objects": '{"a":' * 30_000, "half a character": '{"id": "\\ud800"}',
+    "5,000 digits": '{"id": ' + "9" * 5_000 + "}", "a NUL": '{"id": "a\0"}', "single quotes": "{'id': 1}",
+    "HTML": "<html>", "a comment": '{"id": 1} // one', "a formula": '=cmd("x")', "a long line": '{"id": "' + "a" * 250_000 + '"}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", JSON_LINES)
+def test_a_bad_line_of_json_is_set_aside_and_the_others_are_read(case, tmp_path):
+    text = f'{{"id": "first"}}\n{JSON_LINES[case]}\n{{"id": "last"}}\n'
+    raw = read_as("json lines", text.encode(), tmp_path)
+    assert_sound(raw)
+    assert ids(raw) == ["first", "last"]
+    assert raw.set_aside["line"].tolist() == [2]
+    assert raw.set_aside["text"][0] == JSON_LINES[case][:10_000]
+
+
+def test_values_of_json_stay_what_they_are(tmp_path):
+    text = '{"id": 1, "big": 9007199254740993, "f": 1.0, "t": true}\n{"id": "1", "n": null, "o": {"a": [1]}}\n'
+    rows = read_as("json lines", text.encode(), tmp_path).table.to_dict("records")
+    assert rows[0] == {"id": 1, "big": 2**53 + 1, "f": 1.0, "t": True, "n": None, "o": None}
+    assert (type(rows[0]["big"]), type(rows[0]["t"]), rows[1]["o"]) == (int, bool, {"a": [1]})
+
+
+XML = {
+    "entities by the million": ('<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY c "&a;&a;&a;&a;&a;&a;">]><b><item id="1">&c;</item></b>', "defines a document type"),
+    "a file of this machine": ('<!DOCTYPE b [<!ENTITY a SYSTEM "file:///etc/passwd">]><b><item id="1">&a;</item></b>', "defines a document type"),
+    "a document type elsewhere": ('<!DOCTYPE b SYSTEM "http://127.0.0.1:9/x.dtd"><b/>', "defines a document type"),
+    "parameter entities": ('<!DOCTYPE b [<!ENTITY % a SYSTEM "http://127.0.0.1:9/x">%a;]><b/>', "defines a document type"),
+    "an unknown entity": ("<b><item>&nbsp;</item></b>", "no well-formed XML"),
+    "50 levels": ("<b>" + "<c>" * 50 + "</c>" * 50 + "</b>", "deeper than 40"),
+    "50,000 levels": ("<c>" * 50_000, "deeper than 40"),
+    "a row of 20,000 elements": ("<b><item>" + "<c/>" * 20_000 + "</item></b>", "more than 10,000"),
+    "an unknown encoding": ('<?xml version="1.0" encoding="utf-99"?><b/>', "no well-formed XML"),
+    "no end": ('<b><item id="1"/>', "no well-formed XML"),
+    "two roots": ("<b/><b/>", "no well-formed XML"),
+    "an attribute twice": ('<b><item id="1" id="2"/></b>', "no well-formed XML"),
+    "an unknown namespace": ("<b><x:item/></b>", "no well-formed XML"),
+    "a bell": ("<b>\a</b>", "no well-formed XML"),
+    "JSON": ('{"id": 1}', "no well-formed XML"),
+    "1,500 rows": ("<b>" + "<item/>" * 1_500 + "</b>", "more than 1,000 rows"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", XML)
+def test_xml_that_harms_or_is_none_is_refused(case, tmp_path):
+    text, why = XML[case]
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_as("xml", text.encode(), tmp_path)
+    assert_one_sentence(told.value)
+
+
+def test_an_xml_row_that_cannot_be_a_row_is_set_aside(tmp_path):
+    text = (
+        '<b xmlns:x="urn:x"><item id="1"/><item id="2" x:id="3"/><item id="4"><p>1</p><p>2</p></item>'
+        '<item id="5"><p><q>1</q></p></item><item id="6"><item id="7"/></item>'
+        '<item id="8"><![CDATA[<p>]]><!-- no --><p>=1+1</p></item></b>'
+    )
+    raw = read_as("xml", text.encode(), tmp_path)
+    assert_sound(raw)
+    assert raw.table.to_dict("records") == [{"id": "1", "p": None}, {"id": "8", "p": "=1+1"}]
+    assert raw.account.rows_in == 7
+    assert raw.set_aside["line"].tolist() == [2, 3, 4, 5, 6]
+
+
+GOOD_LINE = sound_log().decode().splitlines()[0]
+LOG_LINES = {
+    "cut off": GOOD_LINE[:50], "the common format": GOOD_LINE[:-8], "no such day": GOOD_LINE.replace("01/Sep", "31/Feb"),
+    "no such month": GOOD_LINE.replace("Sep", "Sop"), "hour 25": GOOD_LINE.replace(":10:", ":25:"),
+    "a negative moment": GOOD_LINE.replace("01/Sep/2024:10:00:00 +0000", "-1"),
+    "a moment that is none": GOOD_LINE.replace("01/Sep/2024:10:00:00 +0000", "NaN"),
+    "a zone of 99 hours": GOOD_LINE.replace("+0000", "+9900"), "no method": GOOD_LINE.replace("GET ", ""),
+    "a TLS greeting": GOOD_LINE.replace("GET /1 HTTP/1.1", "\\x16\\x03\\x01"), "status 20": GOOD_LINE.replace(" 200 ", " 20 "),
+    "two lines in one": GOOD_LINE + GOOD_LINE, "an open quote": GOOD_LINE[:-1], "a long line": GOOD_LINE + "a" * 250_000,
+    "many quotes": GOOD_LINE[:-2] + '\\"' * 5_000, "JSON": '{"id": 1}', "a NUL": GOOD_LINE.replace("/1 ", "/\0 "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LOG_LINES)
+def test_a_bad_line_of_a_log_is_set_aside_and_the_others_are_read(case, tmp_path):
+    first, last = GOOD_LINE.replace("/1 ", "/first "), GOOD_LINE.replace("/1 ", "/last ")
+    raw = read_as("log", f"{first}\n{LOG_LINES[case]}\n{last}\n".encode(), tmp_path)
+    assert_sound(raw)
+    assert ids(raw) == ["first", "last"]
+    assert raw.set_aside["line"].tolist() == [2]
+
+
+def test_escaped_quotes_and_a_missing_size_are_fine_in_a_log(tmp_path):
+    line = GOOD_LINE.replace(' 5 "-" "a"', ' - "-" "a \\"b\\" c"')
+    raw = read_as("log", line.encode(), tmp_path)
+    assert raw.table.loc[0, ["bytes", "agent"]].tolist() == ["-", 'a \\"b\\" c']
+
+
+STORES = {
+    "a list": ("[]", "it has no tables"), "no such table": ('{"other": {}}', "it has other"),
+    "a table that is a list": ('{"_default": []}', "TinyDB file"), "NaN": ('{"_default": {"1": {"a": NaN}}}', "NaN"),
+    "a number twice": ('{"_default": {"1": {}, "1": {}}}', "comes twice"), "cut off": ('{"_default": {"1"', "cut off"),
+    "deep": ('{"_default": {"1": {"a":' + "[" * 60_000, "deeper than"), "a text": ('"x"', "it has no tables"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STORES)
+def test_a_document_store_that_is_none_is_refused(case, tmp_path):
+    text, why = STORES[case]
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_as("documents", text.encode(), tmp_path)
+    assert_one_sentence(told.value)
+
+
+def test_a_document_that_is_none_is_set_aside_and_the_store_is_not_written_to(tmp_path):
+    text = '{"_default": {"1": {"id": 1}, "2": [], "-3": {}, "x": {}, "1e9": {}, "01": {}, "٣": {}, "7": {"id": 7}}}'
+    raw = read_as("documents", text.encode(), tmp_path)
+    assert_sound(raw)
+    assert ids(raw) == ["1", "7"]
+    assert (raw.account.rows_in, raw.provenance.cursor) == (8, "7")
+    assert (tmp_path / "file.bin").read_bytes() == text.encode()
+
+
+def database(folder, *statements):
+    with closing(sqlite3.connect(folder / "d.sqlite")) as made:
+        for statement in statements:
+            made.execute(statement)
+        made.commit()
+    return f"sqlite:///{folder / 'd.sqlite'}"
+
+
+VALUES = {
+    "a text for a number": ("INTEGER", "'abc'"), "a float for a whole number": ("INTEGER", "1.5"),
+    "bytes for a text": ("VARCHAR(9)", "x'ff00'"), "a word for a date": ("DATE", "'soon'"), "the 31st of February": ("DATE", "'2024-02-31'"),
+    "a number for a date": ("DATE", "-1"), "a word for a moment": ("DATETIME", "'NaN'"), "a negative moment": ("DATETIME", "-86400"),
+    "2 for a yes": ("BOOLEAN", "2"), "a word for a yes": ("BOOLEAN", "'yes'"), "a text for an amount": ("FLOAT", "'9,90'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_value_that_is_none_of_its_column_s_kind_sets_its_row_aside(case, tmp_path):
+    kind, value = VALUES[case]
+    url = database(
+        tmp_path,
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {kind})",
+        f"INSERT INTO t VALUES (1, NULL), (2, {value}), (3, NULL)",
+    )
+    raw = read_sql(url, "t")
+    assert_sound(raw)
+    assert raw.table["id"].tolist() == [1, 3]
+    assert raw.set_aside["line"].tolist() == [2]
+
+
+@pytest.mark.parametrize(("table", "options", "why"), [
+    ("none", {}, "has no table 'none'; it has pair, t, v"), ("t; DROP TABLE t", {}, "has no table"), ('t" --', {}, "has no table"),
+    ("t", {"key": "no"}, "has no column 'no'"), ("v", {}, "a key of 0 columns"), ("pair", {}, "a key of 2 columns"),
+    ("t", {"after": "x"}, "pass provenance.cursor"), ("t", {"most": 1}, "more than 1 rows"), ("t", {"key": "v"}, "rows without a v"),
+])  # fmt: skip
+def test_a_table_that_cannot_be_read_in_order_is_refused(table, options, why, tmp_path):
+    url = database(
+        tmp_path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+        "INSERT INTO t VALUES (1, NULL), (2, NULL)",
+        "CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b))",
+        "CREATE VIEW v AS SELECT id FROM t",
+    )
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_sql(url, table, **options)
+    assert_one_sentence(told.value)
+    with closing(sqlite3.connect(tmp_path / "d.sqlite")) as there:
+        assert there.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 100])
+def test_a_table_read_in_parts_by_its_key_gives_every_row_once(rows, tmp_path):
+    (tmp_path / "d.sqlite").write_bytes(sound_database())
+    url = f"sqlite:///{tmp_path / 'd.sqlite'}"
+    raw = read_sql(url, "things", rows=rows)
+    assert_sound(raw)
+    assert ids(raw) == IDS
+    assert raw.provenance == read_sql(url, "things").provenance
+    assert ids(read_sql(url, "things", rows=rows, after="5")) == IDS[5:]
+
+
+@pytest.mark.parametrize("url", [
+    "sqlite:///nowhere/x.sqlite", "sqlite://", "nonsense", "", "nodriver://h/d", "postgresql+psycopg://lab:secret@127.0.0.1:9/lab", None,
+])  # fmt: skip
+def test_a_database_that_is_not_there_is_told_without_its_password(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CannotExtract) as told:
+        read_sql(url, "t")
+    assert_one_sentence(told.value)
+    assert "secret" not in str(told.value)
+    assert list(tmp_path.iterdir()) == [], "no file is made by looking for it"
+
+
+def zipped(*members):
+    """Return the bytes of an archive; a member is (name, content) or (ZipInfo, content)."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def link(name):
+    made = zipfile.ZipInfo(name)
+    made.external_attr = 0o120777 << 16
+    return made
+
+
+NAMES = ["../evil", "a/../../evil", "/etc/evil", "C:\\evil", "C:evil", "..\\evil", "\\\\host\\evil", "a\nb", "a" * 300, "con:evil", "good.csv", "GOOD.csv", "\u202egpj.exe"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_leads_elsewhere_is_refused_and_the_good_member_unpacked(name, tmp_path):
+    (tmp_path / "in.zip").write_bytes(zipped(("good.csv", "id"), (name, "evil"), ("dir/last.csv", "id")))  # fmt: skip
+    written, refused = unpack_zip(tmp_path / "in.zip", tmp_path / "in")
+    assert [one.relative_to(tmp_path / "in").as_posix() for one in written] == ["good.csv", "dir/last.csv"]  # fmt: skip
+    assert refused["line"].tolist() == [2]
+    found = {one.relative_to(tmp_path).as_posix() for one in tmp_path.rglob("*") if one.is_file()}
+    assert found == {"in.zip", "in/good.csv", "in/dir/last.csv"}
+
+
+def test_links_damage_bombs_and_crowds_in_an_archive_are_refused(tmp_path):
+    path, folder = tmp_path / "in.zip", tmp_path / "in"
+    path.write_bytes(zipped((link("shadow"), "/etc/passwd"), ("good.csv", "id")))
+    assert unpack_zip(path, folder)[1]["reason"].tolist() == ["it is a link"]
+    content = bytearray(zipped(("bad.csv", "id,name\n" * 9)))
+    content[40] ^= 0xFF
+    path.write_bytes(content)
+    assert unpack_zip(path, folder)[1]["reason"].str.startswith("it is damaged").tolist() == [True]
+    for content, options, why in [
+        (zipped(("bomb", bytes(9_000_000))), {"largest": 1_000_000}, "more than is allowed"),
+        (zipped(*((str(n), "") for n in range(20))), {"members": 10}, "20 files; up to 10"),
+        (b"no archive", {}, "cannot be unpacked"), (zipped(("a", "b"))[:-9], {}, "cannot be unpacked"),
+    ]:  # fmt: skip
+        path.write_bytes(content)
+        with pytest.raises(CannotExtract, match=why) as told:
+            unpack_zip(path, folder, **options)
+        assert_one_sentence(told.value)
+
+
+FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", "+SUM(A1)", "-SUM(A1)", "@SUM(A1)", "\t=1", " =1", "-", "+49 30 123", "\r=1", "\u00a0=1", "＝1"]  # fmt: skip
+PLAIN = ["", "a", "-3.5", "+4", "1e-9", "-1,5", "-5%", "'=1", "a=1", "http://x"]
+
+
+@pytest.mark.parametrize("cell", FORMULAS)
+def test_a_cell_that_would_run_gets_an_apostrophe_on_its_way_out(cell):
+    safe, changed = neutralized(pd.DataFrame({"x": ["a", cell], cell: [1, 2]}))
+    assert safe.iloc[1, 0] == f"'{cell}"
+    assert safe.columns.tolist() == ["x", f"'{cell}"]
+    assert changed["was"].tolist() == [cell, cell]
+
+
+def test_cells_that_run_nowhere_are_left_alone():
+    table = pd.DataFrame({"x": PLAIN, "n": range(len(PLAIN))})
+    safe, changed = neutralized(table)
+    pd.testing.assert_frame_equal(safe, table)
+    assert changed.empty
+
+
+TIMES = ["-1", "0", "NaN", "nan", "", "inf", "1e9", "1725184800", "2024-02-30", "1970-01-01T00:00:00", "9999-12-31", "soon", "2024-09-01T25:00:00"]  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", TIMES)
+def test_a_reading_without_a_possible_moment_is_set_aside(moment, tmp_path):
+    text = f"id,at\n1,2024-09-01T10:00:00\n2,{moment}\n3,2024-09-01 10:05:00+02:00\n"
+    raw = read_as("sensors", text.encode(), tmp_path)
+    assert_sound(raw)
+    assert ids(raw) == ["1", "3"]
+    assert "is no moment" in raw.set_aside["reason"][0]
+
+
+@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize("place", ["nowhere", "folder", "name too long", "NUL"])
+def test_a_path_where_no_file_is_gets_one_sentence(kind, place, tmp_path):
+    path = {"nowhere": tmp_path / "no.csv", "folder": tmp_path, "name too long": tmp_path / ("a" * 999), "NUL": f"{tmp_path}/a\0b"}[place]  # fmt: skip
+    with pytest.raises(CannotExtract) as told:
+        READERS[kind](path)
+    assert_one_sentence(told.value)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id,a\n" + "1,b\n" * 50)
+    parts = csv_chunks(path, rows=10)
+    next(parts)
+    path.write_text("id,a\n" + "2,c\n" * 51)
+    with pytest.raises(CannotExtract, match="was changed while it was read"):
+        list(parts)
+
+
+def peak_of(work):
+    """Return the largest memory that Python held while `work` ran, in bytes."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_large_file_is_read_in_parts_that_memory_can_hold(ending, tmp_path):
+    path = tmp_path / f"large{ending}"
+    line = {".csv": "{},a longer field of a row of a large file\n", ".jsonl": '{{"id": "{}", "text": "a longer field of a large file"}}\n'}[ending]  # fmt: skip
+    path.write_text("id,text\n" * (ending == ".csv") + "".join(line.format(n) for n in range(3_000)))  # fmt: skip
+    chunks = csv_chunks if ending == ".csv" else json_line_chunks
+    sizes, first = [], []
+
+    def read():
+        for part in chunks(path, rows=250):
+            sizes.append(part.account.rows_in)
+            first.append(part.table["id"].iloc[0])
+
+    in_parts = peak_of(read)
+    whole = peak_of(lambda: list(chunks(path, rows=3_000)))
+    assert sizes == [250] * 12
+    assert first == [str(n) for n in range(0, 3_000, 250)]
+    assert in_parts < whole / 1.5
+
+
+def test_a_gzip_bomb_on_disk_fills_no_memory(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(bytes(60_000_000), 9))
+
+    def read():
+        with pytest.raises(CannotExtract, match="more than 3,000,000 bytes, unpacked"):
+            read_csv(path, limits=SMALL)
+
+    assert peak_of(read) < 15_000_000
+
+
+# --- services: a server on loopback that does what it should not -----------------------------------
+
+
+class Rude(socketserver.ThreadingTCPServer):
+    """A server whose answers are bytes, or functions that write them; by path, without the question."""
+
+    allow_reuse_address, daemon_threads, block_on_close = True, True, False
+
+    def __init__(self):
+        self.answers, self.asked, self.over = {}, [], threading.Event()
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request, client_address):
+        """Be silent when a caller hangs up."""
+
+
+class Answering(socketserver.StreamRequestHandler):
+    def handle(self):
+        head = []
+        while (line := self.rfile.readline(65_536)) not in (b"\r\n", b""):
+            head.append(line.decode("latin-1").strip())
+        if not head:
+            return
+        path = head[0].split()[1]
+        self.server.asked.append((path, head[1:]))
+        answer = self.server.answers.get(path.partition("?")[0], page("", "404 Not Found"))
+        if callable(answer):
+            answer(self.wfile.write, path, head[1:])
+        else:
+            self.wfile.write(answer)
+
+
+@contextmanager
+def rude_server():
+    with Rude() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def rude():
+    with rude_server() as server:
+        yield server
+
+
+def page(body, status="200 OK", kind="application/json", extra="", length=None):
+    """Return a whole answer."""
+    body = body if isinstance(body, bytes) else body.encode()
+    length = len(body) if length is None else length
+    told = f"Content-Length: {length}\r\n" if length != "" else ""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{told}{extra}Connection: close\r\n\r\n"
+    return head.encode("latin-1") + body
+
+
+def items(*rows, following=None):
+    return json.dumps({"items": list(rows), "next": following})
+
+
+HTML = "text/html; charset=utf-8"
+STREAM = "text/event-stream"
+GOOD = {
+    "api": page(items({"id": 1}, {"id": 2})),
+    "feed": page('id: 1\ndata: {"id": 1}\n\nid: 2\ndata: {"id": 2}\n\nevent: end\ndata: {}\n\n', kind=STREAM),
+    "site": page('<body data-id="1"><h1>Dew</h1></body>', kind=HTML),
+}  # fmt: skip
+HASTY = NetworkLimits(connect_s=2, read_s=2, whole_s=5, size=100_000, pages=6, tries=2, longest_wait_s=0.5)  # fmt: skip
+NERVOUS = NetworkLimits(connect_s=2, read_s=0.25, whole_s=0.4, tries=2)  # for what trickles
+NO_WAIT = {"limits": HASTY, "pause": lambda seconds: None}
+CALLS = {
+    "api": lambda url, **more: read_api(url, "open-sesame", **{**NO_WAIT, **more}),
+    "feed": lambda url, **more: read_events(url, "open-sesame", seconds=9, **{**NO_WAIT, **more}),
+    "site": lambda url, **more: read_site(
+        url, "[data-id]", delay_s=0, pages=6, **{**NO_WAIT, **more}
+    ),
+}
+
+
+def call(reader, rude, answer, **more):
+    rude.answers = {"/here": answer}
+    del rude.asked[:]
+    return CALLS[reader](f"{rude.url}/here", **more)
+
+
+@pytest.mark.parametrize("reader", CALLS)
+def test_a_good_answer_is_read(rude, reader):
+    assert [str(one) for one in call(reader, rude, GOOD[reader]).table["id"]] in (["1", "2"], ["1"])
+
+
+class Slow:
+    """An answer that comes byte after byte for about three seconds, and then ends well."""
+
+    def __init__(self, start, piece=b"", wait=0.02, times=150):
+        self.start, self.piece, self.wait, self.times = start, piece, wait, times
+        self.let_finish = False
+
+    def __call__(self, write, path, head):
+        write(self.start)
+        for _ in range(self.times):
+            time.sleep(self.wait)
+            write(self.piece)
+        self.let_finish = True
+
+
+def drip(start, piece):
+    return Slow(start, piece)
+
+
+def silent(start=b""):
+    return Slow(start, wait=0.05, times=20)
+
+
+def endless(start, piece):
+    def answer(write, path, head):
+        write(start)
+        for _ in range(3_000):
+            write(piece)
+
+    return answer
+
+
+HEAD_OK = b"HTTP/1.1 200 OK\r\nContent-Type: "
+KINDS = {"api": b"application/json", "feed": b"text/event-stream", "site": b"text/html"}
+
+
+def head_of(reader, more=b""):
+    return HEAD_OK + KINDS[reader] + b"\r\nConnection: close\r\n" + more + b"\r\n"
+
+
+def body_of(reader):
+    return GOOD[reader].partition(b"\r\n\r\n")[2]
+
+
+RAW_DEFLATE = zlib.compress(b"x" * 500)[2:]
+NETWORK = {
+    # name: (answer for a reader, what the sentence says)
+    "10 GB announced": (lambda r: head_of(r, b"Content-Length: 10000000000\r\n") + body_of(r), "more than 100,000 bytes"),
+    "a length of 40 digits": (lambda r: head_of(r, b"Content-Length: " + b"9" * 40 + b"\r\n") + body_of(r), "more than|no answer"),
+    "a shorter body than announced": (lambda r: head_of(r, b"Content-Length: 5000\r\n") + b"{", "ends before it should|no answer that"),
+    "no end": (lambda r: endless(head_of(r), b"x" * 1_000), "more than 100,000 bytes"),
+    "no end, in chunks": (lambda r: endless(head_of(r, b"Transfer-Encoding: chunked\r\n"), b"3e8\r\n" + b"x" * 1_000 + b"\r\n"), "more than 100,000 bytes"),
+    "chunks that are none": (lambda r: head_of(r, b"Transfer-Encoding: chunked\r\n") + b"zz\r\nabc", "no answer that can be read"),
+    "a chunk cut off": (lambda r: head_of(r, b"Transfer-Encoding: chunked\r\n") + b"ff\r\nabc", "no answer that can be read"),
+    "a gzip bomb": (lambda r: head_of(r, b"Content-Encoding: gzip\r\n") + gzip.compress(bytes(30_000_000), 9), "more than 100,000 bytes"),
+    "a gzip body cut off": (lambda r: head_of(r, b"Content-Encoding: gzip\r\n") + gzip.compress(body_of(r))[:-15], "ends in the middle"),
+    "gzip that is none": (lambda r: head_of(r, b"Content-Encoding: gzip\r\n") + body_of(r), "is said to be gzip"),
+    "deflate that is none": (lambda r: head_of(r, b"Content-Encoding: deflate\r\n") + b"\xff" + RAW_DEFLATE, "is said to be deflate"),
+    "an unknown packing": (lambda r: head_of(r, b"Content-Encoding: zstd-9\r\n") + body_of(r), "packed with 'zstd-9'"),
+    "no HTTP at all": (lambda r: b"SSH-2.0-OpenSSH_9\r\n", "no answer that can be read"),
+    "an empty answer": (lambda r: b"", "no answer that can be read"),
+    "a head of a megabyte": (lambda r: HEAD_OK + b"x" * 1_000_000 + b"\r\n\r\n", "no answer that can be read"),
+    "a thousand heads": (lambda r: HEAD_OK + KINDS[r] + b"\r\n" + b"X-A: b\r\n" * 1_000 + b"\r\n", "no answer that can be read"),
+    "a redirect to itself": (lambda r: page("", "302 Found", extra="Location: /here\r\n"), "redirected more than 3 times"),
+    "a redirect elsewhere": (lambda r: page("", "302 Found", extra="Location: http://127.0.0.1:9/\r\n"), "is not on"),
+    "a redirect to a file": (lambda r: page("", "302 Found", extra="Location: file:///etc/passwd\r\n"), "an address such as"),
+    "a redirect to nonsense": (lambda r: page("", "302 Found", extra="Location: http://[::1\r\n"), "no address"),
+    "a redirect without a target": (lambda r: page("", "302 Found"), "answered 302|it answers|expected to be a stream"),
+    "no such page": (lambda r: page("gone", "404 Not Found"), "answered 404: 'gone'"),
+    "forbidden": (lambda r: page("no", "403 Forbidden"), "answered 403"),
+    "always out of order": (lambda r: page("", "503 Service Unavailable", extra="Retry-After: 0.01\r\n"), "answered 503"),
+    "a pause of a year": (lambda r: page("", "429 Too Many", extra="Retry-After: 31536000\r\n"), "answered 429"),
+    "a pause that is none": (lambda r: page("", "429 Too Many", extra="Retry-After: NaN\r\n"), "answered 429"),
+    "a negative pause": (lambda r: page("", "503 Down", extra="Retry-After: -5\r\n"), "answered 503"),
+    "status 999": (lambda r: page("", "999 What"), "answered 999"),
+    "another kind": (lambda r: page("%PDF-1.7", kind="application/pdf"), "application/pdf"),
+}  # fmt: skip
+SLOW = {
+    "silence": (lambda r: silent(), "nothing came for too long|longer than"),
+    "silence behind the head": (lambda r: silent(head_of(r)), "nothing came for too long|did not end|no answer"),
+    "a head, a byte at a time": (lambda r: drip(HEAD_OK, b"a"), "longer than|did not end|no answer"),
+    "a body, a byte at a time": (lambda r: drip(head_of(r), b" "), "longer than|did not end"),
+    "a chunk, a byte at a time": (lambda r: drip(head_of(r, b"Transfer-Encoding: chunked\r\n"), b"1\r\n \r\n"), "longer than|did not end"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", CALLS)
+@pytest.mark.parametrize("case", NETWORK)
+def test_a_bad_answer_ends_in_one_sentence(rude, reader, case):
+    answer, why = NETWORK[case]
+    with pytest.raises(CannotFetch, match=why) as told:
+        call(reader, rude, answer(reader))
+    assert_one_sentence(told.value)
+    assert "sesame" not in str(told.value), "no message shows the key"
+    assert len(rude.asked) <= 6, "the tries are counted"
+
+
+@pytest.mark.parametrize("reader", ["api", "site"])
+@pytest.mark.parametrize("case", SLOW)
+def test_an_answer_that_trickles_is_cut_off(rude, reader, case):
+    # Left alone, each would end well after some seconds: without a cut, there would be no error.
+    make, why = SLOW[case]
+    answer = make(reader)
+    with pytest.raises(CannotFetch, match=why) as told:
+        call(reader, rude, answer, limits=NERVOUS)
+    assert_one_sentence(told.value)
+    assert not answer.let_finish, "it was waited for to the end"
+
+
+def test_a_feed_that_says_nothing_more_ends_when_its_time_is_up(rude):
+    start = head_of("feed") + b'id: 1\ndata: {"id": 1}\n\n'
+    for answer in (drip(start, b": beat\n\n"), drip(start, b"x")):
+        rude.answers = {"/here": answer}
+        raw = read_events(f"{rude.url}/here", seconds=0.4, **NO_WAIT)
+        assert_sound(raw)
+        assert raw.table["id"].tolist() == [1]
+        assert raw.provenance.cursor == "1"
+
+
+def test_a_bomb_on_the_line_fills_no_memory(rude):
+    bomb = gzip.compress(bytes(60_000_000), 9)
+
+    def read():
+        with pytest.raises(CannotFetch, match="more than 100,000 bytes"):
+            call("api", rude, page(bomb, extra="Content-Encoding: gzip\r\n"))
+
+    assert peak_of(read) < 5_000_000
+
+
+BODIES = {
+    "HTML for JSON": (page("<html>Log in</html>", kind="text/html"), "answered 'text/html': '<html>Log in"),
+    "HTML that says it is JSON": (page("<html>"), "JSON object in UTF-8, but: Expecting value"),
+    "nothing": (page(""), "Expecting value"), "a list": (page("[1]"), "it is a list and no object"),
+    "NaN": (page('{"items": [{"a": NaN}], "next": null}'), "NaN is no JSON number"),
+    "a key twice": (page('{"items": [], "items": [1], "next": null}'), "the key 'items' comes twice"),
+    "deep": (page('{"items": ' + "[" * 40_000), "deeper than 40"), "no rows": (page('{"rows": []}'), "it has rows"),
+    "rows that are none": (page('{"items": {"a": 1}, "next": null}'), "expected to answer with a list"),
+    "a next page that is a number": (page('{"items": [], "next": 7}'), "expected to answer with a list"),
+    "latin-1": (page('{"items": [{"a": "Genève"}]}'.encode("latin-1")), "in UTF-8, but"),
+    "UTF-16": (page(items({"id": 1}).encode("utf-16")), "in UTF-8, but"),
+    "cut off, as announced": (page(items({"id": 1})[:-5]), "JSON object in UTF-8"),
+    "less announced than sent": (page(items({"id": 1}), length=12), "JSON object in UTF-8"),
+    "a next page elsewhere": (page(items(following="http://127.0.0.1:9/here?c=2")), "another endpoint"),
+    "a next page of another endpoint": (page(items(following="/admin?c=2")), "another endpoint"),
+    "a next page that is no address": (page(items(following="http://[")), "no address"),
+    "the same page for ever": (page(items({"id": 1}, following="/here?c=2")), "never end"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_page_of_an_interface_that_is_none_ends_in_one_sentence(rude, case):
+    answer, why = BODIES[case]
+    with pytest.raises(CannotFetch, match=re.escape(why)) as told:
+        call("api", rude, answer)
+    assert_one_sentence(told.value)
+
+
+def test_ever_new_pages_are_bounded(rude):
+    def more(write, path, head):
+        number = int(path.partition("c=")[2] or 0) + 1
+        write(page(items({"id": number}, following=f"/here?c={number}")))
+
+    with pytest.raises(CannotFetch, match="more than 6 pages"):
+        call("api", rude, more)
+    assert len(rude.asked) == 6
+
+
+def test_entries_of_a_page_that_are_no_rows_are_set_aside(rude):
+    raw = call("api", rude, page(items({"id": 1}, 7, None, "x", ["y"], {"id": 2})))
+    assert_sound(raw)
+    assert raw.table["id"].tolist() == [1, 2]
+    assert raw.set_aside["line"].tolist() == [2, 3, 4, 5]
+
+
+def test_the_key_goes_to_its_host_and_nowhere_else(rude):
+    with rude_server() as other:
+        other.answers = {"/there": GOOD["api"]}
+        with pytest.raises(CannotFetch, match="is not on"):
+            call("api", rude, page("", "307 Moved", extra=f"Location: {other.url}/there\r\n"))
+        assert other.asked == []
+    assert any("X-API-Key: open-sesame" in line for _, head in rude.asked for line in head)
+    # On its own host a redirect is followed.
+    rude.answers = {
+        "/old": page("", "308 Moved", extra="Location: /here\r\n"),
+        "/here": GOOD["api"],
+    }
+    assert len(read_api(f"{rude.url}/old", **NO_WAIT).table) == 2
+
+
+@pytest.mark.parametrize("url", ["", "here", "file:///etc/passwd", "ftp://h/x", "http://", "http://h:99999/", "//h/x", "javascript:1", None])  # fmt: skip
+@pytest.mark.parametrize("reader", CALLS)
+def test_what_is_no_web_address_is_refused(reader, url):
+    with pytest.raises(CannotFetch, match="an address such as") as told:
+        CALLS[reader](url)
+    assert_one_sentence(told.value)
+
+
+def test_a_name_and_password_in_an_address_are_not_shown():
+    with pytest.raises(CannotFetch) as told:
+        CALLS["api"]("http://me:secret@127.0.0.1:9/here?token=hidden")
+    assert "secret" not in str(told.value)
+    assert "hidden" not in str(told.value)
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("0.05", 0.05), ("0", 0.0), ("x", 0.2), ("-1", 0.2), ("nan", 0.2), ("inf", 0.2), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)])  # fmt: skip
+def test_the_pause_that_is_asked_for_is_kept_and_no_other(rude, asked, waited):
+    waits = []
+
+    def busy_once(write, path, head):
+        busy = len(rude.asked) == 1
+        write(page("", "503 Busy", extra=f"Retry-After: {asked}\r\n") if busy else GOOD["api"])
+
+    rude.answers = {"/here": busy_once}
+    del rude.asked[:]
+    raw = read_api(f"{rude.url}/here", limits=HASTY, pause=waits.append)
+    assert waits == [waited]
+    assert len(raw.table) == 2
+
+
+EVENTS = {
+    "data that are no JSON": ("data: oops\n\n", 0, 1), "data that are no object": ("data: [1]\n\n", 0, 1),
+    "NaN": ('data: {"a": NaN}\n\n', 0, 1), "no data": ("id: 9\nevent: click\n\n", 0, 0), "a comment": (": hello\n\n", 0, 0),
+    "data in two lines": ('data: {"id":\ndata: 1}\n\n', 1, 0), "CRLF": ('id: 5\r\ndata: {"id": 1}\r\n\r\n', 1, 0),
+    "CR": ('id: 5\rdata: {"id": 1}\r\r', 1, 0), "no blank": ('data:{"id": 1}\n\n', 1, 0), "an unknown field": ('colour: red\ndata: {"id": 1}\n\n', 1, 0),
+    "an id with a NUL": ('id: a\0b\ndata: {"id": 1}\n\n', 1, 0), "an event cut off": ('data: {"id": 1}', 0, 0),
+    "a retry of a year": ('retry: 99999999999\ndata: {"id": 1}\n\n', 1, 0), "a BOM": ('\ufeffdata: {"id": 1}\n\n', 1, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EVENTS)
+def test_the_events_of_a_feed_are_read_as_the_standard_has_them(rude, case):
+    text, returned, aside = EVENTS[case]
+    tail = "" if case == "an event cut off" else "event: end\ndata: {}\n\n"
+    rude.answers = {"/here": page(text + tail, kind=STREAM)}
+    raw = read_events(f"{rude.url}/here", end="end" if tail else "", **NO_WAIT)
+    assert_sound(raw)
+    assert (raw.account.returned, raw.account.set_aside) == (returned, aside)
+
+
+def test_an_event_without_end_and_one_that_is_no_text_are_refused(rude):
+    roomy = NetworkLimits(size=5_000_000, tries=1)
+    for answer, why in [
+        (endless(head_of("feed"), b"data: " + b"x" * 994), "longer than 1,000,000 bytes"),
+        (endless(head_of("feed"), b"data: " + b"x" * 993 + b"\n"), "longer than 1,000,000 bytes"),
+        (page(b"data: \xff\n\n", kind=STREAM), "which is none"),
+    ]:
+        rude.answers = {"/here": answer}
+        with pytest.raises(CannotFetch, match=why):
+            read_events(f"{rude.url}/here", limits=roomy)
+
+
+@pytest.mark.parametrize("options", [{"count": 0}, {"count": -1}, {"seconds": 0}, {"seconds": float("nan")}])  # fmt: skip
+def test_a_reading_without_bounds_is_refused(options):
+    with pytest.raises(CannotFetch, match="count is at least 1 and seconds are above 0"):
+        read_events("http://127.0.0.1:9/", **options)
+
+
+def site(rude, pages, robots="", **options):
+    rude.answers = {"/robots.txt": page(robots, kind="text/plain"), **pages}
+    del rude.asked[:]
+    raw = read_site(f"{rude.url}/", "[data-id]", delay_s=0, **{**NO_WAIT, **options})
+    assert_sound(raw)
+    return raw, [path for path, _ in rude.asked if path != "/robots.txt"]
+
+
+def thing(number, links=""):
+    return page(f'<body data-id="{number}"><h1>{number}</h1>{links}</body>', kind=HTML)
+
+
+LINKS = ['http://127.0.0.1:9/x', "//other.example/x", "mailto:a@b", "javascript:void(0)", "http://[", "ftp://h/x", "data:text/html,x",
+         "/" + "a" * 3_000, "#top", "", "file:///etc/passwd", "tel:+1", "http://127.0.0.1.evil.example/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_that_lead_elsewhere_are_not_followed(rude, link):
+    links = f'<a href="{link}">x</a><a href="/2">good</a>'
+    raw, asked = site(rude, {"/": thing(1, links), "/2": thing(2)})
+    assert asked == ["/", "/2"]
+    assert raw.table["id"].tolist() == ["1", "2"]
+    assert raw.set_aside.empty
+
+
+BAD_PAGES = {
+    "missing": page("", "404 Not Found", kind=HTML), "out of order": page("", "500 Oops", kind=HTML),
+    "a picture": page(b"\x89PNG", kind="image/png"), "no kind": page("<p>", kind=""), "another encoding": page(b"\xff\xfe", kind=HTML),
+    "an unknown encoding": page("<p>", kind="text/html; charset=utf-99"), "a codec that is no encoding": page("<p>", kind="text/html; charset=zip"),
+    "a NUL": page("<p>\0", kind=HTML), "too large": page("x" * 200_000, kind=HTML), "elsewhere": page("", "302 Found", extra="Location: http://127.0.0.1:9/\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_PAGES)
+def test_a_bad_page_is_set_aside_and_the_others_are_read(rude, case):
+    links = '<a href="/bad">x</a><a href="/2">good</a>'
+    raw, _ = site(rude, {"/": thing(1, links), "/bad": BAD_PAGES[case], "/2": thing(2)})
+    assert raw.table["id"].tolist() == ["1", "2"]
+    assert raw.set_aside["text"].tolist() == ["/bad"]
+
+
+@pytest.mark.parametrize("html", [
+    "<div>" * 4_000, "<!-- never ended", "<![CDATA[", "<!DOCTYPE", "<a href=", "&#xFFFFFFFFFF;&bogus;", "<dl><dt>a</dt></dl>",
+    "<script type='application/ld+json'>{broken", "<dl><dt>title</dt><dd>other</dd></dl>", "<![bad[", "</" * 5_000,
+], ids=range(11))  # fmt: skip
+def test_html_that_is_a_mess_is_read_or_set_aside(rude, html):
+    links = '<a href="/mess">x</a><a href="/2">good</a>'
+    mess = page(f'<body data-id="3"><h1>m</h1>{html}', kind=HTML)
+    roomy = {"limits": NetworkLimits(size=500_000, tries=1)}
+    raw, _ = site(rude, {"/": thing(1, links), "/mess": mess, "/2": thing(2)}, **roomy)
+    assert {"1", "2"} <= set(raw.table["id"])
+    assert raw.account.rows_in == 3
+
+
+def test_a_trap_of_ever_new_pages_is_bounded(rude):
+    def more(write, path, head):
+        write(thing(len(rude.asked), f'<a href="{path}x">on</a>'))
+
+    rude.answers = {"/robots.txt": page("", kind="text/plain"), **{"/" + "x" * n: more for n in range(20)}}  # fmt: skip
+    del rude.asked[:]
+    with pytest.raises(CannotFetch, match="more than 6 pages within reach"):
+        CALLS["site"](f"{rude.url}/")
+    assert len(rude.asked) == 7
+
+
+@pytest.mark.parametrize(("robots", "read"), [
+    ("User-agent: *\nDisallow: /2", ["/", "/3"]), ("User-agent: *\nDisallow: /\nAllow: /$\nAllow: /3", ["/", "/3"]),
+    ("User-agent: CourseBot\nDisallow: /3\n\nUser-agent: *\nDisallow: /", ["/", "/2"]), ("<html>no rules</html>", ["/", "/2", "/3"]),
+    ("\ufeffUser-agent: *\nDisallow: /2\n", ["/", "/3"]), ("User-agent: *\nDisallow:", ["/", "/2", "/3"]), ("x" * 90_000, ["/", "/2", "/3"]),
+])  # fmt: skip
+def test_robots_txt_is_kept_and_what_it_rules_out_is_told(rude, robots, read):
+    links = '<a href="/2">2</a><a href="/3">3</a><a rel="nofollow" href="/4">4</a>'
+    pages = {"/": thing(1, links), "/2": thing(2), "/3": thing(3), "/4": thing(4)}
+    raw, asked = site(rude, pages, robots, agent="CourseBot/1.0")
+    assert asked == read
+    assert sorted([*asked, *raw.set_aside["text"]]) == ["/", "/2", "/3"]
+
+
+def test_without_an_answer_about_robots_nothing_is_read(rude):
+    for answer in [page("", "503 Busy"), b"nonsense", page("", "302 Found", extra="Location: /robots.txt\r\n")]:  # fmt: skip
+        rude.answers = {"/robots.txt": answer, "/": thing(1)}
+        del rude.asked[:]
+        with pytest.raises(CannotFetch, match=r"nothing may be read there yet"):
+            CALLS["site"](f"{rude.url}/")
+        assert {path for path, _ in rude.asked} == {"/robots.txt"}
+    rude.answers = {"/": thing(1)}
+    assert len(CALLS["site"](f"{rude.url}/").table) == 1, "a site without robots.txt may be read"
+    rude.answers["/robots.txt"] = page("User-agent: *\nCrawl-delay: 3600", kind="text/plain")
+    with pytest.raises(CannotFetch, match="asks for 3600 seconds"):
+        CALLS["site"](f"{rude.url}/")
+
+
+def test_more_than_200_hostile_cases_are_tried():
+    files = len(ANYWHERE) * len(SOUND) + len(CSV_ROWS) + len(JSON_LINES) + len(XML) + len(LOG_LINES)
+    files += len(STORES) + len(VALUES) + len(NAMES) + len(TIMES)
+    services = len(NETWORK) * len(CALLS) + len(SLOW) * 2 + len(BODIES) + len(EVENTS) + len(LINKS) + len(BAD_PAGES)  # fmt: skip
+    assert files > 300
+    assert services > 150
+
+
+def test_a_service_that_asks_for_a_pause_of_a_year_is_given_up_at_once(rude):
+    waits = []
+    rude.answers = {"/here": page("", "429 Too Many", extra="Retry-After: 31536000\r\n")}
+    del rude.asked[:]
+    with pytest.raises(CannotFetch, match="answered 429"):
+        read_api(f"{rude.url}/here", limits=HASTY, pause=waits.append)
+    assert (len(rude.asked), waits) == (1, [])
+
+
+def test_no_proxy_of_the_machine_gets_the_key(rude, monkeypatch):
+    with rude_server() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert len(call("api", rude, GOOD["api"]).table) == 2
+        assert proxy.asked == []
