@@ -151,12 +151,20 @@ def bench_worlds() -> list[Measure]:
     return worlds.bench_worlds(data_folder(find_folder().parent))
 
 
+def bench_etl() -> list[Measure]:
+    """Measure the shop's ETL: rows per second beside SQL and pandas, and a table over the memory."""
+    from helpers.course import bench_etl as etl
+
+    return etl.bench_etl()
+
+
 BENCHES: dict[str, Callable[[], list[Measure]]] = {
     "import": bench_import,
     "course": bench_course,
     "churn": bench_churn,
     "setup": bench_setup,
     "worlds": bench_worlds,
+    "etl": bench_etl,
 }
 
 

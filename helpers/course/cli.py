@@ -433,7 +433,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, etl): our figure, a reference and the goal."""
     from helpers.course.bench import BENCHES
 
     if name not in BENCHES:

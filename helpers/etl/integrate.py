@@ -1,90 +1,289 @@
-"""Stage 3: bring tables together and split them for an honest exam."""
+"""Stage 3: bring tables together: checked joins, one schema, and a rule for every contradiction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
+from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows, require_share, require_unique
+from helpers.checks import require_columns
+from helpers.etl.splits import split_customers
+
+__all__ = [
+    "WinningRule", "check_cardinality", "join", "one_schema", "rename", "resolve_conflicts",
+    "split_customers", "unify_versions",
+]  # fmt: skip
+
+CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
 
 
-def split_customers(
-    customers: pd.DataFrame,
-    seed: int,
-    validation_share: float = 0.2,
-    test_share: float = 0.2,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Split customers at random into training, validation and test tables, alike in churn.
+@dataclass(frozen=True)
+class WinningRule:
+    """Which source is believed about a column when sources contradict each other.
 
-    The Telco table has no dates, so a random split is the only honest one; with dates, split by
-    time.
+    Attributes
+    ----------
+    column : what they speak about.
+    sources : their names, the most trusted first; a gap leaves the word to the next.
+    because : the reason, for whoever reads the table later.
+    tolerance : how far numbers may differ and still agree.
+    """
+
+    column: str
+    sources: tuple[str, ...]
+    because: str
+    tolerance: float = 0.0
+
+
+def check_cardinality(
+    left: DataFrame, right: DataFrame, on: str | Sequence[str], cardinality: str
+) -> None:
+    """Stop unless the keys of two tables meet as expected.
 
     Parameters
     ----------
-    customers : one row per `customerID`, with `Churn` ("Yes" or "No").
-    seed : the same seed gives the same split.
-    validation_share, test_share : shares of the rows, from 0.0 to 1.0; their sum stays below 1. A
-        share of 0.0 gives an empty table.
-
-    Returns
-    -------
-    Training, validation and test tables; together they hold every row once, in file order.
+    on : the key column or columns, under the same name in both tables.
+    cardinality : "one-to-one", "many-to-one" (orders to customers) or "one-to-many".
 
     Raises
     ------
     ValueError
-        If a part would have fewer than 2 rows, an id repeats, `Churn` holds a third outcome, or
-        one of the two has fewer than 10 customers.
+        If a key that should come once comes again, or is a gap; with counts and the first one.
 
     Examples
     --------
-    >>> customers = pd.DataFrame({"customerID": range(100), "Churn": ["Yes", "No"] * 50})
-    >>> [len(part) for part in split_customers(customers, seed=7)]
-    [60, 20, 20]
+    >>> orders = DataFrame({"customer_id": [1, 1]})
+    >>> customers = DataFrame({"customer_id": [1, 1]})
+    >>> check_cardinality(orders, customers, "customer_id", "many-to-one")
+    Traceback (most recent call last):
+    ValueError: many-to-one was expected, so each customer_id comes once in the right table; but 1 of \
+its 1 key(s) come(s) again, the first being 1 (2 times). The join would make 4 rows of 2. Merge the \
+repeats first, or join on more columns.
     """
-    require_columns(customers, "customers", ["customerID", "Churn"])
-    require_unique(customers, "customers", "customerID")
-    for name, share in [("validation_share", validation_share), ("test_share", test_share)]:
-        require_share(share, name)
-    if not 0 < validation_share + test_share < 1:
-        raise ValueError(
-            f"validation_share {validation_share} and test_share {test_share} leave "
-            f"{1 - validation_share - test_share:.2f} to train on; their sum must be above 0 and "
-            "below 1. Take 0.2 and 0.2."
-        )
-    require_rows(customers, "customers", at_least=50)
-    smallest = min(share for share in [validation_share, test_share] if share)
-    train_share = 1 - validation_share - test_share
-    if min(smallest, train_share) * len(customers) < 2:
-        raise ValueError(
-            f"customers has {len(customers):,} rows; validation_share {validation_share:g} and "
-            f"test_share {test_share:g} make a part of fewer than 2. Take 0.2 and 0.2, or collect "
-            "more rows."
-        )
-    unknown = customers.loc[~customers["Churn"].isin(["Yes", "No"]), "Churn"]
-    if len(unknown):
-        raise ValueError(
-            f"customers has {len(unknown):,} row(s) whose Churn is neither 'Yes' nor 'No', the "
-            f"first being {unknown.iloc[0]!r}. Quarantine them first."
-        )
-    counts = customers["Churn"].value_counts()
-    for outcome in ["Yes", "No"]:
-        if counts.get(outcome, 0) < 10:
+    if cardinality not in CARDINALITIES:
+        raise ValueError(f"cardinality is one of {', '.join(CARDINALITIES)}; got {cardinality!r}.")
+    keys = [on] if isinstance(on, str) else list(on)
+    require_columns(left, "the left table", keys)
+    require_columns(right, "the right table", keys)
+    before, _, after = cardinality.partition("-to-")
+    for side, table, many in [("left", left, before), ("right", right, after)]:
+        counts = table.groupby(keys, dropna=False, sort=False).size()
+        again = counts[counts > 1]
+        if many == "one" and len(again):
+            rows = len(left[keys].merge(right[keys], on=keys))
             raise ValueError(
-                f"customers has {counts.get(outcome, 0)} row(s) with Churn {outcome!r} of "
-                f"{len(customers):,}; a split needs at least 10 of each outcome to learn and to "
-                "judge. Collect more rows."
+                f"{cardinality} was expected, so each {', '.join(keys)} comes once in the {side} "
+                f"table; but {len(again):,} of its {len(counts):,} key(s) come(s) again, the first "
+                f"being {again.index[0]} ({again.iloc[0]:,} times). The join would make {rows:,} "
+                f"rows of {len(left):,}. Merge the repeats first, or join on more columns."
             )
-    rest, test = _hold_out(customers, test_share, seed)
-    train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
-    return train.sort_index(), validation.sort_index(), test.sort_index()
 
 
-def _hold_out(customers, share, seed):
-    """Return the customers kept and the `share` held out, alike in churn."""
-    from sklearn.model_selection import train_test_split
+def join(
+    left: DataFrame,
+    right: DataFrame,
+    on: str | Sequence[str],
+    cardinality: str = "many-to-one",
+    unmatched: str = "keep",
+) -> DataFrame:
+    """Join two tables on a key that is checked first; the rows of `left` keep their order.
 
-    if share == 0:
-        return customers, customers.head(0)
-    return train_test_split(
-        customers, test_size=share, random_state=seed, stratify=customers["Churn"]
-    )
+    Parameters
+    ----------
+    cardinality : see `check_cardinality`.
+    unmatched : "keep" leaves gaps where the right table knows nothing, "refuse" stops.
+
+    Returns
+    -------
+    Every row of `left` (once, but for "one-to-many"), with the columns of `right`.
+
+    Raises
+    ------
+    ValueError
+        If the cardinality is broken, a column would come twice, or rows have no match and
+        `unmatched` is "refuse".
+
+    Examples
+    --------
+    >>> orders = DataFrame({"order_id": [7, 8], "customer_id": [2, 1]})
+    >>> join(orders, DataFrame({"customer_id": [1, 2], "age": [31, 40]}), "customer_id")["age"].tolist()
+    [40, 31]
+    """
+    check_cardinality(left, right, on, cardinality)
+    keys = [on] if isinstance(on, str) else list(on)
+    both = [name for name in right.columns if name in left.columns and name not in keys]
+    if both:
+        raise ValueError(
+            f"Both tables have the column(s) {', '.join(map(str, both))}, so which one is meant is "
+            "unknown. Rename or drop one, or settle it with resolve_conflicts."
+        )
+    missing = right.loc[right[keys].notna().all(axis=1)]
+    joined = left.merge(missing, on=keys, how="left", indicator="_found")
+    lost = joined["_found"].eq("left_only")
+    if unmatched == "refuse" and lost.any():
+        first = joined.loc[lost, keys].iloc[0].tolist()
+        raise ValueError(
+            f"{int(lost.sum()):,} of {len(left):,} row(s) find no match on {', '.join(keys)}, the "
+            f"first being {first}. Load the missing rows, or join with unmatched='keep'."
+        )
+    joined = joined.drop(columns="_found")
+    return joined.set_axis(left.index) if len(joined) == len(left) else joined
+
+
+def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") -> DataFrame:
+    """Return the table under our names; a name that is not there, or there twice, stops it.
+
+    Examples
+    --------
+    >>> rename(DataFrame({"maker": ["Dew"]}), {"maker": "brand"}).columns.tolist()
+    ['brand']
+    """
+    require_columns(table, of, names)
+    taken = [new for old, new in names.items() if new in table.columns and new not in names and new != old]  # fmt: skip
+    if taken:
+        raise ValueError(f"{of} has {', '.join(taken)} already; a rename would make it twice. Drop one.")  # fmt: skip
+    return table.rename(columns=dict(names))
+
+
+def unify_versions(
+    rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]], version: str = "v"
+) -> DataFrame:
+    """Return records that were written under several versions of a schema under one.
+
+    Parameters
+    ----------
+    rows : records; the key `version` tells each one's version, 1 where it is missing.
+    versions : for each version, the new names of its keys; a key without one keeps its name.
+
+    Raises
+    ------
+    ValueError
+        If a record is of a version without an entry.
+
+    Examples
+    --------
+    >>> rows = [{"event_id": 1, "at": "09:00"}, {"v": 2, "id": 2, "ts": "10:00"}]
+    >>> unify_versions(rows, {1: {}, 2: {"id": "event_id", "ts": "at"}}).to_numpy().tolist()
+    [[1, '09:00'], [2, '10:00']]
+    """
+    unknown = sorted({str(row.get(version, 1)) for row in rows if row.get(version, 1) not in versions})  # fmt: skip
+    if unknown:
+        raise ValueError(
+            f"Records of version(s) {', '.join(unknown)} were found; known are "
+            f"{', '.join(map(str, versions))}. Add the names of the new version."
+        )
+    return DataFrame(
+        [
+            {versions[row.get(version, 1)].get(key, key): value for key, value in row.items() if key != version}
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+def one_schema(
+    tables: Mapping[str, DataFrame],
+    names: Mapping[str, Mapping[str, str]],
+    units: Mapping[str, Mapping[str, Callable]] | None = None,
+    columns: Sequence[str] | None = None,
+) -> DataFrame:
+    """Stack tables of several sources under one schema, with a column `source`.
+
+    Parameters
+    ----------
+    tables : source -> table.
+    names : source -> its renames, theirs to ours.
+    units : source -> our column -> a function of the column, such as cents to euro.
+    columns : our columns; each source must have all of them after the renames.
+
+    Examples
+    --------
+    >>> till = DataFrame({"price_eur": [5.0]})
+    >>> web = DataFrame({"amount": [1250]})
+    >>> one_schema({"till": till, "web": web}, {"web": {"amount": "price_eur"}},
+    ...            {"web": {"price_eur": lambda cents: cents / 100}}, ["price_eur"]).to_numpy().tolist()
+    [['till', 5.0], ['web', 12.5]]
+    """
+    parts = []
+    for source, table in tables.items():
+        part = rename(table, names.get(source, {}), source)
+        wanted = list(columns) if columns is not None else list(part.columns)
+        require_columns(part, source, wanted)
+        part = part[wanted].assign(
+            **{name: change(part[name]) for name, change in (units or {}).get(source, {}).items()}
+        )
+        part.insert(0, "source", source)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def resolve_conflicts(
+    tables: Mapping[str, DataFrame], key: str, rules: Sequence[WinningRule]
+) -> tuple[DataFrame, DataFrame]:
+    """Return one row a key with the winning value of each column, and every contradiction.
+
+    Parameters
+    ----------
+    tables : source -> table with one row a `key`.
+    rules : one a column; the notebook shows them as a table.
+
+    Returns
+    -------
+    The table, and `key`, `column`, `source`, `value`, `winner`, `winning_value`, `because` for each
+    value that lost against another one. A gap contradicts nobody.
+
+    Raises
+    ------
+    ValueError
+        If a table repeats a key, or lacks a column that a rule says it has.
+
+    Examples
+    --------
+    >>> shop = DataFrame({"product_id": [1, 2], "price_eur": [12.0, None]})
+    >>> page = DataFrame({"product_id": [1, 2], "price_eur": [14.0, 9.0]})
+    >>> rule = WinningRule("price_eur", ("shop", "page"), "a page may be old")
+    >>> table, lost = resolve_conflicts({"shop": shop, "page": page}, "product_id", [rule])
+    >>> table["price_eur"].tolist(), lost["value"].tolist()
+    ([12.0, 9.0], [14.0])
+    """
+    indexed = {}
+    for source, table in tables.items():
+        require_columns(table, source, [key])
+        again = table[key].duplicated()
+        if again.any():
+            raise ValueError(f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first.")  # fmt: skip
+        indexed[source] = table.set_index(key)
+    keys = sorted(set().union(*(table.index for table in indexed.values())))
+    result, lost = DataFrame({key: keys}), []
+    for rule in rules:
+        for source in rule.sources:
+            require_columns(tables[source], source, [rule.column])
+        values, conflicts = _winning(indexed, keys, rule)
+        result[rule.column] = values.array
+        lost.append(conflicts)
+    columns = ["key", "column", "source", "value", "winner", "winning_value", "because"]
+    everything = [row for conflicts in lost for row in conflicts]
+    return result, DataFrame(everything, columns=columns)
+
+
+def _winning(indexed, keys, rule):
+    """Return the winning values of one column, and the values that lost."""
+    given = {source: indexed[source][rule.column].reindex(keys) for source in rule.sources}
+    values, winner = None, pd.Series("", index=keys, dtype="str")
+    for source, column in given.items():
+        winner = winner.mask(winner.eq("") & column.notna(), source)
+        values = column if values is None else values.where(values.notna(), column)
+    conflicts = []
+    for source, column in given.items():
+        for one in [k for k in keys if winner[k] not in ("", source) and pd.notna(column[k])]:
+            if _differ(column[one], values[one], rule.tolerance):
+                conflicts.append((one, rule.column, source, column[one], winner[one], values[one], rule.because))  # fmt: skip
+    return values, conflicts
+
+
+def _differ(one, other, tolerance):
+    """Return whether two given values contradict each other."""
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return abs(one - other) > tolerance
+    return one != other

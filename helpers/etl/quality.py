@@ -1,4 +1,8 @@
-"""Stages 2 and 3: what a row must look like, and where the rows go that do not."""
+"""Stages 2 and 3: what a row must look like, and where the rows go that do not.
+
+The clean tables of both businesses have their schemas in `helpers.etl.schemas`; the books of a load
+(rows in = loaded + quarantined + merged) and the merging of repeats are in `helpers.etl.accounting`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Stage 3: raw text to typed, explained columns."""
+"""Stage 3: raw text to typed, explained columns, shown on the Telco table.
+
+The parts of a transformation are each in a file of their own: `parsing` and `units` (texts into
+values), `transformers` (gaps, scales, encodings, fitted on training rows), `outliers`, `features`
+(derived, aggregated, bought together), `balance` (few of one class), and `clean_*` (each source).
+"""
 
 from __future__ import annotations
 

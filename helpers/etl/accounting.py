@@ -1,0 +1,251 @@
+"""Stages 2 and 3: no row is dropped in silence. Rows in = loaded + quarantined + merged, always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameSchema
+
+_MERGED = "same row delivered again"
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Where the rows of a source went.
+
+    Attributes
+    ----------
+    source : what was cleaned.
+    rows_in : rows read.
+    loaded : rows that went on.
+    quarantined : rows set aside, by reason.
+    merged : repeated deliveries of a row that is loaded or quarantined already.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not add up: then a step dropped or made rows without saying so.
+
+    Examples
+    --------
+    >>> print(Accounting("sales", rows_in=10, loaded=7, quarantined={"a row of totals": 1}, merged=2))
+    sales                       rows
+    in                            10
+    loaded                         7
+    merged                         2
+    quarantined                    1
+      a row of totals              1
+    """
+
+    source: str
+    rows_in: int
+    loaded: int
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    merged: int = 0
+
+    def __post_init__(self):
+        aside = sum(self.quarantined.values())
+        if self.rows_in != self.loaded + aside + self.merged:
+            raise ValueError(
+                f"The rows of {self.source} do not add up: {self.rows_in:,} came in, but "
+                f"{self.loaded:,} were loaded, {aside:,} quarantined and {self.merged:,} merged. "
+                "A step dropped or made rows: let it refuse or merge them by name."
+            )
+
+    def table(self) -> DataFrame:
+        """Return one row a fate: `fate`, `reason` ("" for none), `rows`."""
+        rows = [("in", "", self.rows_in), ("loaded", "", self.loaded), ("merged", "", self.merged)]
+        rows += [("quarantined", why, count) for why, count in sorted(self.quarantined.items())]
+        return DataFrame(rows, columns=["fate", "reason", "rows"]).assign(source=self.source)
+
+    def __str__(self):
+        aside = sum(self.quarantined.values())
+        lines = [("in", self.rows_in), ("loaded", self.loaded), ("merged", self.merged),
+                 ("quarantined", aside)]  # fmt: skip
+        lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
+        wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
+        return "\n".join(
+            [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
+        )
+
+    def __add__(self, other: Accounting) -> Accounting:
+        """Return the sum of two deliveries of a source."""
+        reasons = {*self.quarantined, *other.quarantined}
+        return Accounting(
+            self.source if self.source == other.source else f"{self.source} + {other.source}",
+            self.rows_in + other.rows_in,
+            self.loaded + other.loaded,
+            {r: self.quarantined.get(r, 0) + other.quarantined.get(r, 0) for r in sorted(reasons)},
+            self.merged + other.merged,
+        )
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A cleaned table and everything that was done to get it.
+
+    Attributes
+    ----------
+    table : the rows that go on, indexed from 0.
+    quarantined : the rows set aside, as they were then, with a column `reason`.
+    accounting : where the rows went.
+    changes : what was done to single values: `column`, `what`, `values` (how many).
+    """
+
+    table: DataFrame
+    quarantined: DataFrame
+    accounting: Accounting
+    changes: DataFrame
+
+
+class Cleaning:
+    """The cleaning of one table, step by step, with a record of each.
+
+    Parameters
+    ----------
+    source : the name for the accounts.
+    raw : the table as read; it is left alone.
+    needs : columns without which the table cannot be cleaned.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"line_id": ["11", "11", "Total"], "price_eur": [5.0, 5.0, 10.0]})
+    >>> cleaning = Cleaning("sales", raw, ["line_id"])
+    >>> cleaning.refuse(raw["line_id"].eq("Total"), "a row of totals")
+    >>> cleaning.merge("line_id")
+    >>> done = cleaning.done()
+    >>> len(done.table), done.accounting.merged, done.quarantined["reason"].tolist()
+    (1, 1, ['a row of totals'])
+    """
+
+    def __init__(self, source: str, raw: DataFrame, needs=()):
+        require_columns(raw, source, needs)
+        self.source, self.table = source, raw.reset_index(drop=True)
+        self._rows_in, self._merged = len(raw), 0
+        self._aside: list[DataFrame] = []
+        self._values: list[tuple] = []
+
+    def __getitem__(self, column: str) -> Series:
+        return self.table[column]
+
+    def refuse(self, which: Series, reason: str) -> None:
+        """Send the rows at `which` to quarantine."""
+        which = which.fillna(False).to_numpy(bool)
+        if which.any():
+            self._aside.append(self.table[which].assign(reason=reason))
+            self.table = self.table[~which].reset_index(drop=True)
+
+    def merge(self, key, newest: str | None = None) -> None:
+        """Merge repeated deliveries, see `merge_deliveries`."""
+        before = len(self.table)
+        self.table = merge_deliveries(self.table, key, newest)
+        self._merged += before - len(self.table)
+
+    def repair(self, column: str, values: Series, what: str) -> None:
+        """Put `values` into a column and count those that differ from what stood there."""
+        old = self.table[column] if column in self.table else Series(None, index=self.table.index)
+        same = old.astype("str").eq(values.astype("str")) | (old.isna() & values.isna())
+        self.table = self.table.assign(**{column: values})
+        self._count(column, what, int((~same).sum()))
+
+    def set_aside(self, column: str, which: Series, why: str) -> None:
+        """Take the values at `which` out of a column: a gap is better than a wrong value."""
+        which = which.fillna(False).to_numpy(bool) & self.table[column].notna().to_numpy()
+        values = self.table[column]
+        if which.any():
+            kinds = {"b": "boolean", "i": "Int64", "u": "Int64"}
+            values = values.astype(kinds.get(values.dtype.kind, values.dtype)).mask(which)
+            self.table = self.table.assign(**{column: values})
+        self._count(column, why, int(which.sum()))
+
+    def parse(self, column: str, read: Callable[[Series], Series], what: str) -> None:
+        """Read a column with one of `helpers.etl.parsing`; a text that cannot be read is set aside."""
+        written = self.table[column]
+        values = read(written)
+        self.table = self.table.assign(**{column: values})
+        self._count(column, f"{what}: unreadable, set aside", int((written.notna() & values.isna()).sum()))  # fmt: skip
+        changed = written.astype("str").ne(values.astype("str")) & written.notna() & values.notna()
+        self._count(column, what, int(changed.sum()))
+
+    def done(self, schema: DataFrameSchema | None = None) -> Cleaned:
+        """Close the books; rows that break `schema` go to quarantine first.
+
+        Raises
+        ------
+        ValueError
+            If rows do not add up or a column of the schema is missing.
+        """
+        if schema is not None:
+            from helpers.etl.quality import quarantine
+
+            self.table, refused = quarantine(self.table, schema)
+            self._aside += [refused] if len(refused) else []
+        aside = pd.concat(self._aside, ignore_index=True) if self._aside else self.table.head(0).assign(reason="")  # fmt: skip
+        reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
+        accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
+        values = DataFrame(self._values, columns=["column", "what", "values"])
+        return Cleaned(self.table, aside, accounting, values)
+
+    def _count(self, column, what, values):
+        if values:
+            self._values.append((column, what, values))
+
+
+def merge_deliveries(
+    table: DataFrame, key: str | list[str], newest: str | None = None
+) -> DataFrame:
+    """Merge rows that were delivered more than once: one row a key stays.
+
+    The rule: the copy with the latest `newest` wins, for a system sends a row again after it was
+    edited; without such a column, or when it is equal, the copy that arrived last wins. The row
+    stays where its first copy stood, so the order of the table is kept. A row without a key is
+    nobody's copy and stays.
+
+    Parameters
+    ----------
+    table : rows in the order in which they arrived.
+    key : the column or columns that name a row.
+    newest : a column that tells which copy is younger; a gap counts as the oldest.
+
+    Examples
+    --------
+    >>> table = DataFrame({"order_id": [1, 2, 1], "price_eur": [9.0, 5.0, 8.0], "sent": [2, 1, 1]})
+    >>> merge_deliveries(table, "order_id")["price_eur"].tolist()
+    [8.0, 5.0]
+    >>> merge_deliveries(table, "order_id", newest="sent")["price_eur"].tolist()
+    [9.0, 5.0]
+    """
+    keys = [key] if isinstance(key, str) else list(key)
+    require_columns(table, "the deliveries", [*keys, *([newest] if newest else [])])
+    numbered = table.reset_index(drop=True)
+    nameless = numbered[keys].isna().any(axis=1)
+    if not numbered.duplicated(keys).any():
+        return numbered
+    ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
+    kept = ranked[~ranked.duplicated(keys, keep="last") | nameless.loc[ranked.index]]
+    first = numbered.groupby(keys, sort=False, dropna=False)[keys[0]].transform(lambda rows: rows.index[0])  # fmt: skip
+    place = first.where(~nameless, numbered.index.to_series())
+    return kept.loc[place.loc[kept.index].sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def differing_copies(table: DataFrame, key: str | list[str]) -> DataFrame:
+    """Return the rows whose key comes again with other values: copies that contradict each other.
+
+    Examples
+    --------
+    >>> table = DataFrame({"order_id": [1, 1, 2, 2], "price_eur": [9.0, 9.0, 5.0, 4.0]})
+    >>> differing_copies(table, "order_id")["price_eur"].tolist()
+    [5.0, 4.0]
+    """
+    keys = [key] if isinstance(key, str) else list(key)
+    different = table.drop_duplicates()
+    again = different.duplicated(keys, keep=False) & different[keys].notna().all(axis=1)
+    return different[again]

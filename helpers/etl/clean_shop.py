@@ -1,0 +1,285 @@
+"""Stage 3: one cleaning a source of the beauty shop; raw table in, clean table and accounts out."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.etl import parsing
+from helpers.etl.accounting import Cleaned, Cleaning
+from helpers.etl.schemas import (
+    CATEGORIES,
+    CHANNELS,
+    RETURN_REASONS,
+    SKIN_TYPES,
+    SKIN_WORDS,
+    STORES,
+    source_schema,
+)
+from helpers.etl.units import hundredfold
+
+SPELLING = "one spelling"
+NUMBER = "read as a number"
+DATE = "read as a date"
+
+
+def clean_customers(raw: DataFrame) -> Cleaned:
+    """Clean the shop's customers: one spelling of a skin type, no impossible age, no placeholder date.
+
+    Parameters
+    ----------
+    raw : `customer_id`, `age` (years), `skin_type`, `joined_on`.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"customer_id": [1, 2], "age": [31, 999], "skin_type": ["combi", "DRY"],
+    ...                  "joined_on": ["2024-01-31", "1970-01-01"]})
+    >>> clean_customers(raw).table["skin_type"].tolist()
+    ['combination', 'dry']
+    """
+    cleaning = Cleaning("shop.customers", raw, ["customer_id", "age", "skin_type", "joined_on"])
+    cleaning.merge("customer_id")
+    _skin_type(cleaning)
+    _age(cleaning)
+    _moments(cleaning, "joined_on")
+    placeholder = parsing.no_placeholder(cleaning["joined_on"]).isna()
+    cleaning.set_aside("joined_on", placeholder, "a placeholder date")
+    return cleaning.done(source_schema("shop.customers"))
+
+
+def clean_products(raw: DataFrame) -> Cleaned:
+    """Clean the products: brands without blanks around them, one spelling of a category."""
+    cleaning = Cleaning("shop.products", raw, ["product_id", "brand", "category", "launched_on"])
+    cleaning.merge("product_id")
+    cleaning.parse("brand", parsing.trimmed, "blanks around it")
+    _words(cleaning, "category", CATEGORIES)
+    _moments(cleaning, "launched_on")
+    return cleaning.done(source_schema("shop.products"))
+
+
+def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
+    """Clean a table that needs no more than its dates read, its copies merged and its schema held.
+
+    Parameters
+    ----------
+    source : such as "shop.sessions" or "shop.orders".
+
+    Examples
+    --------
+    >>> raw = DataFrame({"session_id": [5, 5], "customer_id": [1, 1], "started_at": ["2024-09-01T10:00:00"] * 2})
+    >>> clean_keyed("shop.sessions", raw).accounting.merged
+    1
+    """
+    schema = source_schema(source)
+    cleaning = Cleaning(source, raw, schema.columns)
+    cleaning.merge(next(iter(schema.columns)))
+    _moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
+    return cleaning.done(schema)
+
+
+def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
+    """Clean the order lines: amounts in cents back to euro, one spelling of the channel.
+
+    Nothing in a line says "cents"; a price a hundred times that of the product does.
+
+    Parameters
+    ----------
+    raw : `line_id`, `order_id`, `product_id`, `price_eur`, `channel`.
+    products : clean products, with `product_id` and `price_eur`.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"line_id": [11], "order_id": [1], "product_id": [3], "price_eur": [5800.0],
+    ...                  "channel": ["Lists"]})
+    >>> products = DataFrame({"product_id": [3], "price_eur": [58.0]})
+    >>> clean_order_lines(raw, products).table[["price_eur", "channel"]].to_numpy().tolist()
+    [[58.0, 'list']]
+    """
+    cleaning = Cleaning("shop.order_lines", raw, ["line_id", "product_id", "price_eur", "channel"])
+    cleaning.merge("line_id")
+    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
+    in_cents = hundredfold(cleaning["price_eur"], listed.fillna(usual))
+    euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
+    cleaning.repair("price_eur", euro, "cents to euro")
+    _words(cleaning, "channel", CHANNELS)
+    return cleaning.done(source_schema("shop.order_lines"))
+
+
+def clean_returns(raw: DataFrame) -> Cleaned:
+    """Clean the returns: one spelling of the reason."""
+    cleaning = Cleaning("shop.returns", raw, ["return_id", "reason", "known_at"])
+    cleaning.merge("return_id")
+    _words(cleaning, "reason", RETURN_REASONS)
+    _moments(cleaning, "known_at")
+    return cleaning.done(source_schema("shop.returns"))
+
+
+def clean_catalogue(raw: DataFrame) -> Cleaned:
+    """Clean the flattened catalogue: prices as numbers, one spelling of a category.
+
+    A size or a description that is not there stays a gap: it is imputed where a model needs it.
+    """
+    cleaning = Cleaning("shop.catalogue", raw, ["product_id", "category", "price_eur"])
+    cleaning.merge("product_id")
+    cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
+    _words(cleaning, "category", CATEGORIES)
+    _moments(cleaning, "launched_on")
+    return cleaning.done(source_schema("shop.catalogue"))
+
+
+def clean_ratings(raw: DataFrame) -> Cleaned:
+    """Clean the ratings: numbers typed as text, and ratings that are none of 1 to 5 set aside.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"rating_id": [1, 2], "customer_id": [1, 1], "product_id": [1, 2],
+    ...                  "rating": ["4", 50], "known_at": ["2024-09-01T10:00:00"] * 2})
+    >>> clean_ratings(raw).table["rating"].tolist()
+    [4.0, nan]
+    """
+    cleaning = Cleaning("shop.ratings", raw, ["rating_id", "rating", "known_at"])
+    cleaning.merge("rating_id")
+    cleaning.parse("rating", parsing.parse_numbers, NUMBER)
+    cleaning.set_aside("rating", ~cleaning["rating"].isin(range(1, 6)), "not from 1 to 5")
+    _moments(cleaning, "known_at")
+    return cleaning.done(source_schema("shop.ratings"))
+
+
+def clean_texts(source: str, raw: DataFrame) -> Cleaned:
+    """Clean what customers wrote ("shop.feedback" or "shop.complaints"): no blanks around it."""
+    schema = source_schema(source)
+    cleaning = Cleaning(source, raw, schema.columns)
+    cleaning.merge(next(iter(schema.columns)))
+    cleaning.parse("text", parsing.trimmed, "blanks around it")
+    _moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
+    return cleaning.done(schema)
+
+
+def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
+    """Clean the third party's scores: numbers, and one spelling of each maker.
+
+    Parameters
+    ----------
+    raw : `article`, `maker` ("BELIA LTD"), `title`, `score`.
+    products : clean products; the makers are their brands.
+    """
+    cleaning = Cleaning("shop.sustainability", raw, ["article", "maker", "title", "score"])
+    cleaning.merge("article")
+    cleaning.parse("score", parsing.parse_numbers, NUMBER)
+    _words(cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()])
+    return cleaning.done(source_schema("shop.sustainability"))
+
+
+def clean_sales(raw: DataFrame) -> Cleaned:
+    """Clean the monthly exports of sales, which break every convention that a CSV file can break.
+
+    A price that is blank is no guess: a line earns a hundred points a euro, so the points tell it.
+    A category that is blank is that of the same product's other lines, if they agree.
+
+    Parameters
+    ----------
+    raw : every cell as text: `line_id`, `customer_id`, `product_id`, `category`, `store`,
+        `ordered_at`, `price_eur`, `points`; with `file`, the style of numbers is found file by file.
+
+    Examples
+    --------
+    >>> raw = DataFrame([["11", "1", "3", "MASK", " Köln", "01.09.2024 10:00:00", "1.058,5", "105.850"],
+    ...                  ["21", "1", "3", "n/a", "Köln", "2024-09-01T11:00:00", "-", "5.800"],
+    ...                  ["Total", "", "", "", "", "", "1.058,5", "111.650"]],
+    ...                 columns=["line_id", "customer_id", "product_id", "category", "store",
+    ...                          "ordered_at", "price_eur", "points"])
+    >>> done = clean_sales(raw)
+    >>> done.table[["category", "price_eur"]].to_numpy().tolist(), done.quarantined["reason"].tolist()
+    ([['mask', 1058.5], ['mask', 58.0]], ['a row of totals'])
+    """
+    needs = ["line_id", "customer_id", "product_id", "category", "store", "ordered_at", "price_eur", "points"]  # fmt: skip
+    cleaning = Cleaning("shop.sales", raw, needs)
+    cleaning.refuse(cleaning["line_id"].eq("line_id"), "a header in the middle of a file")
+    cleaning.refuse(cleaning["line_id"].astype("str").str.lower().eq("total"), "a row of totals")
+    _file_numbers(cleaning, "price_eur")
+    _file_numbers(cleaning, "points", whole=True)
+    for column in ["line_id", "customer_id", "product_id"]:
+        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+        cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
+        cleaning.table = cleaning.table.astype({column: "int64"})
+    cleaning.merge("line_id")
+    told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
+    cleaning.repair("price_eur", told, "a blank price told by the points")
+    cleaning.repair("category", parsing.blanks_to_gaps(cleaning["category"]), "a blank is a gap")
+    _words(cleaning, "category", CATEGORIES)
+    told = cleaning["category"].fillna(_agreed(cleaning["category"], cleaning["product_id"]))
+    cleaning.repair("category", told, "a blank category told by the product's other lines")
+    cleaning.parse("store", parsing.trimmed, "blanks around it")
+    _words(cleaning, "store", STORES)
+    _moments(cleaning, "ordered_at")
+    return cleaning.done(source_schema("shop.sales"))
+
+
+def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
+    """Clean what was read off the shop's pages; a price that the database contradicts is set aside.
+
+    Parameters
+    ----------
+    raw : `product_id`, `name`, `brand`, `category`, `price_eur` (number, or text as "€ 1.012,50"),
+        `size_ml`.
+    products : clean products of the database, which wins: a page may be old.
+    """
+    cleaning = Cleaning("shop.pages", raw, ["product_id", "price_eur", "category"])
+    for column in ["product_id", "size_ml"]:
+        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+    bare = cleaning["price_eur"].astype("str").str.removeprefix("€").str.strip()
+    if cleaning["price_eur"].dtype.kind not in "if":
+        cleaning.repair("price_eur", parsing.parse_numbers(bare), NUMBER)
+    cleaning.table = cleaning.table.astype({"product_id": "int64"})
+    cleaning.merge("product_id")
+    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
+    cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
+    _words(cleaning, "category", CATEGORIES)
+    return cleaning.done(source_schema("shop.pages"))
+
+
+def clean_profiles(raw: DataFrame) -> Cleaned:
+    """Clean the forms typed in the stores: skin type, age and consent in people's own words."""
+    cleaning = Cleaning("shop.profiles", raw, ["entry_id", "entered_at", "skin_type", "age", "email_consent"])  # fmt: skip
+    cleaning.merge("entry_id")
+    _skin_type(cleaning)
+    _age(cleaning)
+    cleaning.parse("email_consent", parsing.parse_flags, "read as yes or no")
+    _moments(cleaning, "entered_at")
+    return cleaning.done(source_schema("shop.profiles"))
+
+
+def _skin_type(cleaning):
+    _words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
+
+
+def _words(cleaning, column, known, also=None):
+    """Bring a column to one spelling; unknown spellings are set aside and counted."""
+    cleaning.parse(column, lambda values: parsing.one_spelling(values, known, also), SPELLING)
+
+
+def _age(cleaning):
+    cleaning.parse("age", parsing.parse_ages, NUMBER)
+    cleaning.set_aside("age", ~cleaning["age"].between(14, 120), "not from 14 to 120 years")
+
+
+def _moments(cleaning, *columns):
+    for column in columns:
+        if column in cleaning.table and cleaning[column].dtype.kind != "M":
+            cleaning.parse(column, parsing.parse_dates, DATE)
+
+
+def _file_numbers(cleaning, column, whole=False):
+    """Read a column of amounts file by file, where the rows say which file they are from."""
+    by = cleaning["file"] if "file" in cleaning.table else None
+    gaps = parsing.blanks_to_gaps(cleaning[column])
+    cleaning.repair(column, parsing.parse_numbers(gaps, by=by, whole=whole), NUMBER)
+
+
+def _agreed(words: Series, by: Series) -> Series:
+    """Return for each row the one word that the rows of its group agree on, else a gap."""
+    known = pd.DataFrame({"word": words, "by": by}).dropna().drop_duplicates()
+    alone = known[~known["by"].duplicated(keep=False)]
+    return by.map(alone.set_index("by")["word"])

@@ -1,0 +1,269 @@
+"""Stage 3: texts into numbers, dates, flags and known words; what cannot be read becomes a gap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+BLANKS = ("", "-", "?", "n/a", "na", "nan", "none", "null")
+PLACEHOLDER_DATES = ("1900-01-01", "1970-01-01")  # what forms and computers write for "no date"
+YES = ("1", "j", "ja", "oui", "true", "y", "yes")
+NO = ("0", "f", "false", "n", "nein", "no", "non")
+_DATES = {
+    "%Y-%m-%d": r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}:\d{2}(?:\.0+)?)?",
+    "%d.%m.%Y": r"\d{2}\.\d{2}\.\d{4}(?: \d{2}:\d{2}:\d{2})?",
+    "%m/%d/%Y": r"\d{2}/\d{2}/\d{4}(?: \d{2}:\d{2}:\d{2} [AP]M)?",
+}
+_NUMBER = re.compile(r"[+-]?\d[\d.,'\u00a0\u202f ]*(?:[eE][+-]?\d{1,3})?")
+
+
+def trimmed(texts: Series) -> Series:
+    """Return texts without blanks around them (the unbreakable kind too); gaps stay gaps.
+
+    Examples
+    --------
+    >>> trimmed(Series([" Basel\\u00a0", None])).tolist()
+    ['Basel', nan]
+    """
+    return texts.astype("str").str.strip()
+
+
+def blanks_to_gaps(values: Series, blanks: Iterable[str] = BLANKS) -> Series:
+    """Return the values with every way of writing "nothing" as a real gap.
+
+    Examples
+    --------
+    >>> blanks_to_gaps(Series(["mask", "n/a", "-", ""])).isna().tolist()
+    [False, True, True, True]
+    """
+    nothing = values.astype("str").str.strip().str.lower().isin(set(blanks))
+    return values.mask(nothing)
+
+
+def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
+    """Return the decimal and the thousands sign that a column of texts uses.
+
+    One text may be ambiguous ("1,234"); a file's column seldom is. A sign is the decimal one if it
+    stands last in a text with both, or once and not before exactly three digits.
+
+    Parameters
+    ----------
+    texts : numbers written by one system, so in one style.
+    whole : True when the column holds whole numbers; then every sign separates thousands.
+
+    Raises
+    ------
+    ValueError
+        If both signs are used as the decimal one: two systems have written here.
+
+    Examples
+    --------
+    >>> number_style(Series(["12,5", "1.234,0"])), number_style(Series(["1,234"]), whole=True)
+    ((',', '.'), ('.', ','))
+    """
+    written = texts.dropna().astype("str").str.strip()
+    if whole:
+        commas = written.str.contains(",", regex=False).any()
+        return (".", ",") if commas else (",", ".")
+    found = written.str.extract(r"([.,])(\d+)$")
+    other = found[0].map({".": ",", ",": "."})
+    counts = {sign: written.str.count(re.escape(sign)) for sign in ".,"}
+    once = np.where(found[0].eq("."), counts["."], counts[","]) == 1
+    has_other = np.where(other.eq("."), counts["."], counts[","]) > 0
+    decimal = once & (has_other | found[1].str.len().ne(3).to_numpy()) & found[0].notna().to_numpy()
+    signs = sorted(found.loc[decimal, 0].unique())
+    if len(signs) > 1:
+        examples = [written[decimal & found[0].eq(sign)].iloc[0] for sign in signs]
+        raise ValueError(
+            f"One way of writing numbers was expected in {texts.name}, but {examples[0]!r} and "
+            f"{examples[1]!r} stand there. Parse the files one by one, by file name."
+        )
+    if not signs:
+        several = counts["."].gt(1).any()
+        return (",", ".") if several else (".", ",")
+    return (signs[0], "." if signs[0] == "," else ",")
+
+
+def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) -> Series:
+    """Read texts as numbers, whatever the decimal sign; what is no number becomes a gap.
+
+    Parameters
+    ----------
+    texts : numbers or texts of numbers; blanks around them are harmless.
+    by : the file or system that each row comes from; the style is found for each.
+    whole : True for a column of whole numbers, see `number_style`.
+
+    Returns
+    -------
+    Floats with the same index.
+
+    Examples
+    --------
+    >>> parse_numbers(Series(["1.234,5", "7,0", "n/a"])).tolist()
+    [1234.5, 7.0, nan]
+    >>> parse_numbers(Series(["1,5", "1.5"]), by=Series(["a.csv", "b.csv"])).tolist()
+    [1.5, 1.5]
+    """
+    if texts.dtype.kind in "if":
+        return texts.astype("float64")
+    groups = Series("", index=texts.index) if by is None else by
+    numbers = Series(np.nan, index=texts.index, dtype="float64", name=texts.name)
+    for _, places in _positions(groups):
+        numbers.iloc[places] = _in_one_style(texts.iloc[places], whole)
+    return numbers
+
+
+def _positions(groups):
+    """Return each group's name with the positions of its rows."""
+    codes, names = pd.factorize(groups)
+    return [(name, np.flatnonzero(codes == place)) for place, name in enumerate(names)]
+
+
+def _in_one_style(texts, whole):
+    """Read the numbers of one file."""
+    typed = texts.map(lambda value: isinstance(value, (int, float, np.number))).to_numpy(bool)
+    written = texts.astype("str").str.strip()
+    readable = written.str.fullmatch(_NUMBER.pattern).fillna(False).to_numpy(bool) & ~typed
+    decimal, thousands = number_style(written[readable].rename(texts.name), whole)
+    plain = written.str.replace(r"['\u00a0\u202f ]", "", regex=True)
+    plain = plain.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
+    numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
+    as_given = pd.to_numeric(texts.where(typed), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
+    return np.where(typed, as_given, numbers)
+
+
+def parse_dates(texts: Series) -> Series:
+    """Read dates and moments: ISO, German (day first, dots), American (month first, strokes).
+
+    The separators tell the three apart, so no date is guessed. Anything else, and a day that is in
+    no calendar, becomes a gap. Placeholders (1970-01-01) are read as they stand: see `no_placeholder`.
+
+    Examples
+    --------
+    >>> texts = Series(["2024-09-01T13:05:00", "01.09.2024 13:05:00", "09/01/2024 01:05:00 PM", "?"])
+    >>> parse_dates(texts).dt.strftime("%d %b %H:%M").tolist()
+    ['01 Sep 13:05', '01 Sep 13:05', '01 Sep 13:05', nan]
+    """
+    if texts.dtype.kind == "M":
+        return texts
+    written = texts.astype("str").str.strip()
+    moments = Series(pd.NaT, index=texts.index, dtype="datetime64[s]", name=texts.name)
+    for day, pattern in _DATES.items():
+        fits = written.str.fullmatch(pattern).fillna(False).to_numpy(bool)
+        if fits.any():
+            moments = moments.mask(fits, _read(written.where(fits), day))
+    return moments
+
+
+def _read(written, day):
+    """Read texts of one format, with or without a time of day."""
+    clock = " %I:%M:%S %p" if "/" in day else " %H:%M:%S"
+    plain = written.str.replace("T", " ", regex=False).str.replace(r"\.0+$", "", regex=True)
+    timed = plain.str.contains(":", regex=False).fillna(False).to_numpy(bool)
+    moments = pd.to_datetime(plain.where(timed), format=day + clock, errors="coerce")
+    dates = pd.to_datetime(plain.mask(timed), format=day, errors="coerce")
+    return moments.fillna(dates).astype("datetime64[s]")
+
+
+def no_placeholder(dates: Series, placeholders: Iterable[str] = PLACEHOLDER_DATES) -> Series:
+    """Return the dates with placeholder days as gaps.
+
+    Examples
+    --------
+    >>> no_placeholder(pd.to_datetime(Series(["1970-01-01", "2024-09-01"]))).isna().tolist()
+    [True, False]
+    """
+    return dates.mask(dates.dt.normalize().isin(pd.to_datetime(list(placeholders))))
+
+
+def parse_flags(values: Series, yes: Iterable[str] = YES, no: Iterable[str] = NO) -> Series:
+    """Read yes and no in several languages as a nullable boolean; anything else is a gap.
+
+    Examples
+    --------
+    >>> parse_flags(Series(["Ja", "N", True, "perhaps"])).tolist()
+    [True, False, True, <NA>]
+    """
+    words = values.astype("str").str.strip().str.lower()
+    known = {**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}
+    return words.map(known).astype("boolean")
+
+
+def parse_ages(values: Series) -> Series:
+    """Read an age as people type it: 29, "29 years", "29y", "age 29"; anything else is a gap.
+
+    Examples
+    --------
+    >>> parse_ages(Series([29, "29 years", "age 31", "young"])).tolist()
+    [29, 29, 31, <NA>]
+    """
+    words = values.astype("str").str.strip().str.lower()
+    found = words.str.extract(r"^(?:age)? ?(\d{1,3})(?:\.0)? ?(?:y|years?)?$")[0]
+    return pd.to_numeric(found).astype("Int64")
+
+
+def spelling_key(text: str) -> str:
+    """Return what is left of a word when case, blanks, hyphens and dots do not count.
+
+    Examples
+    --------
+    >>> spelling_key(" Sun-Care.") == spelling_key("SUN CARE")
+    True
+    """
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def one_spelling(
+    values: Series, known: Iterable[str], also: Mapping[str, str] | None = None
+) -> Series:
+    """Return each word in its one agreed spelling; a word that fits none or several is a gap.
+
+    A spelling fits a known word when they differ in case, blanks, hyphens or a plural s only, or
+    when it is an abbreviation with a dot that begins exactly one known word.
+
+    Parameters
+    ----------
+    values : words as written.
+    known : the agreed spellings.
+    also : further spellings that only people know to be the same, such as `{"greasy": "oily"}`.
+
+    Examples
+    --------
+    >>> one_spelling(Series(["SUN CARE", "sun-care", "sun.", "masks", "soap"]), ["sun care", "mask"]).tolist()
+    ['sun care', 'sun care', 'sun care', 'mask', nan]
+    """
+    known = sorted(set(known))
+    written = values.dropna().astype("str")
+    found = {text: _fitting(text, known, also or {}) for text in written.unique().tolist()}
+    return values.astype("str").map(found).astype("str")
+
+
+def _fitting(text, known, also):
+    """Return the one known word that `text` spells, or nothing."""
+    if text in known:
+        return text
+    key = spelling_key(text)
+    same = [word for word in known if spelling_key(word) == key]
+    same = same or [word for text, word in also.items() if spelling_key(text) == key]
+    same = same or [word for word in known if f"{spelling_key(word)}s" == key]
+    if not same and len(key) >= 3 and text.strip().endswith("."):
+        same = [word for word in known if spelling_key(word).startswith(key)]
+    return same[0] if len(set(same)) == 1 else None
+
+
+def unknown_spellings(written: Series, read: Series) -> DataFrame:
+    """Return the words that `one_spelling` could not place, with how often each stands there.
+
+    Examples
+    --------
+    >>> words = Series(["soap", "soap", "mask"])
+    >>> unknown_spellings(words, one_spelling(words, ["mask"])).to_numpy().tolist()
+    [['soap', 2]]
+    """
+    lost = written[written.notna() & read.isna()].astype("str")
+    counts = lost.value_counts().sort_index()
+    return DataFrame({"written": counts.index.astype("str"), "rows": counts.to_numpy()})

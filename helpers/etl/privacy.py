@@ -1,0 +1,182 @@
+"""Stages 2 and 3: pseudonyms instead of names, consent respected, and fields that stay behind."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+
+SECRET_BYTES = 32
+# What may be read in stage 2 and must not leave it: no model needs it, and it names a person.
+STAYS_IN_STAGE_2 = ("phone_number", "email", "name_of_customer", "ip", "agent", "comment", "text")
+
+
+def make_secret(path: str | Path) -> Path:
+    """Write a new random secret, readable by its owner only; an existing one is never replaced.
+
+    Whoever has the secret can turn pseudonyms back by trying every id; without it nobody can. So it
+    lies outside the repository, is not copied into a notebook, and losing it means that old and
+    new tables can no longer be joined.
+
+    Raises
+    ------
+    ValueError
+        If the file is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = make_secret(Path(tempfile.mkdtemp()) / "secret")
+    >>> len(read_secret(path))
+    32
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{path.name} is there already; a new secret would give everybody a new pseudonym. "
+            "Use it, or remove it knowingly."
+        ) from error
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+    return path
+
+
+def read_secret(path: str | Path) -> bytes:
+    """Read a secret that `make_secret` wrote.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is shorter than 32 bytes.
+    """
+    path = Path(path)
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"A file with a secret of {2 * SECRET_BYTES} hex digits was expected at {path.name}. "
+            "Make one with make_secret."
+        ) from error
+    if len(secret) < SECRET_BYTES:
+        raise ValueError(
+            f"The secret in {path.name} has {len(secret)} bytes; {SECRET_BYTES} are needed, or it "
+            "can be guessed. Make one with make_secret."
+        )
+    return secret
+
+
+def pseudonyms(ids: Series, secret: bytes, prefix: str = "p-") -> Series:
+    """Return a pseudonym for each id: HMAC-SHA-256 under a secret, its first 16 hex digits.
+
+    The same id has the same pseudonym in every table, so they can be joined; a gap stays a gap. A
+    plain hash would not do: ids are few, and trying them all takes a second. This is pseudonymous,
+    not anonymous: rare combinations of other columns may still name a person.
+
+    Raises
+    ------
+    ValueError
+        If two ids would share a pseudonym.
+
+    Examples
+    --------
+    >>> ids = Series(["7590-VHVEG", "7590-VHVEG", None])
+    >>> pseudonyms(ids, b"0" * 32).tolist()
+    ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
+    """
+    texts = ids.astype("str")
+    known = {one: prefix + _digest(one, secret) for one in texts.dropna().unique().tolist()}
+    if len(set(known.values())) < len(known):
+        raise ValueError("Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret.")  # fmt: skip
+    return texts.map(known).astype("str").rename(ids.name)
+
+
+def _digest(text, secret):
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
+    """Return the table with pseudonyms in place of the ids in `column`.
+
+    Examples
+    --------
+    >>> pseudonymised(DataFrame({"customer_id": [1]}), "customer_id", b"0" * 32)["customer_id"].str.len().tolist()
+    [18]
+    """
+    require_columns(table, "the table", [column])
+    return table.assign(**{column: pseudonyms(table[column], secret)})
+
+
+def with_consent(
+    table: DataFrame, consents: DataFrame, consent: str, customer: str = "customer_id"
+) -> tuple[DataFrame, DataFrame]:
+    """Split rows into those whose customer agreed and the others, with a `reason`.
+
+    The latest answer counts, and silence is no consent.
+
+    Parameters
+    ----------
+    consents : `customer`, `consent` (True, False or a gap), in order of time.
+
+    Examples
+    --------
+    >>> table = DataFrame({"customer_id": [1, 2, 3]})
+    >>> consents = DataFrame({"customer_id": [1, 2, 2], "email_consent": [True, True, False]})
+    >>> kept, refused = with_consent(table, consents, "email_consent")
+    >>> kept["customer_id"].tolist(), refused["reason"].tolist()
+    ([1], ['email_consent was withdrawn or refused', 'email_consent was never given'])
+    """
+    require_columns(table, "the table", [customer])
+    require_columns(consents, "consents", [customer, consent])
+    asked = consents.dropna(subset=[consent])
+    latest = asked.drop_duplicates(customer, keep="last").set_index(customer)[consent]
+    answer = table[customer].map(latest.astype("boolean")).astype("boolean")
+    agreed = answer.fillna(False).to_numpy(bool)
+    never = answer.isna().to_numpy()[~agreed]
+    reason = [f"{consent} was never given" if one else f"{consent} was withdrawn or refused" for one in never]  # fmt: skip
+    return table[agreed], table[~agreed].assign(reason=reason)
+
+
+def withheld(table: DataFrame, fields: Iterable[str] = STAYS_IN_STAGE_2) -> DataFrame:
+    """Return the table without the fields that must not leave stage 2.
+
+    Examples
+    --------
+    >>> withheld(DataFrame({"tenure": [1], "phone_number": ["0155-1"]})).columns.tolist()
+    ['tenure']
+    """
+    return table.drop(columns=[name for name in fields if name in table.columns])
+
+
+def require_withheld(
+    table: DataFrame, name: str = "the table", fields: Iterable[str] = STAYS_IN_STAGE_2
+) -> None:
+    """Stop if a field that must not leave stage 2 is in a table.
+
+    Raises
+    ------
+    ValueError
+        If one is there, under its name in any mix of cases.
+
+    Examples
+    --------
+    >>> require_withheld(DataFrame({"Phone_Number": ["0155-1"]}), "customers")
+    Traceback (most recent call last):
+    ValueError: customers still has Phone_Number, which must not leave stage 2. Drop it with withheld.
+    """
+    fields = {field.lower() for field in fields}
+    found = [str(column) for column in table.columns if str(column).lower() in fields]
+    if found:
+        raise ValueError(
+            f"{name} still has {', '.join(found)}, which must not leave stage 2. "
+            "Drop it with withheld."
+        )

@@ -1,0 +1,281 @@
+"""Stage 3: split tables for an honest exam: by time, by customer, and why not at random."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.checks import require_columns, require_rows, require_share, require_unique
+
+
+def split_customers(
+    customers: pd.DataFrame,
+    seed: int,
+    validation_share: float = 0.2,
+    test_share: float = 0.2,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Split customers at random into training, validation and test tables, alike in churn.
+
+    The Telco table has no dates, so a random split is the only honest one; with dates, split by
+    time.
+
+    Parameters
+    ----------
+    customers : one row per `customerID`, with `Churn` ("Yes" or "No").
+    seed : the same seed gives the same split.
+    validation_share, test_share : shares of the rows, from 0.0 to 1.0; their sum stays below 1. A
+        share of 0.0 gives an empty table.
+
+    Returns
+    -------
+    Training, validation and test tables; together they hold every row once, in file order.
+
+    Raises
+    ------
+    ValueError
+        If a part would have fewer than 2 rows, an id repeats, `Churn` holds a third outcome, or
+        one of the two has fewer than 10 customers.
+
+    Examples
+    --------
+    >>> customers = pd.DataFrame({"customerID": range(100), "Churn": ["Yes", "No"] * 50})
+    >>> [len(part) for part in split_customers(customers, seed=7)]
+    [60, 20, 20]
+    """
+    require_columns(customers, "customers", ["customerID", "Churn"])
+    require_unique(customers, "customers", "customerID")
+    for name, share in [("validation_share", validation_share), ("test_share", test_share)]:
+        require_share(share, name)
+    if not 0 < validation_share + test_share < 1:
+        raise ValueError(
+            f"validation_share {validation_share} and test_share {test_share} leave "
+            f"{1 - validation_share - test_share:.2f} to train on; their sum must be above 0 and "
+            "below 1. Take 0.2 and 0.2."
+        )
+    require_rows(customers, "customers", at_least=50)
+    smallest = min(share for share in [validation_share, test_share] if share)
+    train_share = 1 - validation_share - test_share
+    if min(smallest, train_share) * len(customers) < 2:
+        raise ValueError(
+            f"customers has {len(customers):,} rows; validation_share {validation_share:g} and "
+            f"test_share {test_share:g} make a part of fewer than 2. Take 0.2 and 0.2, or collect "
+            "more rows."
+        )
+    unknown = customers.loc[~customers["Churn"].isin(["Yes", "No"]), "Churn"]
+    if len(unknown):
+        raise ValueError(
+            f"customers has {len(unknown):,} row(s) whose Churn is neither 'Yes' nor 'No', the "
+            f"first being {unknown.iloc[0]!r}. Quarantine them first."
+        )
+    counts = customers["Churn"].value_counts()
+    for outcome in ["Yes", "No"]:
+        if counts.get(outcome, 0) < 10:
+            raise ValueError(
+                f"customers has {counts.get(outcome, 0)} row(s) with Churn {outcome!r} of "
+                f"{len(customers):,}; a split needs at least 10 of each outcome to learn and to "
+                "judge. Collect more rows."
+            )
+    rest, test = _hold_out(customers, test_share, seed)
+    train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
+    return train.sort_index(), validation.sort_index(), test.sort_index()
+
+
+def _hold_out(customers, share, seed):
+    """Return the customers kept and the `share` held out, alike in churn."""
+    from sklearn.model_selection import train_test_split
+
+    if share == 0:
+        return customers, customers.head(0)
+    return train_test_split(
+        customers, test_size=share, random_state=seed, stratify=customers["Churn"]
+    )
+
+
+def check_shares(train_share: float, validation_share: float, test_share: float) -> None:
+    """Stop unless three shares add up to 1; say so where one is outside what is usual.
+
+    Usual are 60-80 % to train, 10-20 % to validate and 10-20 % to test; not every choice within
+    them adds up (80/20/20 does not).
+
+    Raises
+    ------
+    ValueError
+        If a share is none, is zero for training, or the sum is not 1.
+
+    Examples
+    --------
+    >>> check_shares(0.8, 0.2, 0.2)
+    Traceback (most recent call last):
+    ValueError: The shares 0.8, 0.2 and 0.2 add up to 1.2; 1 was expected, or rows are used twice or \
+never. Take 0.6, 0.2 and 0.2.
+    """
+    shares = {"train_share": train_share, "validation_share": validation_share}
+    for name, share in {**shares, "test_share": test_share}.items():
+        require_share(share, name)
+    total = train_share + validation_share + test_share
+    if abs(total - 1) > 1e-9 or train_share == 0:
+        raise ValueError(
+            f"The shares {train_share:g}, {validation_share:g} and {test_share:g} add up to "
+            f"{total:g}; 1 was expected, or rows are used twice or never. Take 0.6, 0.2 and 0.2."
+        )
+
+
+def split_by_time(
+    table: DataFrame, at: str, validation_from: str | pd.Timestamp, test_from: str | pd.Timestamp
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """Split rows by two dates: the model learns from the past and is judged on what came after.
+
+    Parameters
+    ----------
+    table : one row an event, with the date `at`; order and index are kept.
+    validation_from, test_from : the first day of each part.
+
+    Returns
+    -------
+    Training, validation and test rows; together they hold every row once.
+
+    Raises
+    ------
+    ValueError
+        If a date is missing in a row, the days are in the wrong order, or a part would be empty.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"ordered_at": pd.to_datetime(["2024-01-05", "2024-02-05", "2024-03-05"])})
+    >>> [len(part) for part in split_by_time(orders, "ordered_at", "2024-02-01", "2024-03-01")]
+    [1, 1, 1]
+    """
+    require_columns(table, "the table", [at])
+    first, second = pd.Timestamp(validation_from), pd.Timestamp(test_from)
+    if not first < second:
+        raise ValueError(
+            f"validation_from {first:%Y-%m-%d} has to lie before test_from {second:%Y-%m-%d}: the "
+            "test is the latest part. Swap them."
+        )
+    undated = table[at].isna()
+    if undated.any():
+        raise ValueError(
+            f"{int(undated.sum()):,} row(s) have no {at}, the first in row "
+            f"{int(undated.to_numpy().argmax()) + 1:,}: nobody knows whether they are past or "
+            "future. Quarantine them first."
+        )
+    parts = (table[table[at] < first], table[table[at].between(first, second, inclusive="left")],
+             table[table[at] >= second])  # fmt: skip
+    for name, part in zip(["train", "validate", "test"], parts, strict=True):
+        if part.empty:
+            raise ValueError(
+                f"No row is left to {name} with: {at} runs from {table[at].min():%Y-%m-%d} to "
+                f"{table[at].max():%Y-%m-%d}, the cuts are {first:%Y-%m-%d} and "
+                f"{second:%Y-%m-%d}. Move a cut."
+            )
+    return parts
+
+
+def dates_of_shares(
+    dates: pd.Series, validation_share: float = 0.2, test_share: float = 0.2
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the two days that cut a table by time into about these shares of its rows.
+
+    Examples
+    --------
+    >>> days = pd.Series(pd.date_range("2024-01-01", periods=10))
+    >>> [str(day.date()) for day in dates_of_shares(days, 0.2, 0.2)]
+    ['2024-01-07', '2024-01-09']
+    """
+    check_shares(1 - validation_share - test_share, validation_share, test_share)
+    ordered = dates.dropna().sort_values(ignore_index=True)
+    cuts = [round(len(ordered) * share) for share in (1 - validation_share - test_share, 1 - test_share)]  # fmt: skip
+    first, second = (ordered.iloc[min(cut, len(ordered) - 1)].normalize() for cut in cuts)
+    return first, second
+
+
+def split_by_customer(
+    table: DataFrame,
+    seed: int,
+    validation_share: float = 0.2,
+    test_share: float = 0.2,
+    customer: str = "customer_id",
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """Split so that all rows of a customer are in one part: a model must not know the examinee.
+
+    Customers are drawn at random and the shares are those of customers; the shares of rows follow.
+
+    Parameters
+    ----------
+    table : any number of rows a customer; order and index are kept.
+    seed : the same seed gives the same customers, in whatever order the rows stand.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 5]})
+    >>> parts = split_by_customer(orders, seed=7)
+    >>> [part["customer_id"].nunique() for part in parts]
+    [3, 1, 1]
+    """
+    import numpy as np
+
+    check_shares(1 - validation_share - test_share, validation_share, test_share)
+    require_columns(table, "the table", [customer])
+    people = np.sort(table[customer].unique())
+    drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
+    held_out, tested = round(len(people) * (validation_share + test_share)), round(len(people) * test_share)  # fmt: skip
+    if len(people) - held_out < 1:
+        raise ValueError(f"{len(people)} customer(s) are too few to split. Collect more.")
+    test, validation = set(drawn[:tested]), set(drawn[tested:held_out])
+    tested_rows, validated_rows = table[customer].isin(test), table[customer].isin(validation)
+    return table[~tested_rows & ~validated_rows], table[validated_rows], table[tested_rows]
+
+
+def split_shares(parts: tuple[DataFrame, DataFrame, DataFrame]) -> DataFrame:
+    """Return the share of rows of each part beside what is usual.
+
+    Examples
+    --------
+    >>> parts = tuple(DataFrame({"x": range(n)}) for n in (60, 20, 20))
+    >>> split_shares(parts)["usual"].tolist()
+    [True, True, True]
+    """
+    total = sum(len(part) for part in parts)
+    usual = [(0.6, 0.8), (0.1, 0.2), (0.1, 0.2)]
+    rows = []
+    for name, part, (low, high) in zip(["train", "validation", "test"], parts, usual, strict=True):
+        share = len(part) / total if total else 0.0
+        rows.append((name, len(part), share, low - 0.005 <= share <= high + 0.005))
+    return DataFrame(rows, columns=["part", "rows", "share", "usual"])
+
+
+def what_leaks(
+    train: DataFrame,
+    test: DataFrame,
+    at: str,
+    customer: str = "customer_id",
+    product: str | None = None,
+) -> pd.Series:
+    """Return what a test part gives away: the marks of a random split where time matters.
+
+    Parameters
+    ----------
+    train, test : two parts of a split.
+    at : the date of a row.
+    product : a column whose new values the future brings, such as products launched later.
+
+    Returns
+    -------
+    `trained_on_the_future` (share of training rows that are younger than the first test row),
+    `tested_on_known_customers` (share of test rows whose customer is in training), and with
+    `product` `tested_on_new_products` (share of test rows whose product is not in training: the
+    random split hides these).
+
+    Examples
+    --------
+    >>> rows = DataFrame({"customer_id": [1, 2, 1, 3], "at": pd.date_range("2024-01-01", periods=4)})
+    >>> what_leaks(rows.iloc[[0, 3]], rows.iloc[[1, 2]], "at").to_dict()
+    {'trained_on_the_future': 0.5, 'tested_on_known_customers': 0.5}
+    """
+    found = {
+        "trained_on_the_future": float((train[at] >= test[at].min()).mean()),
+        "tested_on_known_customers": float(test[customer].isin(train[customer]).mean()),
+    }
+    if product:
+        found["tested_on_new_products"] = float((~test[product].isin(train[product])).mean())
+    return pd.Series(found)

@@ -1,0 +1,181 @@
+"""`helpers.etl.integrate` and `privacy`: joins that are checked, one schema, rules for contradictions."""
+
+import os
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.etl.integrate import (
+    WinningRule,
+    check_cardinality,
+    join,
+    one_schema,
+    rename,
+    resolve_conflicts,
+    unify_versions,
+)
+from helpers.etl.privacy import (
+    STAYS_IN_STAGE_2,
+    make_secret,
+    pseudonymised,
+    pseudonyms,
+    read_secret,
+    require_withheld,
+    with_consent,
+    withheld,
+)
+
+KEYS = st.lists(st.integers(1, 5), max_size=10)
+
+
+def table(keys, **columns):
+    return pd.DataFrame({"key": keys, **columns}).astype({"key": "int64"})
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(KEYS, KEYS)
+def test_a_join_keeps_the_rows_of_the_left_or_refuses_with_counts(left, right):
+    one, two = table(left, place=range(len(left))), table(right, value=[k * 10 for k in right])
+    if len(set(right)) < len(right):
+        with pytest.raises(
+            ValueError, match=r"many-to-one was expected.*come\(s\) again.*would make"
+        ):
+            join(one, two, "key")
+        return
+    joined = join(one, two, "key")
+    assert joined["place"].tolist() == list(range(len(left)))
+    for key, value in zip(joined["key"], joined["value"], strict=True):
+        assert value == key * 10 if key in right else pd.isna(value)
+
+
+def test_a_broken_one_to_many_says_which_side_and_how_many_rows_it_would_make():
+    orders, lines = table([1, 1, 2]), table([1, 1, 2], price=[5, 6, 7])
+    with pytest.raises(ValueError, match=r"once in the left table; but 1 of its 2 key.*\(2 times\).*5 rows of 3"):  # fmt: skip
+        check_cardinality(orders, lines, "key", "one-to-many")
+    assert len(join(table([1, 2]), lines, "key", "one-to-many")) == 3
+
+
+def test_rows_without_a_match_are_kept_or_refused_and_counted():
+    one, two = table([1, 9]), table([1], value=[10])
+    assert join(one, two, "key")["value"].isna().tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"1 of 2 row\(s\) find no match on key, the first being \[9\]"):  # fmt: skip
+        join(one, two, "key", unmatched="refuse")
+
+
+def test_a_gap_in_a_key_matches_no_gap():
+    one = pd.DataFrame({"key": [1.0, None]})
+    assert join(one, pd.DataFrame({"key": [None], "v": [5]}), "key")["v"].isna().all()
+
+
+def test_a_column_in_both_tables_is_no_guess():
+    with pytest.raises(ValueError, match=r"Both tables have the column\(s\) v"):
+        join(table([1], v=[1]), table([1], v=[2]), "key")
+
+
+def test_a_rename_that_would_make_a_name_twice_or_finds_none_is_refused():
+    with pytest.raises(ValueError, match="lacks the column"):
+        rename(table([1]), {"maker": "brand"})
+    with pytest.raises(ValueError, match="brand already"):
+        rename(table([1], maker=["a"], brand=["b"]), {"maker": "brand"})
+
+
+def test_records_of_an_unknown_version_stop_the_load():
+    with pytest.raises(ValueError, match=r"version\(s\) 3 were found; known are 1, 2"):
+        unify_versions([{"v": 3}], {1: {}, 2: {}})
+
+
+def test_two_sources_meet_in_one_schema_and_one_unit():
+    till = pd.DataFrame({"id": [1], "euro": [5.0]})
+    web = pd.DataFrame({"line": [2], "cents": [1250]})
+    both = one_schema(
+        {"till": till, "web": web},
+        {"till": {"id": "line_id", "euro": "price_eur"}, "web": {"line": "line_id", "cents": "price_eur"}},
+        {"web": {"price_eur": lambda cents: cents / 100}}, ["line_id", "price_eur"],
+    )  # fmt: skip
+    assert both.to_numpy().tolist() == [["till", 1, 5.0], ["web", 2, 12.5]]
+
+
+VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(VALUES, VALUES)
+def test_the_trusted_source_wins_and_a_gap_leaves_the_word_to_the_next(first, second):
+    keys = [1, 2, 3, 4]
+    tables = {"a": table(keys, v=pd.array(first, dtype="Float64")), "b": table(keys, v=pd.array(second, dtype="Float64"))}  # fmt: skip
+    found, lost = resolve_conflicts(tables, "key", [WinningRule("v", ("a", "b"), "a is newer")])
+    for key, a, b, value in zip(keys, first, second, found["v"], strict=True):
+        expected = a if a is not None else b
+        assert (pd.isna(value) and expected is None) or value == expected
+        contradicted = a is not None and b is not None and a != b
+        assert ((lost["key"] == key).sum() == 1) == contradicted
+    assert set(lost["because"]) <= {"a is newer"}
+
+
+def test_a_small_difference_is_no_contradiction():
+    tables = {"a": table([1], v=[5.0]), "b": table([1], v=[5.004])}
+    assert resolve_conflicts(tables, "key", [WinningRule("v", ("a", "b"), "", 0.005)])[1].empty
+    with pytest.raises(ValueError, match="a repeats 1 key"):
+        resolve_conflicts({"a": table([1, 1], v=[1, 2])}, "key", [WinningRule("v", ("a",), "")])
+
+
+# --- privacy -------------------------------------------------------------------------------------------
+
+
+def test_a_pseudonym_is_the_same_in_every_table_and_another_under_another_secret(tmp_path):
+    secret, other = (read_secret(make_secret(tmp_path / name)) for name in ("a", "b"))
+    ids = pd.Series(["7590-VHVEG", None, "5575-GNVDE", "7590-VHVEG"], index=[3, 1, 2, 0])
+    names = pseudonyms(ids, secret)
+    assert names.index.tolist() == [3, 1, 2, 0]
+    assert names.iloc[0] == names.iloc[3] != names.iloc[2]
+    assert pd.isna(names.iloc[1])
+    assert set(names.dropna()).isdisjoint(pseudonyms(ids, other).dropna())
+    assert all(re.fullmatch(r"p-[0-9a-f]{16}", name) for name in names.dropna())
+    orders = pseudonymised(pd.DataFrame({"customerID": ["5575-GNVDE"]}), "customerID", secret)
+    assert orders["customerID"].item() == names.iloc[2]
+
+
+def test_a_pseudonym_is_an_hmac_and_no_plain_hash():
+    import hashlib
+    import hmac
+
+    expected = hmac.new(b"k" * 32, b"1", hashlib.sha256).hexdigest()[:16]
+    assert pseudonyms(pd.Series([1]), b"k" * 32).item() == f"p-{expected}"
+
+
+def test_a_secret_is_the_owners_is_never_replaced_and_is_long_enough(tmp_path):
+    path = make_secret(tmp_path / "deep" / "secret")
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o077 == 0
+    before = path.read_text()
+    with pytest.raises(ValueError, match="is there already"):
+        make_secret(path)
+    assert path.read_text() == before
+    for content in ("", "abcd", "no hex at all"):
+        (tmp_path / "bad").write_text(content)
+        with pytest.raises(ValueError, match="secret"):
+            read_secret(tmp_path / "bad")
+    with pytest.raises(ValueError, match="Make one with make_secret"):
+        read_secret(tmp_path / "none")
+
+
+def test_silence_is_no_consent_and_the_latest_answer_counts():
+    people = pd.DataFrame({"customer_id": [1, 2, 3, 4]}, index=[9, 8, 7, 6])
+    consents = pd.DataFrame(
+        {"customer_id": [1, 2, 2, 3, 1], "ok": [False, True, False, None, True]}
+    )
+    kept, refused = with_consent(people, consents, "ok")
+    assert kept["customer_id"].tolist() == [1]
+    assert refused["customer_id"].tolist() == [2, 3, 4]
+    assert refused["reason"].str.contains("never").tolist() == [False, True, True]
+
+
+def test_what_must_not_leave_stage_2_is_dropped_and_its_absence_is_checked():
+    table = pd.DataFrame({name: ["x"] for name in [*STAYS_IN_STAGE_2, "tenure"]})
+    with pytest.raises(ValueError, match=r"customers still has phone_number, .*withheld"):
+        require_withheld(table, "customers")
+    require_withheld(withheld(table), "customers")
+    assert withheld(table).columns.tolist() == ["tenure"]

@@ -1,0 +1,124 @@
+"""`helpers.etl.accounting` and `schemas`: no row is dropped in silence, and the rules bite."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.etl.accounting import Accounting, Cleaning, differing_copies, merge_deliveries
+from helpers.etl.quality import quarantine
+from helpers.etl.schemas import TABLES, source_schema
+
+
+def test_accounts_that_do_not_add_up_are_refused_with_every_figure():
+    with pytest.raises(ValueError, match=r"sales do not add up: 10 came in, but 6 were loaded, 2 quarantined and 1 merged"):  # fmt: skip
+        Accounting("sales", 10, 6, {"a row of totals": 2}, 1)
+
+
+def test_the_accounts_print_as_a_table_and_are_one():
+    books = Accounting("sales", 1_234, 1_200, {"a row of totals": 30}, 4)
+    lines = str(books).splitlines()
+    assert [line.split()[-1] for line in lines] == ["rows", "1,234", "1,200", "4", "30", "30"]
+    assert len({len(line) for line in lines}) == 1
+    assert books.table()[["fate", "rows"]].to_numpy().tolist() == [
+        ["in", 1234], ["loaded", 1200], ["merged", 4], ["quarantined", 30],
+    ]  # fmt: skip
+
+
+def test_two_deliveries_add_up_reason_by_reason():
+    first = Accounting("sales", 5, 3, {"a": 1}, 1)
+    both = first + Accounting("sales", 4, 1, {"a": 1, "b": 2})
+    assert (both.rows_in, both.loaded, both.merged) == (9, 4, 1)
+    assert both.quarantined == {"a": 2, "b": 2}
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(1, 6), st.sampled_from(["", "x", "bad", "worse"]), st.integers(0, 3)),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(ROWS, st.booleans())
+def test_rows_in_are_rows_loaded_quarantined_and_merged_whatever_comes(rows, newest):
+    raw = pd.DataFrame(rows, columns=["key", "word", "sent"]).assign(row=range(len(rows)))
+    cleaning = Cleaning("anything", raw)
+    cleaning.refuse(raw["word"].eq("bad"), "bad")
+    cleaning.merge("key", "sent" if newest else None)
+    cleaning.refuse(cleaning["word"].eq("worse"), "worse")
+    done = cleaning.done()
+    books = done.accounting
+    assert books.rows_in == len(rows) == len(done.table) + len(done.quarantined) + books.merged
+    assert books.quarantined.get("bad", 0) == sum(word == "bad" for _, word, _ in rows)
+    kept = [*done.table["row"], *done.quarantined["row"]]
+    assert len(kept) == len(set(kept)), "a row went two ways"
+    assert done.table["key"].is_unique
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(ROWS)
+def test_of_repeated_deliveries_the_newest_wins_and_stands_where_the_first_stood(rows):
+    table = pd.DataFrame(rows, columns=["key", "word", "sent"]).assign(row=range(len(rows)))
+    merged = merge_deliveries(table, "key", newest="sent")
+    expected = {}  # oracle: a loop in which a later or equal copy overwrites; dicts keep first places
+    for row in table.itertuples():
+        if row.key not in expected or row.sent >= expected[row.key].sent:
+            expected[row.key] = row
+    assert merged["row"].tolist() == [row.row for row in expected.values()]
+    pd.testing.assert_frame_equal(merge_deliveries(merged, "key", newest="sent"), merged)
+
+
+def test_rows_without_a_key_are_nobodys_copy():
+    table = pd.DataFrame({"key": [None, 1.0, None, 1.0], "v": [1, 2, 3, 4]})
+    assert merge_deliveries(table, "key")["v"].tolist() == [1, 4, 3]
+
+
+def test_copies_that_contradict_each_other_are_shown():
+    table = pd.DataFrame({"key": [1, 1, 2, 2], "v": [5, 5, 6, 7]})
+    assert differing_copies(table, "key")["v"].tolist() == [6, 7]
+
+
+def test_repairs_and_values_set_aside_are_counted_and_the_raw_table_is_left_alone():
+    raw = pd.DataFrame({"age": [31, 999], "city": [" Basel", "Bern"]})
+    before = raw.copy()
+    cleaning = Cleaning("people", raw)
+    cleaning.repair("city", cleaning["city"].str.strip(), "blanks around it")
+    cleaning.set_aside("age", cleaning["age"].gt(120), "too old")
+    cleaning.set_aside("age", cleaning["age"].gt(120), "too old again")  # nothing is left to take
+    assert cleaning.done().changes.to_numpy().tolist() == [
+        ["city", "blanks around it", 1], ["age", "too old", 1],
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(raw, before)
+
+
+@pytest.mark.parametrize(
+    ("source", "change", "reason"),
+    [
+        ("shop.ratings", {"rating": 6}, "rating is a number from 1 to 5"),
+        ("shop.ratings", {"known_at": None}, "known_at is given"),
+        ("shop.ratings", {"rating": "many"}, "rating is a number from 1 to 5"),
+        ("shop.customers", {"skin_type": "combi"}, "skin_type is a known word"),
+        ("operator.usage", {"minutes": -1.0}, "minutes is a number from 0 to 1440"),
+    ],
+)
+def test_a_row_that_breaks_the_schema_leaves_with_the_reason(source, change, reason):
+    good = {
+        "shop.ratings": {"rating_id": 1, "customer_id": 1, "product_id": 1, "rating": 5, "known_at": "2024-09-01"},
+        "shop.customers": {"customer_id": 1, "age": 30, "skin_type": "dry", "joined_on": "2024-09-01"},
+        "operator.usage": {"usage_id": 1, "customerID": "a", "used_on": "2024-09-01", "minutes": 5.0, "megabytes": 5},
+    }[source]  # fmt: skip
+    key = next(iter(source_schema(source).columns))
+    table = pd.DataFrame([good, {**good, key: 2, **change}], dtype=object)
+    accepted, refused = quarantine(table, source_schema(source))
+    assert (len(accepted), refused["reason"].tolist()) == (1, [reason])
+
+
+def test_every_source_of_both_businesses_has_a_schema():
+    from helpers.worlds.sources.operator import SOURCES as of_operator
+    from helpers.worlds.sources.shop import SOURCES as of_shop
+
+    names = {f"shop.{one.name}": one.key for one in of_shop}
+    names |= {f"operator.{one.name}": one.key for one in of_operator}
+    assert set(TABLES) == set(names)
+    for name, key in names.items():
+        assert next(iter(source_schema(name).columns)) == key
