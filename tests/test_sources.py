@@ -1070,3 +1070,13 @@ def test_three_documents_in_five_are_in_the_first_version_and_numbers_decide_whi
                for name in ["customerID", "opened_on", "topic", "hours_to_solve"]}  # fmt: skip
     made = documents("ticket_documents", values)
     assert [one["schema"] for one in made] == [1, 1, 2, 2, 1] * 2
+
+
+def test_a_robots_line_that_is_cut_off_is_scored_like_one_that_is_not(tmp_path):
+    # With seed 4 a robot's request for /.env is among the lines cut off.
+    sources = Sources(Shop(200, 60, 4), tmp_path / "shop", months=1)
+    sources.lay_down()
+    truth = SourcesTruth(sources)
+    score = truth.score("web_log", truth.clean("web_log"))
+    assert score.loc["all", "left"] == 0
+    assert score.loc["sound rows", "touched"] == 0

@@ -147,8 +147,10 @@ class _Comparison:
         fates = []
         columns = ["row", "column", "kind", "true", "place"]
         for row, column, kind, true, place in planted[columns].itertuples(index=False):
-            if row:
+            if row in self.index:
                 fates.append(self._fate(row, column, kind, true))
+            elif row:  # a robot's line, cut off: it belongs nowhere, whole or not
+                fates.append("left" if still_there > 0 else "quarantined")
             elif true != "no row":
                 fates.append(file_fates.get(place, "repaired"))
             else:
