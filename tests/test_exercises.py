@@ -16,6 +16,7 @@ from miniature_exercise import STEM, STUB, good_solution, marked, replaces, stor
 from nbformat.v4 import new_code_cell, new_output
 
 from helpers.course import BadInput, exercises
+from helpers.course.exercise_rules import world_of_ones_own
 from helpers.course.exercises import (
     CONFIG,
     ReleaseFailed,
@@ -468,3 +469,17 @@ def test_nbgrader_itself_marks_a_right_and_an_untouched_exercise(tmp_path):
     with Gradebook(f"sqlite:///{root / '.grading' / 'gradebook.db'}") as book:
         scores = {s: book.find_submission(STEM, s).code_score for s in ("ana", "bo")}
     assert scores == {"ana": 4, "bo": 0}
+
+
+@pytest.mark.parametrize(
+    ("source", "findings"),
+    [
+        ("SEED = 7  # whose world it is; from 0 to 999", []),
+        ("SEED = (\n    7  # whose world it is; from 0 to 999\n)", ["SEED needs its range"]),
+        ("SEED = 7  # whose world it is", ["SEED needs its range"]),
+    ],
+)
+def test_a_seed_that_cannot_be_given_to_each_student_is_a_finding(source, findings):
+    parameters = new_code_cell(source, metadata={"tags": ["parameters"]})
+    found = world_of_ones_own(nbformat.v4.new_notebook(cells=[parameters]))
+    assert [finding[: len("SEED needs its range")] for finding in found] == findings

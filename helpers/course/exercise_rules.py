@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from helpers.course import rules
+from helpers.course import BadInput, rules
 from helpers.course.exercises import (
     BEGIN,
     END,
@@ -27,6 +27,7 @@ from helpers.course.exercises import (
     read_variant,
     target_of,
 )
+from helpers.course.parameters import read_parameters
 from helpers.course.shelf import has_tag
 
 FEWEST_MISTAKES, MOST_MISTAKES, FEWEST_ALTERNATIVES = 3, 6, 1
@@ -55,7 +56,8 @@ LESSON_RULES = [
 
 def solution_findings(notebook: NotebookNode, path: Path) -> list[str]:
     """Return everything that keeps a notebook from being a solution, one sentence each."""
-    own = [grade_ids, pairs, answers, checks, explanations, variants, enough_variants]
+    own = [grade_ids, pairs, answers, checks, explanations, variants]
+    own += [world_of_ones_own, enough_variants]
     found = [finding for rule in own for finding in rule(notebook)]
     return found + [finding for rule in LESSON_RULES for finding in rule(notebook, path)]
 
@@ -150,6 +152,19 @@ def variants(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {cell.id} lacks a tag, a name, a hint (mistakes only) or its one python fence"
         elif not _parses(variant.code):
             yield f"cell {cell.id} holds code that cannot be parsed"
+
+
+def world_of_ones_own(notebook: NotebookNode) -> Iterator[str]:
+    """A parameters cell can be read, with bounds for SEED: else all students get the same world."""
+    if not any(has_tag(cell, "parameters") for cell in notebook.cells):
+        return
+    try:
+        seed = read_parameters(notebook, "the solution").get("SEED")
+    except BadInput as error:
+        yield str(error)
+        return
+    if seed is not None and (seed.low is None or seed.high is None):
+        yield "SEED needs its range in a comment on its own line, such as: from 0 to 999_999"
 
 
 def enough_variants(notebook: NotebookNode) -> Iterator[str]:

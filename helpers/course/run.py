@@ -184,6 +184,8 @@ def _register_engine():
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     logging.getLogger("traitlets").setLevel(logging.ERROR)
+    # Ctrl-C breaks off a callback of the kernel's channels, which tells it with a traceback.
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
 
     class ReportingEngine(NBClientEngine):
         @classmethod
