@@ -55,7 +55,7 @@ def play_the_story(seed):
             told[f"random {month}"] = truth.expected_accuracy(month, at_random)
             told[f"oracle {month}"] = truth.expected_accuracy(month, truth.oracle)
         if month == 9:
-            for name, weight in [("accuracy", 0.0), ("both", 0.3), ("sustainability", 1.0)]:
+            for name, weight in [("accuracy", 0.0), ("both", 0.25), ("sustainability", 1.0)]:
                 decide = fitted(month, seasons=True, sustainability=weight)
                 told[f"agreed {name}"] = agreed_score(shop, truth, month, decide)
             told["agreed frozen"] = agreed_score(shop, truth, month, first)
