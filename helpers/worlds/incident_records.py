@@ -6,12 +6,14 @@ what it did. The true tables are never written into.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
 from pandas import DataFrame, Series
 
-from helpers.worlds.incidents import Incident
+from helpers.worlds.incidents import Incident, Schedule, running
 
 TIMED_OUT_MS = 1000.0  # an answer that takes longer is not waited for
 GIVEN = "given."  # before the name of a table that a decide gets otherwise than it is stored
@@ -92,6 +94,39 @@ class Books:
                 incident=one.name, column=column, change=change, true_value=true
             )
             self.touches.append((name, notes))
+
+
+def happen(books: Books, schedule: Schedule, where, steps: dict[str, Callable]) -> Books:
+    """Let each incident of the schedule that runs in the month `where.month` work on the books.
+
+    Parameters
+    ----------
+    steps : name of an incident -> what it does to the books, in the order in which they work.
+    """
+    for one in running(schedule, where.month, steps):
+        steps[one.name](books, one, where)
+    return books
+
+
+def given_books(tables: dict[str, DataFrame], keys: dict[str, list[str]]) -> Books:
+    """Return books of what a decide is given; the names begin with `GIVEN`."""
+    return Books({GIVEN + name: table for name, table in tables.items()}, keys)
+
+
+def renamed(one: Incident, names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return which of `names` (table, old column, new column) an incident of this size renames."""
+    return names[: int(one.size)]
+
+
+def old_names(schedule: Schedule, month: int, names: list[tuple[str, str, str]]) -> dict[str, str]:
+    """Return the columns that have another name in `month`: new name -> old name."""
+    running_now = running(schedule, month, ["renamed_column"])
+    return {new: old for one in running_now for _, old, new in renamed(one, names)}
+
+
+def full_from(one: Incident, where) -> pd.Timestamp:
+    """Return the moment of the month at which the disk is full."""
+    return (where.end - one.size * (where.end - where.start)).ceil("s")
 
 
 def touched_rows(touches: list[tuple[str, DataFrame]]) -> dict[str, DataFrame]:

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.worlds import incident_records as records
 from helpers.worlds import telecom
 from helpers.worlds.incident_records import GIVEN, MACHINE_SHARE, Books
-from helpers.worlds.incidents import Schedule, running
+from helpers.worlds.incidents import Schedule
 from helpers.worlds.operator_people import FIRST_DAY, month_start, stream
 
 KEYS = {
@@ -34,7 +34,7 @@ _AFFECTED = {
     "remapped_code": "customers.PaymentMethod and customers.InternetService of {share} of the customers",
     "dead_feed": "sensors of the towers {towers}, and usage of their customers",
     "double_delivery": "{share} of the rows of invoices and usage",
-    "clock_skew": "requests.sent_at and payments.paid_on of 30 % of the rows",
+    "clock_skew": "requests.sent_at and payments.paid_on of {machine} of the rows",
     "training_serving_skew": "tenure, in years, of {share} of the customers given to decide",
     "label_delay": "labels.known_at",
     "slow_model": "the customers whose request takes more than a second: nobody calls them",
@@ -87,17 +87,12 @@ def stored(
         held["labels"] = records.delay(
             books, delay, "labels", where.month, where.end, held.get("labels")
         )
-    for one in running(schedule, where.month, _STORED):
-        _STORED[one.name](books, one, where)
-    return books, held
+    return records.happen(books, schedule, where, _STORED), held
 
 
 def given(schedule: Schedule, where: Month, tables: dict[str, pd.DataFrame]) -> Books:
     """Return the books of what a decide is given, made of what is stored."""
-    books = Books({GIVEN + name: table for name, table in tables.items()}, KEYS)
-    for one in running(schedule, where.month, _GIVEN):
-        _GIVEN[one.name](books, one, where)
-    return books
+    return records.happen(records.given_books(tables, KEYS), schedule, where, _GIVEN)
 
 
 def old_names(schedule: Schedule, month: int) -> dict[str, str]:
@@ -109,11 +104,7 @@ def old_names(schedule: Schedule, month: int) -> dict[str, str]:
     >>> old_names(Schedule([Incident("renamed_column", month=2)], "operator"), 2)
     {'MonthlyFee': 'MonthlyCharges'}
     """
-    return {
-        new: old
-        for one in running(schedule, month, ["renamed_column"])
-        for _, old, new in _RENAMED[: int(one.size)]
-    }
+    return records.old_names(schedule, month, _RENAMED)
 
 
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
@@ -131,10 +122,12 @@ def affected(schedule: Schedule, seed: int, towers: int) -> dict[str, str]:
     words = {}
     for one in schedule.incidents:
         concerned = _towers(one, Month(seed, one.month, towers, {}, np.array([])))
-        renamed = [f"{table}.{old}" for table, old, _ in _RENAMED[: int(one.size)]]
+        renamed = [f"{table}.{old}" for table, old, _ in records.renamed(one, _RENAMED)]
         text = _AFFECTED.get(one.name, ", ".join(renamed))
         names = ", ".join(f"T{number:04d}" for number in concerned)
-        words[one.name] = text.format(towers=names, share=f"{100 * one.size:.3g} %")
+        words[one.name] = text.format(
+            towers=names, share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
+        )
     return words
 
 
@@ -151,7 +144,7 @@ def _price_in_cents(books, one, where):
 
 
 def _renamed_column(books, one, where):
-    for name, old, new in _RENAMED[: int(one.size)]:
+    for name, old, new in records.renamed(one, _RENAMED):
         books.rename(one, name, old, new)
 
 
@@ -182,13 +175,8 @@ def _dead_feed(books, one, where):
         books.remove(one, "usage", silent & (usage["used_on"] >= since).to_numpy())
 
 
-def _full_from(one, where):
-    """Return the moment of the month at which the disk is full."""
-    return (where.end - one.size * (where.end - where.start)).ceil("s")
-
-
 def _full_disk(books, one, where):
-    since = _full_from(one, where)
+    since = records.full_from(one, where)
     for name, column in [("requests", "sent_at"), ("usage", "used_on")]:
         if name in books:
             books.remove(one, name, (books.tables[name][column] >= since).to_numpy())
@@ -254,4 +242,4 @@ _STORED = {
     "renamed_column": _renamed_column,
 }
 _GIVEN = {"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come}
-_ONSETS = {"dead_feed": _silent_from, "full_disk": _full_from}
+_ONSETS = {"dead_feed": _silent_from, "full_disk": records.full_from}

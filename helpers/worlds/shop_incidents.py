@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from helpers.worlds import incident_records as records
 from helpers.worlds.incident_records import GIVEN, MACHINE_SHARE, Books
-from helpers.worlds.incidents import Schedule, running
+from helpers.worlds.incidents import Schedule
 from helpers.worlds.shop_behaviour import TURN, fixed_chance
 from helpers.worlds.shop_market import (
     GENERATIONS_IN,
@@ -51,7 +51,7 @@ _AFFECTED = {
     "remapped_code": "customers.skin_type of {share} of the customers",
     "dead_feed": "clicks and ratings of {share} of the sessions",
     "double_delivery": "{share} of the rows of orders and clicks",
-    "clock_skew": "clicks.clicked_at and orders.ordered_at of 30 % of the sessions",
+    "clock_skew": "clicks.clicked_at and orders.ordered_at of {machine} of the sessions",
     "training_serving_skew": "price_eur, suits and brand of {share} of the products given to decide",
     "label_delay": "ratings.known_at and returns.known_at",
     "slow_model": "the lists of the sessions whose request takes more than a second",
@@ -125,17 +125,12 @@ def stored(
     if delay and where.month >= delay.month:
         for name in [name for name in LATE if name in books]:
             held[name] = records.delay(books, delay, name, where.month, where.end, held.get(name))
-    for one in running(schedule, where.month, _STORED):
-        _STORED[one.name](books, one, where)
-    return books, held
+    return records.happen(books, schedule, where, _STORED), held
 
 
 def given(schedule: Schedule, where: Month, tables: dict[str, DataFrame]) -> Books:
     """Return the books of what a recommender is given, made of what is stored."""
-    books = Books({GIVEN + name: table for name, table in tables.items()}, KEYS)
-    for one in running(schedule, where.month, _GIVEN):
-        _GIVEN[one.name](books, one, where)
-    return books
+    return records.happen(records.given_books(tables, KEYS), schedule, where, _GIVEN)
 
 
 def old_names(schedule: Schedule, month: int) -> dict[str, str]:
@@ -147,11 +142,7 @@ def old_names(schedule: Schedule, month: int) -> dict[str, str]:
     >>> old_names(Schedule([Incident("renamed_column", month=2)], "shop"), 2)
     {'product_type': 'category'}
     """
-    return {
-        new: old
-        for one in running(schedule, month, ["renamed_column"])
-        for _, old, new in _RENAMED[: int(one.size)]
-    }
+    return records.old_names(schedule, month, _RENAMED)
 
 
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
@@ -172,9 +163,11 @@ def affected(schedule: Schedule, seed: int, products: Products) -> dict[str, str
         if one.name == "price_in_cents":
             concerned = np.isin(products.brand, _supplied(one, Month(seed, one.month, products)))
             brands = ", ".join(sorted(products.public["brand"][concerned].unique()))
-        renamed = [f"{table}.{old}" for table, old, _ in _RENAMED[: int(one.size)]]
+        renamed = [f"{table}.{old}" for table, old, _ in records.renamed(one, _RENAMED)]
         text = _AFFECTED.get(one.name, ", ".join(renamed))
-        words[one.name] = text.format(brands=brands, share=f"{100 * one.size:.3g} %")
+        words[one.name] = text.format(
+            brands=brands, share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
+        )
     return words
 
 
@@ -207,7 +200,7 @@ def _price_in_cents(books, one, where):
 
 
 def _renamed_column(books, one, where):
-    for name, old, new in _RENAMED[: int(one.size)]:
+    for name, old, new in records.renamed(one, _RENAMED):
         books.rename(one, name, old, new)
 
 
@@ -240,15 +233,10 @@ def _dead_feed(books, one, where):
             books.remove(one, name, silent & (table[time] >= since).to_numpy())
 
 
-def _full_from(one, where):
-    """Return the moment of the month at which the disk is full."""
-    return (where.end - one.size * (where.end - where.start)).ceil("s")
-
-
 def _full_disk(books, one, where):
     if "sessions" not in books:
         return
-    sessions, since = books.tables["sessions"], _full_from(one, where)
+    sessions, since = books.tables["sessions"], records.full_from(one, where)
     begun = pd.Series(sessions["started_at"].to_numpy(), index=sessions["session_id"])
     for name in ["impressions", "clicks", "telemetry"]:
         times = begun.reindex(books.tables[name]["session_id"])
@@ -327,4 +315,4 @@ _STORED = {
     "renamed_column": _renamed_column,
 }
 _GIVEN = {"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come}
-_ONSETS = {"dead_feed": _silent_from, "full_disk": _full_from}
+_ONSETS = {"dead_feed": _silent_from, "full_disk": records.full_from}
