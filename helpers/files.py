@@ -1,12 +1,15 @@
-"""Files written whole or not at all: a temporary name first, then moved into place."""
+"""Files written whole or not at all: a temporary name first, then moved into place; folders of a run."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+_MARK = ".made_by_a_run"
 
 
 def write_whole(path: str | Path, content: str | bytes) -> Path:
@@ -47,6 +50,50 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+    return path
+
+
+def fresh_folder(path: str | Path) -> Path:
+    """Return an empty folder for a run's files, so that a lesson can be run again.
+
+    The folder is marked at its making. What an earlier run left is removed, but only from a folder
+    that bears the mark: somebody's own files are never touched.
+
+    Parameters
+    ----------
+    path : the folder; it and those above it are made where they are missing.
+
+    Returns
+    -------
+    The folder, with nothing in it but the mark, a hidden file.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds something and does not bear the mark.
+
+    Examples
+    --------
+    >>> folder = fresh_folder(Path(tempfile.mkdtemp()) / "run")
+    >>> _ = (folder / "left_by_a_run.csv").write_text("1")
+    >>> [file.name for file in fresh_folder(folder).iterdir()]
+    ['.made_by_a_run']
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    mark = path / _MARK
+    found = sorted(one.name for one in path.iterdir())
+    if found and not mark.is_file():
+        raise ValueError(
+            f"A run needs a folder of its own, and {path.name} holds {len(found)} name(s) that no "
+            f"run made, the first being {found[0]!r}. Name another folder, or empty this one."
+        )
+    mark.touch()
+    for one in path.iterdir():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        elif one != mark:
+            one.unlink()
     return path
 
 

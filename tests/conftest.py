@@ -12,7 +12,7 @@ import pytest
 
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
-from helpers.course.shelf import all_notebooks
+from helpers.course.shelf import all_notebooks, read_notebook
 from helpers.course.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +59,22 @@ def told_figures(output: Path) -> dict[str, dict]:
     assert [row["notebook"] for row in rows] == [p.stem for p in all_notebooks(ROOT / "notebooks")]
     assert [row["error"] for row in rows] == [""] * len(rows)
     return {row["notebook"]: row["figures"] for row in rows}
+
+
+def stored_figures(stem: str) -> dict:
+    """Return what the sentences of a stored lesson tell: its own words, reproduced by nbval."""
+    figures = {}
+    for cell in read_notebook(ROOT / "notebooks" / f"{stem}.ipynb").cells:
+        for output in cell.get("outputs", []):
+            figures |= output.get("metadata", {}).get("figures", {})
+    return figures
+
+
+def stored_text(stem: str, cell_id: str) -> str:
+    """Return what a cell of a stored lesson shows, as plain text."""
+    notebook = read_notebook(ROOT / "notebooks" / f"{stem}.ipynb")
+    cell = next(cell for cell in notebook.cells if cell.id == cell_id)
+    return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.files import sha256_of, write_whole
+from helpers.files import fresh_folder, sha256_of, write_whole
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -120,3 +120,16 @@ def test_sha256_is_that_of_hashlib_for_text_bytes_and_files(tmp_path):
 def test_text_that_looks_like_a_path_is_hashed_as_text(tmp_path):
     (tmp_path / "name.txt").write_text("inside")
     assert sha256_of(str(tmp_path / "name.txt")) != sha256_of(tmp_path / "name.txt")
+
+
+def test_a_run_s_folder_is_emptied_for_the_next_run_and_somebody_s_own_is_not(tmp_path):
+    folder = fresh_folder(tmp_path / "run")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "old.csv").write_text("1")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "thesis.txt").write_text("mine")
+    (folder / "link").symlink_to(tmp_path / "kept")
+    assert [path.name for path in fresh_folder(folder).iterdir()] == [".made_by_a_run"]
+    with pytest.raises(ValueError, match=r"kept holds 1 name.*thesis\.txt"):
+        fresh_folder(tmp_path / "kept")
+    assert (tmp_path / "kept" / "thesis.txt").read_text() == "mine"
