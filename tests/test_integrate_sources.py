@@ -3,6 +3,7 @@
 import os
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -120,6 +121,35 @@ def test_a_small_difference_is_no_contradiction():
     assert resolve_conflicts(tables, "key", [WinningRule("v", ("a", "b"), "", 0.005)])[1].empty
     with pytest.raises(ValueError, match="a repeats 1 key"):
         resolve_conflicts({"a": table([1, 1], v=[1, 2])}, "key", [WinningRule("v", ("a",), "")])
+
+
+def test_texts_numbers_and_flags_contradict_each_other_by_content():
+    tables = {
+        "a": table([1, 2, 3], text=["dry", "oily", None], mixed=["x", 5, "5.0"], flag=[True, False, True]),
+        "b": table([3, 2, 1], text=["dry", "Oily", "dry"], mixed=[5.0, 5.004, "x"], flag=[True, True, True]),
+    }  # fmt: skip
+    rules = [WinningRule(name, ("b", "a"), "b is newer", 0.005) for name in ("text", "mixed", "flag")]  # fmt: skip
+    found, lost = resolve_conflicts(tables, "key", rules)
+    assert found["text"].tolist() == ["dry", "Oily", "dry"]
+    seen = lost[["key", "column", "source", "value", "winner", "winning_value"]]
+    assert seen.to_numpy().tolist() == [
+        [2, "text", "a", "oily", "b", "Oily"],
+        [3, "mixed", "a", "5.0", "b", 5.0],  # a text is no number
+        [2, "flag", "a", False, "b", True],
+    ]
+
+
+def test_a_hundred_thousand_keys_are_settled_and_every_contradiction_is_told():
+    keys, n = range(100_000), 100_000
+    shop = table(keys, v=np.arange(n, dtype="float64"), name=["Dew"] * n)
+    page = shop.iloc[::-1].assign(v=lambda t: t["v"] + (t["key"] % 50 == 0) * 2.0)
+    rules = [WinningRule("v", ("shop", "page"), "a page may be old"), WinningRule("name", ("page", "shop"), "")]  # fmt: skip
+    found, lost = resolve_conflicts({"shop": shop, "page": page}, "key", rules)
+    assert found["v"].tolist() == list(keys)
+    assert lost["key"].tolist() == list(range(0, n, 50))
+    assert (lost["value"] - lost["winning_value"]).eq(2.0).all()
+    assert set(lost["source"]) == {"page"}
+    assert set(lost["winner"]) == {"shop"}
 
 
 # --- privacy -------------------------------------------------------------------------------------------

@@ -117,14 +117,14 @@ def test_random_and_frozen_do_worse_and_the_oracle_bounds_them_all(story):
 
 
 def played_year(seed, first, retrain=False):
-    """Play a whole year in `play`; return each month's accuracy and the oracle's, as they come."""
+    """Play a whole year; return each month's accuracy, and the oracle's in months 6 and 12."""
     shop = Shop(seed=seed)
     truth, orders, rows, decide = ShopTruth(shop), [shop.history()["orders"]], [], first(shop)
     for month in range(1, 13):
         if retrain and month > 1:
             model = PersonalBestsellers(seasons=True).fit(pd.concat(orders), shop.products(month))
             decide = serve(model.recommend)
-        best = truth.expected_accuracy(month, truth.oracle) if month % 6 == 0 else 1.0
+        best = truth.expected_accuracy(month, truth.oracle) if month % 6 == 0 else np.nan
         orders.append(shop.play(month, decide)["orders"])
         rows.append((truth.accuracy(month), best))
     return np.array(rows).T
@@ -146,7 +146,7 @@ def test_over_a_played_year_random_and_frozen_policies_are_visibly_worse_and_non
     mean = {name: found.mean() for name, (found, _) in years.items()}
     assert mean["random"] < mean["frozen"] - 0.25
     assert mean["frozen"] < mean["tended"] - 0.06
-    assert all((found < best).all() for found, best in years.values())
+    assert all((found[[5, 11]] < best[[5, 11]]).all() for found, best in years.values())
 
 
 def test_what_happens_agrees_with_what_was_to_be_expected(story):

@@ -1,4 +1,10 @@
-"""How fast, how large and how real the two worlds are: the comparisons of `lifecycle bench worlds`."""
+"""How fast, how large and how real the two worlds are: the comparisons of `lifecycle bench worlds`.
+
+The simple recommenders are put in order on the simulated shop and on real reviews. "Content" there
+is TF-IDF of the words of a product's name. With the words of the brand as well it would come first
+on the real file (NDCG@10 of 0.0214), and the two orders would agree less: customers there stay with
+a brand more than the words of a name tell.
+"""
 
 from __future__ import annotations
 
