@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
@@ -53,10 +54,11 @@ def type_lifecycle(*words: object, cwd: Path = ROOT, **options) -> subprocess.Co
     )
 
 
-def told_figures(output: Path) -> dict[str, dict]:
-    """Return what the notebooks' sentences told in a run of the whole course, by stem."""
+def told_figures(output: Path, stems: list[str] | None = None) -> dict[str, dict]:
+    """Return what the sentences of notebooks told in a run (of the whole course), by stem."""
     rows = json.loads((output / "summary.json").read_text(encoding="utf-8"))
-    assert [row["notebook"] for row in rows] == [p.stem for p in all_notebooks(ROOT / "notebooks")]
+    asked = stems or [path.stem for path in all_notebooks(ROOT / "notebooks")]
+    assert [row["notebook"] for row in rows] == asked
     assert [row["error"] for row in rows] == [""] * len(rows)
     return {row["notebook"]: row["figures"] for row in rows}
 
@@ -75,6 +77,18 @@ def stored_text(stem: str, cell_id: str) -> str:
     notebook = read_notebook(ROOT / "notebooks" / f"{stem}.ipynb")
     cell = next(cell for cell in notebook.cells if cell.id == cell_id)
     return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs)
+
+
+def stored_table(stem: str, cell_id: str) -> list[dict[str, str]]:
+    """Return the table that a cell of a stored lesson shows: a row as heading -> text."""
+    notebook = read_notebook(ROOT / "notebooks" / f"{stem}.ipynb")
+    cell = next(cell for cell in notebook.cells if cell.id == cell_id)
+    page = "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+    lines = [
+        [field.get_text().strip() for field in line.find_all(["th", "td"])]
+        for line in BeautifulSoup(page, "html.parser").find_all("tr")
+    ]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`helpers.problem`: promises, offers and what a decision is worth."""
+"""`helpers.problem`: promises, cards, limits, and what a decision or a project is worth."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.problem import Charter, Offer, SuccessCriterion, profit_by_threshold
+from helpers.problem import (
+    Ask,
+    Charter,
+    Constraint,
+    CostBenefit,
+    Evidence,
+    Lift,
+    Offer,
+    SuccessCriterion,
+    Suitability,
+    lift,
+    profit_by_threshold,
+    surviving,
+)
 
 FLOOR = SuccessCriterion("roc_auc", 0.8, population="all customers", window="next month")
 OFFER = Offer(worth_eur=500, success_share=0.3, cost_eur=20)
@@ -118,3 +131,206 @@ def test_calling_above_break_even_is_best_when_the_probabilities_are_true(people
     by_rule = gain[probability >= OFFER.break_even].sum()
     any_other = gain[[flag for flag, _ in people]].sum()
     assert by_rule >= any_other - 1e-9  # the two sums round differently
+
+
+def test_the_charter_leaves_out_what_nobody_has_said_and_keeps_the_rest_in_order():
+    charter = Charter(
+        "nothing found", "ten products", "next purchase", FLOOR, {}, guardrails=(FLOOR, FLOOR),
+        stakeholders={"manager": "more sales"}, out_of_scope="prices", feasibility="yes",
+    )  # fmt: skip
+    table = charter.table().set_index("question")["answer"]
+    assert table.index.tolist()[4:] == [
+        "What must not get worse?", "Stakeholder: manager", "What is out of scope?", "Is it feasible?",
+    ]  # fmt: skip
+    assert table["What must not get worse?"] == f"{FLOOR}; {FLOOR}"
+
+
+def answers(**changed):
+    """Five answers that are yes, at their floors; those named are changed."""
+    return {name: (1.0, 1.0, name) for name in ANSWERS} | changed
+
+
+ANSWERS = ["decision", "pattern", "data", "rule", "errors"]
+
+
+def test_machine_learning_is_appropriate_when_every_question_is_answered_with_yes():
+    card = Suitability.of("a wish", **answers())
+    assert card.appropriate
+    assert card.verdict == "yes"
+    assert card.table()["answer"].tolist() == ["yes"] * 5
+
+
+@pytest.mark.parametrize(("name", "ask"), list(zip(ANSWERS, Ask, strict=True)))
+def test_one_no_decides_and_says_what_to_do_instead(name, ask):
+    card = Suitability.of("a wish", **answers(**{name: (0.99, 1.0, "measured")}))
+    assert not card.appropriate
+    assert card.verdict == f"no: {ask.instead}"
+    assert card.table()["answer"].value_counts().to_dict() == {"yes": 4, "no": 1}
+
+
+def test_the_first_question_that_fails_names_what_to_do():
+    card = Suitability.of("a wish", **answers(errors=(0, 1, "e"), pattern=(0, 1, "p")))
+    assert card.verdict == f"no: {Ask.PATTERN.instead}"
+
+
+def test_a_card_shows_a_count_whole_and_a_share_with_three_digits():
+    card = Suitability.of("a wish", **answers(data=(21_838, 100, "d"), rule=(0.44321, 0.05, "r")))
+    assert card.table()["figure"].tolist() == ["1", "1", "21,838", "0.443", "1"]
+
+
+def test_a_card_with_a_question_left_out_or_answered_twice_is_refused():
+    four = [Evidence(ask, 1, 1, "") for ask in list(Ask)[1:]]
+    for evidence in (four, [*four, four[0]], []):
+        with pytest.raises(ValueError, match="answers each of DECISION, .* once; got"):
+            Suitability("a wish", evidence)
+
+
+@pytest.mark.parametrize(("figure", "floor"), [(np.nan, 1), (1, np.inf)])
+def test_an_answer_that_nobody_has_measured_is_refused(figure, floor):
+    with pytest.raises(ValueError, match="PATTERN needs a measured figure"):
+        Evidence(Ask.PATTERN, figure, floor, "")
+
+
+DESIGNS = pd.DataFrame(
+    {"weeks": [16, 17, 2, 40], "eur": [50, 50, 51, 99], "fields": [0, 0, 0, 2]},
+    index=["at the limit", "late", "dear", "all three"],
+)
+LIMITS = [
+    Constraint("time", "live", "weeks", 16, "weeks"),
+    Constraint("budget", "a year", "eur", 50, "EUR"),
+    Constraint("regulations", "no consent", "fields", 0, "fields"),
+]
+
+
+def test_a_design_is_ruled_out_by_each_kind_of_limit_it_breaks_and_a_limit_reached_is_kept():
+    left = surviving(DESIGNS, LIMITS)
+    assert left["ruled out by"].tolist() == ["", "time", "budget", "time, budget, regulations"]
+    pd.testing.assert_frame_equal(left[DESIGNS.columns], DESIGNS)
+
+
+def test_a_kind_is_named_once_however_many_of_its_limits_are_broken():
+    twice = [LIMITS[0], Constraint("time", "tested", "weeks", 10, "weeks")]
+    assert surviving(DESIGNS, twice)["ruled out by"].tolist() == ["time", "time", "", "time"]
+
+
+def test_without_limits_every_design_is_left():
+    assert surviving(DESIGNS, [])["ruled out by"].tolist() == [""] * 4
+
+
+def test_a_design_without_an_estimate_cannot_pass():
+    with pytest.raises(ValueError, match="no weeks for 'late'; the time cannot be checked"):
+        surviving(DESIGNS.replace({"weeks": {17: np.nan}}), LIMITS)
+    with pytest.raises(ValueError, match="designs lacks the column.* weeks"):
+        surviving(DESIGNS[["eur"]], LIMITS)
+
+
+def test_a_constraint_of_no_known_kind_is_refused():
+    with pytest.raises(ValueError, match="time, budget, resources, regulations; got 'money'"):
+        Constraint("money", "a year", "eur", 50, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("build", "run", "benefit", "month", "first_year"),
+    [
+        (30_000, 2_000, 10_000, 4, 66_000),  # 3.75 months: paid for at the end of the fourth
+        (32_000, 2_000, 10_000, 4, 64_000),  # exactly four
+        (1, 0, 1_000, 1, 11_999),
+        (0, 5, 5, 0, 0),
+        (10, 5, 5, None, -10),
+        (0, 6, 5, None, -12),
+    ],
+)
+def test_the_break_even_month_matches_the_count_done_by_hand(
+    build, run, benefit, month, first_year
+):
+    project = CostBenefit(build, run, benefit)
+    assert project.break_even_month == month
+    assert project.first_year_eur == first_year
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(0, 10_000), st.integers(0, 500), st.integers(0, 2_000))
+def test_the_balance_turns_in_the_break_even_month_and_in_none_before(build, run, benefit):
+    # Oracle: add up month by month, in whole euro.
+    project = CostBenefit(build, run, benefit)
+    balance = project.balance(months=40)
+    turned = [month for month, left in balance.items() if left >= 0]
+    expected = project.break_even_month
+    assert (turned[0] if turned else None) == (None if (expected or 0) > 40 else expected)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 90_000), st.integers(0, 5_000), st.integers(1, 36))
+def test_the_needed_benefit_pays_back_in_just_that_time(build, run, months):
+    needed = CostBenefit(build, run, 0).needed_eur_a_month(months)
+    # Divided and multiplied again, so a cent of rounding.
+    assert CostBenefit(build, run, needed).balance(months).iloc[-1] == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("money", [(-1, 0, 5), (0, -1, 5), (0, 0, np.nan), (np.inf, 0, 5)])
+def test_a_project_that_cannot_be_is_refused(money):
+    with pytest.raises(ValueError, match="needs build_eur and run_eur_a_month from 0"):
+        CostBenefit(*money)
+    with pytest.raises(ValueError, match="counts months, from 1; got 0"):
+        CostBenefit(1, 0, 1).needed_eur_a_month(0)
+
+
+def cases(hits, people):
+    """One row a case: whether it was a hit, and whose it is."""
+    return pd.DataFrame({"hit": hits, "who": people})
+
+
+def test_the_rise_matches_the_count_done_by_hand_and_gaps_are_not_counted():
+    # Two of four before; three of four asked after: 0.75 / 0.5 - 1.
+    before = cases([True, False, True, False], [1, 1, 2, 3])
+    after = cases([True, True, None, True, False], [1, 1, 1, 2, 3])
+    found = lift(before, after, "hit", "who", seed=1)
+    assert (found.before, found.after) == (0.5, 0.75)
+    assert found.value == pytest.approx(0.5)
+    assert found.low <= found.value <= found.high
+
+
+def test_nothing_changed_is_no_rise_and_no_doubt():
+    # The same people are drawn from both tables, so each draw finds the same two shares.
+    table = cases(np.arange(60) % 3 == 0, np.arange(60) // 2)
+    found = lift(table, table, "hit", "who", seed=1)
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_the_interval_is_as_wide_as_theory_says():
+    # Oracle: the delta method for a ratio of means of the same people, one row each.
+    rng = np.random.default_rng(3)
+    first = rng.random(2_000) < 0.5
+    second = np.where(rng.random(2_000) < 0.3, True, first)
+    found = lift(
+        cases(first, range(2_000)), cases(second, range(2_000)), "hit", "who", seed=1, draws=2_000
+    )
+    ratio = second.mean() / first.mean()
+    error = np.std(second - ratio * first, ddof=1) / first.mean() / np.sqrt(2_000)
+    # 2,000 draws leave the ends of a percentile interval uncertain by about 4 % of its width.
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_rows_of_one_customer_count_as_one_piece_of_evidence():
+    alone = cases([True, False] * 50, range(100))
+    copied = pd.concat([alone] * 9)
+    other = alone.assign(hit=[True, True, False, True] * 25)
+    once = lift(alone, other, "hit", "who", seed=1)
+    often = lift(copied, pd.concat([other] * 9), "hit", "who", seed=1)
+    assert (often.low, often.high) == (once.low, once.high)
+
+
+def test_the_lower_end_decides_whether_a_rise_meets_a_criterion():
+    wish = SuccessCriterion("rise", 0.2, "all visits", "October")
+    assert not Lift(0.5, 0.65, low=0.19, high=0.4).meets(wish)
+    assert Lift(0.5, 0.65, low=0.2, high=0.4).meets(wish)
+
+
+def test_a_rise_from_nothing_and_a_question_that_nobody_was_asked_are_refused():
+    some = cases([True, False], [1, 2])
+    with pytest.raises(ValueError, match="nothing to rise from"):
+        lift(cases([False, False], [1, 2]), some, "hit", "who", seed=1)
+    with pytest.raises(ValueError, match="after, where hit was asked, has 0 row"):
+        lift(some, cases([None, None], [1, 2]), "hit", "who", seed=1)
+    with pytest.raises(ValueError, match="before lacks the column.* who"):
+        lift(some[["hit"]], some, "hit", "who", seed=1)

@@ -60,8 +60,8 @@ def lesson(stem):
 
 
 @cache
-def tests_of(name):
-    """Return the names of the test functions of a file."""
+def functions_of(name):
+    """Return the names of the functions of a test file."""
     path = ROOT / name
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -100,7 +100,7 @@ def where(place):
         name, _, task = place.removeprefix("exercises/").partition("#")
         return "check", f"check-{task}" in checks_of(name)
     file, _, test = place.partition("::")
-    return "test", test in tests_of(file)
+    return "test", test in functions_of(file)
 
 
 def test_every_item_of_the_delivered_stages_has_exactly_one_row():

@@ -1,76 +1,14 @@
-"""Stage 1: what is to be decided, what success means, and what a decision is worth."""
+"""Stage 1: what a decision is worth, and when a project has paid for itself."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from helpers.checks import require_columns, require_share
-
-
-@dataclass(frozen=True)
-class SuccessCriterion:
-    """A promise that can be kept or broken: one metric, one floor, one population, one window.
-
-    Attributes
-    ----------
-    metric : name of the metric, as `helpers.training.evaluate` calls it.
-    at_least : the agreed floor, in the metric's own unit.
-    population : on whom it is measured.
-    window : when it is measured.
-
-    Examples
-    --------
-    >>> floor = SuccessCriterion("roc_auc", 0.8, population="all customers", window="next month")
-    >>> floor.met(0.845)
-    True
-    """
-
-    metric: str
-    at_least: float
-    population: str
-    window: str
-
-    def met(self, value: float) -> bool:
-        """Return whether `value` keeps the promise; equality keeps it."""
-        return bool(value >= self.at_least)
-
-    def __str__(self) -> str:
-        """Say the promise in one line."""
-        return f"{self.metric} at least {self.at_least:g} on {self.population}, {self.window}"
-
-
-@dataclass(frozen=True)
-class Charter:
-    """The page that business and engineers sign before any data are collected.
-
-    Attributes
-    ----------
-    situation : the business problem, without a word about models.
-    decision : what will be done differently with a prediction.
-    target : what exactly is predicted, for whom and for when.
-    criterion : when the project is a success.
-    constraints : what limits it; one entry each for time, budget, resources, regulations.
-    """
-
-    situation: str
-    decision: str
-    target: str
-    criterion: SuccessCriterion
-    constraints: dict[str, str]
-
-    def table(self) -> pd.DataFrame:
-        """Return the charter as a table of two columns: question, answer."""
-        answers = {
-            "What is the situation?": self.situation,
-            "What will be decided?": self.decision,
-            "What is predicted?": self.target,
-            "What is success?": str(self.criterion),
-            **{f"Constraint: {name}": text for name, text in self.constraints.items()},
-        }
-        return pd.DataFrame({"question": answers.keys(), "answer": answers.values()})
 
 
 @dataclass(frozen=True)
@@ -176,3 +114,88 @@ def profit_by_threshold(
             }
         )
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class CostBenefit:
+    """What a project costs and what it brings, month by month.
+
+    Attributes
+    ----------
+    build_eur : paid once, before the first month.
+    run_eur_a_month : paid every month from then on.
+    benefit_eur_a_month : what it brings every month, above what would come without it.
+
+    Raises
+    ------
+    ValueError
+        If a cost is negative, or one of the three is no finite number.
+
+    Examples
+    --------
+    >>> project = CostBenefit(build_eur=30_000, run_eur_a_month=2_000, benefit_eur_a_month=10_000)
+    >>> project.break_even_month, project.first_year_eur
+    (4, 66000)
+    """
+
+    build_eur: float
+    run_eur_a_month: float
+    benefit_eur_a_month: float
+
+    def __post_init__(self):
+        """Stop money that makes no sense."""
+        money = (self.build_eur, self.run_eur_a_month, self.benefit_eur_a_month)
+        if not all(map(math.isfinite, money)) or self.build_eur < 0 or self.run_eur_a_month < 0:
+            raise ValueError(
+                "A project needs build_eur and run_eur_a_month from 0 and a finite benefit; got "
+                f"{money[0]}, {money[1]} and {money[2]}. Write costs without a minus sign."
+            )
+
+    @property
+    def net_eur_a_month(self) -> float:
+        """What is left of a month's benefit when the running is paid."""
+        return self.benefit_eur_a_month - self.run_eur_a_month
+
+    @property
+    def break_even_month(self) -> int | None:
+        """The first month at whose end the building is paid for; None when it never is."""
+        if self.build_eur == 0 and self.net_eur_a_month >= 0:
+            return 0
+        if self.net_eur_a_month <= 0:
+            return None
+        return math.ceil(self.build_eur / self.net_eur_a_month)
+
+    @property
+    def first_year_eur(self) -> float:
+        """What is left after twelve months; negative when the year has not paid for it."""
+        return 12 * self.net_eur_a_month - self.build_eur
+
+    def needed_eur_a_month(self, within_months: int) -> float:
+        """Return the benefit a month with which the project is paid for after so many months.
+
+        Raises
+        ------
+        ValueError
+            If `within_months` is less than 1.
+
+        Examples
+        --------
+        >>> CostBenefit(30_000, 2_000, 10_000).needed_eur_a_month(within_months=12)
+        4500.0
+        """
+        if within_months < 1:
+            raise ValueError(
+                f"within_months counts months, from 1; got {within_months}. Write 12 for a year."
+            )
+        return self.build_eur / within_months + self.run_eur_a_month
+
+    def balance(self, months: int = 12) -> pd.Series:
+        """Return what has come in less what has gone out: index 0 (the start) to `months`, in EUR.
+
+        Examples
+        --------
+        >>> CostBenefit(30_000, 2_000, 10_000).balance(2).tolist()
+        [-30000, -22000, -14000]
+        """
+        steps = pd.RangeIndex(months + 1, name="month")
+        return pd.Series([self.net_eur_a_month * n - self.build_eur for n in steps], steps)
