@@ -1,4 +1,4 @@
-"""Stages 2 and 3: pseudonyms instead of names, consent respected, and fields that stay behind."""
+"""Stages 2 and 3: pseudonyms, consent respected, fields that stay behind, and groups to hide in."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns
+from helpers.checks import require_columns, require_rows
 
 SECRET_BYTES = 32
 # What may be read in stage 2 and must not leave it: no model needs it, and it names a person.
@@ -180,3 +181,90 @@ def require_withheld(
             f"{name} still has {', '.join(found)}, which must not leave stage 2. "
             "Drop it with withheld."
         )
+
+
+def group_sizes(table: DataFrame, columns: Sequence[str]) -> Series:
+    """Return for each row how many rows share its values in `columns`, itself among them.
+
+    A gap is a value like another: who did not state an age is alike to the others who did not.
+
+    Examples
+    --------
+    >>> people = DataFrame({"age": [31, 31, 40], "skin": ["dry", "dry", "oily"]})
+    >>> group_sizes(people, ["age", "skin"]).tolist()
+    [2, 2, 1]
+    """
+    require_columns(table, "the table", columns)
+    groups = table.groupby(list(columns), dropna=False, observed=True).ngroup()
+    return groups.map(groups.value_counts()).rename("people")
+
+
+def smallest_groups(table: DataFrame, columns: Sequence[str], k: int = 5) -> dict[str, float]:
+    """Return how well people hide behind each other, when somebody knows `columns` about them.
+
+    A table is k-anonymous when each combination of these columns stands for at least k people.
+
+    Returns
+    -------
+    `smallest`, the size of the smallest group (this is the table's own k); `alone`, the share of the
+    rows that nobody else is like; `below_k`, the share of the rows in groups of less than k.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, the table has no rows or k is below 1.
+
+    Source
+    ------
+    Sweeney (2002), International Journal of Uncertainty, Fuzziness and Knowledge-Based Systems 10(5).
+
+    Examples
+    --------
+    >>> people = DataFrame({"age": [31, 31, 40, 41]})
+    >>> smallest_groups(people, ["age"], k=2)
+    {'smallest': 1, 'alone': 0.5, 'below_k': 0.5}
+    """
+    require_rows(table, "the table")
+    if k < 1:
+        raise ValueError(f"k counts people who look alike, so at least 1; got {k}. 5 is usual.")
+    sizes = group_sizes(table, columns)
+    return {
+        "smallest": int(sizes.min()),
+        "alone": float(sizes.eq(1).mean()),
+        "below_k": float(sizes.lt(k).mean()),
+    }
+
+
+def age_bands(ages: Series, years: int = 10) -> Series:
+    """Return ages as bands of so many years, "30-39"; a gap stays a gap.
+
+    Examples
+    --------
+    >>> age_bands(Series([29, 30, None]), 10).tolist()
+    ['20-29', '30-39', nan]
+    """
+    if years < 1:
+        raise ValueError(f"a band has at least 1 year; got {years}.")
+    numbers = pd.to_numeric(ages).astype("Int64")
+    first = numbers // years * years
+    bands = first.astype("str") + "-" + (first + years - 1).astype("str")
+    return bands.astype("str").where(numbers.notna().to_numpy()).rename(ages.name)
+
+
+def hidden_in_groups(
+    table: DataFrame, columns: Sequence[str], k: int = 5
+) -> tuple[DataFrame, DataFrame]:
+    """Split rows into those of groups of at least k people and the others, with a `reason`.
+
+    What is kept is k-anonymous. The price is who is lost: people unlike the others.
+
+    Examples
+    --------
+    >>> kept, held_back = hidden_in_groups(DataFrame({"age": [31, 31, 40]}), ["age"], k=2)
+    >>> len(kept), held_back["reason"].tolist()
+    (2, ['only 1 with this age'])
+    """
+    sizes = group_sizes(table, columns)
+    enough = sizes.ge(k)
+    reason = "only " + sizes[~enough].astype("str") + f" with this {' + '.join(columns)}"
+    return table[enough], table[~enough].assign(reason=reason.astype("str"))
