@@ -1,5 +1,6 @@
 """Runs of `helpers.etl.extract` that are killed, doubled or interrupted: nothing lost, nothing twice."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from urllib.parse import parse_qsl
 
 import pytest
 from test_hostile_sources import STREAM, items, page, rude_server
@@ -172,6 +174,77 @@ def test_a_service_that_fails_half_way_leaves_what_was_kept_and_the_next_run_goe
         raw = read_api(f"{server.url}/api", **options)
         assert "c=30" in server.asked[0][0]
     assert raw.table["id"].tolist() == list(range(ROWS))
+
+
+def since_feed(rows):
+    """Answer with the rows known since a moment, in pages of five, each with its mark."""
+
+    def answer(write, path, head):
+        question = dict(parse_qsl(path.partition("?")[2]))
+        found = [one for one in rows if one["at"] >= question.get("since", "")]
+        start = int(question.get("c", 0))
+        page_rows, more = found[start : start + PAGE], len(found) > start + PAGE
+        since = f"&since={question['since']}" if "since" in question else ""
+        following = f"{path.partition('?')[0]}?limit=5&c={start + PAGE}{since}" if more else None
+        content = items(*page_rows, following=following)
+        mark = hashlib.sha256(json.dumps([page_rows, more]).encode()).hexdigest()[:8]
+        if f'if-none-match: "{mark}"' in [line.lower() for line in head]:
+            write(page("", "304 Not Modified"))
+            return
+        write(page(content, extra=f'ETag: "{mark}"\r\n'))
+
+    return answer
+
+
+def at(day, number):
+    return {"id": number, "at": f"2025-01-{day:02d}T12:00:00"}
+
+
+def read_since(rows, landing, **options):
+    """Read the rows known so far with a run of its own."""
+    with rude_server() as server:
+        server.answers = {"/api": since_feed(rows)}
+        read = read_api(f"{server.url}/api", landing=landing, row_key="id", limit=5, **options)
+        return read.table["id"].tolist() if len(read.table) else [], read.account
+
+
+@pytest.mark.parametrize(("overlap_days", "found"), [(0, []), (1, []), (2, [99]), (30, [99])])
+def test_a_row_that_arrives_late_is_found_within_the_overlap_and_nothing_comes_twice(
+    overlap_days, found, tmp_path
+):
+    rows = [at(day, day) for day in range(1, 12)]
+    options = {"newest": "at", "overlap_days": overlap_days}
+    with Landing(tmp_path / "landing.sqlite") as landing:
+        assert read_since(rows, landing, **options)[0] == list(range(1, 12))
+        late = [*rows[:9], at(9, 99), *rows[9:]]
+        ids, account = read_since(late, landing, **options)
+        assert ids == found
+        assert account.merged == account.rows_in - len(found) >= 1
+        every = [row["id"] for row in landing.rows("api 127.0.0.1/api")]
+        assert sorted(every) == sorted([*range(1, 12), *found])
+
+
+@pytest.mark.parametrize("newest", ["at", ""])
+def test_new_rows_behind_a_full_first_page_that_stays_as_it_was_are_found(newest, tmp_path):
+    # The mark of the first page is the same; that must not count for the pages behind it.
+    rows = [at(11, number) for number in range(7)]
+    with Landing(tmp_path / "landing.sqlite") as landing:
+        assert len(read_since(rows, landing, newest=newest)[0]) == 7
+        assert read_since([*rows, at(11, 7)], landing, newest=newest)[0] == [7]
+
+
+def test_an_overlap_that_is_none_and_moments_that_are_none_are_told(tmp_path):
+    with Landing(tmp_path / "landing.sqlite") as landing:
+        for wrong in (-1, "a day", float("nan"), 1e300):
+            with pytest.raises(CannotExtract, match="overlap_days was expected to be a number"):
+                read_api("http://127.0.0.1:9/", landing=landing, row_key="id", overlap_days=wrong)
+        rows = [{"id": 1, "at": "soon"}]
+        assert read_since(rows, landing, newest="at")[0] == [1]
+        with pytest.raises(
+            CannotExtract, match=r"'at' was expected to hold moments.*it has 'soon'"
+        ):
+            read_since(rows, landing, newest="at")
+        assert read_since(rows, landing, newest="at", overlap_days=0)[0] == []
 
 
 def test_two_runs_at_a_time_do_not_mix(tmp_path):

@@ -25,6 +25,7 @@ _PLACES = {
     "landing": ["Landing"],
     "live": ["read_events"],
     "log_files": ["read_logs", "rotated"],
+    "looks": ["first_look"],
     "network": ["CannotFetch", "NetworkLimits"],
     "pages": ["facts_of", "read_site"],
     "provenance": ["Origin", "Provenance"],

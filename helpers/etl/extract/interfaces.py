@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 from helpers.etl.extract.accounts import CannotExtract, Extract, Tray
@@ -22,6 +23,7 @@ def read_api(
     landing: Landing | None = None,
     row_key: str = "",
     newest: str = "",
+    overlap_days: float = 1.0,
     limit: int = 100,
     params: Mapping | None = None,
     when: str = "",
@@ -43,8 +45,10 @@ def read_api(
     landing : keeps rows and cursor between runs; None starts from nothing and keeps nothing.
     row_key : the column that names a row: a row that was kept before, equal in all, is merged. A
         landing needs it.
-    newest : the column of the moment at which a row became known. The next run asks for rows `since`
-        the newest one; without it, for everything.
+    newest : the column of the moment at which a row became known, ISO text. The next run asks for
+        rows `since` the newest one, less the overlap; without it, for everything.
+    overlap_days : how far before the newest moment the next run begins, for rows that arrive late
+        under an older one. Rows that are there already are merged by `row_key`. 0 for none.
     limit : rows a page.
     params : further questions for the first page.
     when : the moment of reading, for the provenance.
@@ -71,10 +75,11 @@ def read_api(
     limits, own = limits or NetworkLimits(), Landing(":memory:") if landing is None else None
     kept = landing or own
     try:
+        overlap = _overlap(overlap_days)
         with Caller(url, key, agent, limits) as caller:
             mark = kept.begin(_name(url))
             first = {**(params or {}), "limit": limit}
-            walk = _Walk(caller, kept, url, row_key, newest, items, following, pause)
+            walk = _Walk(caller, kept, url, row_key, newest, overlap, items, following, pause)
             return walk.extract(walk.to_the_end(mark, first), when)
     finally:
         if own:
@@ -86,20 +91,34 @@ def _name(url):
     return f"api {urlsplit(url).hostname}{urlsplit(url).path}"
 
 
+def _overlap(days):
+    """Return the overlap as a span of time."""
+    try:
+        if days >= 0:
+            return timedelta(days=days)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise CannotExtract(
+        f"overlap_days was expected to be a number of days from 0 on; got {days!r}: write for "
+        "instance overlap_days=1."
+    )
+
+
 class _Walk:
     """A walk from page to page."""
 
-    def __init__(self, caller, kept, url, row_key, newest, items, following, pause):
+    def __init__(self, caller, kept, url, row_key, newest, overlap, items, following, pause):
         self._caller, self._kept, self._url, self._pause = caller, kept, url, pause
-        self._row_key, self._newest = row_key, newest
+        self._row_key, self._newest, self._overlap = row_key, newest, overlap
         self._items, self._following = items, following
 
     def to_the_end(self, mark: Mark, first: dict) -> Mark:
         """Read page after page, and keep each."""
         state, met = dict(mark.state), set()
-        since = {"since": state["since"]} if "since" in state else {}
+        since = {"since": self._with_overlap(state["since"])} if "since" in state else {}
         params = state.get("next") or {**first, **since}
-        etag = "" if state.get("next") else state.get("etag", "")
+        # A first page that is as it was says nothing of a second one: there, new rows may stand.
+        etag = "" if state.get("next") or not state.get("whole") else state.get("etag", "")
         for _ in range(self._caller.limits.pages):
             answer = self._ask(params, etag if etag and state.get("asked") == params else "")
             if answer.status == 304:
@@ -107,6 +126,7 @@ class _Walk:
             rows, aside, following = self._page(answer)
             if not met and "next" not in mark.state:
                 state |= {"asked": params, "etag": answer.headers.get("etag", "")}
+                state |= {"whole": following is None}
             state |= {"next": following, "newest": self._latest(rows, state.get("newest", ""))}
             mark = self._kept.keep(mark, rows, aside, state, self._row_key)
             met.add(str(sorted(params.items())))
@@ -127,13 +147,25 @@ class _Walk:
 
     def _finished(self, mark, state):
         """End the run; the next begins at the newest moment met."""
-        end = {
-            name: state[name] for name in ("asked", "etag", "newest", "since") if state.get(name)
-        }
+        names = ("asked", "etag", "whole", "newest", "since")
+        end = {name: state[name] for name in names if state.get(name)}
         if self._newest and state.get("newest"):
             end["since"] = state["newest"]
         self._kept.finish(mark, end)
         return Mark(mark.source, mark.run, end, mark.resumed, mark.version)
+
+    def _with_overlap(self, newest):
+        """Return the moment from which to ask again, ISO text."""
+        if not self._overlap:
+            return newest
+        try:
+            return (datetime.fromisoformat(newest) - self._overlap).isoformat()
+        except (ValueError, OverflowError) as error:
+            raise CannotExtract(
+                f"the column {self._newest!r} was expected to hold moments as ISO text, for the next "
+                f"run asks from {self._overlap} before the newest; it has {newest[:40]!r}. Name "
+                "another column, or pass overlap_days=0."
+            ) from error
 
     def _ask(self, params, etag):
         headers = {"If-None-Match": etag} if etag else {}
