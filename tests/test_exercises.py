@@ -93,7 +93,8 @@ def test_no_hint_tells_the_answer_of_the_item_that_it_is_about(solution):
         answer = names[name.group(1)]() if name else None
         for mistake in task.mistakes if isinstance(answer, dict) else ():
             item, _, text = mistake.hint.partition(": ")
-            assert str(answer[item]).lower() not in text.lower()
+            if item in answer:  # the other hints are the checker's own: no answer, or one too many
+                assert str(answer[item]).lower() not in text.lower()
 
 
 def test_a_good_miniature_proves_itself(tmp_path):
