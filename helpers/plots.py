@@ -281,17 +281,16 @@ def plot_curves(
     """
     ax = ax or plt.figure(figsize=(7.2, 3.8)).gca()
     ax.plot(table.index, table.to_numpy())
+    names, ends = list(table.columns), list(table.iloc[-1])
+    first, last = table.index[0], table.index[-1]
     if reference is not None:
-        ax.axhline(reference, color="black", linestyle="--", linewidth=1.2, zorder=1)
-        ax.annotate(
-            f"{reference_label} ", (1.0, reference), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom",
-        )  # fmt: skip
+        ax.plot([first, last], [reference] * 2, color="black", linestyle="--", marker="", lw=1.2)
+        names, ends = [*names, reference_label], [*ends, reference]
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=list(table.index), ylim=(0, None))
-    heights = _kept_apart(table.iloc[-1].to_numpy(), 0.07 * np.ptp(ax.get_ylim()))
-    for line, name, height in zip(ax.lines, table.columns, heights, strict=False):
-        ax.annotate(f"  {name}", (table.index[-1], height), color=line.get_color(), va="center")
-    ax.set_xlim(table.index[0], table.index[-1] + 0.28 * (table.index[-1] - table.index[0]))
+    heights = _kept_apart(np.array(ends, dtype=float), 0.07 * np.ptp(ax.get_ylim()))
+    for line, name, height in zip(ax.lines, names, heights, strict=True):
+        ax.annotate(f"  {name}", (last, height), color=line.get_color(), va="center")
+    ax.set_xlim(first, last + 0.28 * (last - first))
     return ax
 
 
@@ -392,6 +391,8 @@ def plot_parts(splits: dict[str, pd.DataFrame], ylabel: str) -> Figure:
         ax.set_title(name)
         ax.set_xticks(range(len(table)), [str(month) for month in table.index], rotation=90)
         ax.grid(visible=False, axis="x")
+        ax.set_xlabel("Month")
+    panels[0][0].set_ylim(0, 1.06 * max(table.sum(axis=1).max() for table in splits.values()))
     panels[0][0].set_ylabel(ylabel)
     bars, names = panels[0][0].get_legend_handles_labels()
     figure.legend(bars, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(bars))

@@ -334,6 +334,7 @@ def test_files_and_tables_and_documents_and_feeds_go_on_where_they_ended(tmp_pat
     first = exports()
     landing.remember(first)
     table = read_sql(sources.database_url, "invoices")
+    assert {type(name) for name in table.table.columns} == {str}, "what scikit-learn asks for"
     store = read_documents(sources.folder / "tickets.json")
     with sources.serve() as served:
         feed = read_events(served.live, served.api_key, landing=landing, count=100_000)

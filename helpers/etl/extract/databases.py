@@ -115,7 +115,7 @@ def _part(connection, found, column, last, rows, place, when, url):
         _sort_in(tray, found, dict(row), place + tray.seen)
         last = row[column.name]
     _refuse_stuck(column, last, found.name, tray.seen)
-    table = object_table(tray.rows, found.c.keys())
+    table = object_table(tray.rows, map(str, found.c.keys()))
     read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
     origin = Origin(tray.source, *table.shape, sha256_of_rows(tray.rows), when, read_as, cursor)
