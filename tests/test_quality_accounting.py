@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.accounting import Accounting, Cleaning, differing_copies, merge_deliveries
+from helpers.etl.parsing import parse_numbers
 from helpers.etl.quality import quarantine
 from helpers.etl.schemas import TABLES, source_schema
 
@@ -122,3 +123,22 @@ def test_every_source_of_both_businesses_has_a_schema():
     assert set(TABLES) == set(names)
     for name, key in names.items():
         assert next(iter(source_schema(name).columns)) == key
+
+
+def test_rows_made_for_what_never_came_are_none_of_those_that_came_in():
+    first = Accounting("rooms", 5, 4, {"no date": 1}, made=2)
+    assert (first.rows_in, first.made) == (5, 2)
+    assert (first + Accounting("rooms", 3, 3, made=1)).made == 3
+
+
+def test_what_reading_changed_is_counted_and_a_mere_type_is_not():
+    raw = pd.DataFrame({"price": ["9", "1.058,5", "-"], "rating": [5, "4", 3]})
+    cleaning = Cleaning("sales", raw)
+    for column in raw.columns:
+        cleaning.parse(column, parse_numbers, "read as a number")
+    assert cleaning["rating"].tolist() == [5.0, 4.0, 3.0]
+    assert cleaning.done().changes.to_numpy().tolist() == [
+        ["price", "read as a number: unreadable, set aside", 1],
+        ["price", "read as a number", 1],
+        ["rating", "read as a number", 1],
+    ]

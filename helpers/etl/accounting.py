@@ -10,11 +10,10 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
+from helpers.etl.column_types import rewritten, typed
 
 if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
-
-_MERGED = "same row delivered again"
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Accounting:
     loaded : rows that went on.
     quarantined : rows set aside, by reason.
     merged : repeated deliveries of a row that is loaded or quarantined already.
+    made : rows that the table holds and that came from nowhere, such as one for a reading that
+        never came; they are none of the others.
 
     Raises
     ------
@@ -50,6 +51,7 @@ class Accounting:
     loaded: int
     quarantined: Mapping[str, int] = field(default_factory=dict)
     merged: int = 0
+    made: int = 0
 
     def __post_init__(self):
         aside = sum(self.quarantined.values())
@@ -85,6 +87,7 @@ class Accounting:
             self.loaded + other.loaded,
             {r: self.quarantined.get(r, 0) + other.quarantined.get(r, 0) for r in sorted(reasons)},
             self.merged + other.merged,
+            self.made + other.made,
         )
 
 
@@ -104,6 +107,47 @@ class Cleaned:
     quarantined: DataFrame
     accounting: Accounting
     changes: DataFrame
+
+    def followed_by(self, later: Cleaned) -> Cleaned:
+        """Return both of two cleanings in a row, the second of which took the table of the first.
+
+        Raises
+        ------
+        ValueError
+            If the second did not take every row.
+
+        Examples
+        --------
+        >>> first = Cleaning("sales", DataFrame({"line_id": [1, 1, 2]}))
+        >>> first.merge("line_id")
+        >>> second = Cleaning("sales", first.table)
+        >>> second.refuse(second["line_id"].eq(2), "no sale")
+        >>> print(first.done().followed_by(second.done()).accounting)
+        sales                       rows
+        in                             3
+        loaded                         1
+        merged                         1
+        quarantined                    1
+          no sale                      1
+        """
+        one, two = self.accounting, later.accounting
+        if two.rows_in != len(self.table):
+            raise ValueError(
+                f"The second cleaning of {one.source} took {two.rows_in:,} rows, but the first left "
+                f"{len(self.table):,}. Give it the table of the first."
+            )
+        reasons = {*one.quarantined, *two.quarantined}
+        books = Accounting(
+            one.source,
+            one.rows_in,
+            two.loaded,
+            {r: one.quarantined.get(r, 0) + two.quarantined.get(r, 0) for r in sorted(reasons)},
+            one.merged + two.merged,
+            two.made,
+        )
+        aside = pd.concat([self.quarantined, later.quarantined], ignore_index=True)
+        changes = pd.concat([self.changes, later.changes], ignore_index=True)
+        return Cleaned(later.table, aside, books, changes)
 
 
 class Cleaning:
@@ -128,7 +172,7 @@ class Cleaning:
 
     def __init__(self, source: str, raw: DataFrame, needs=()):
         require_columns(raw, source, needs)
-        self.source, self.table = source, raw.reset_index(drop=True)
+        self.source, self.table = source, typed(raw.reset_index(drop=True))
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
         self._values: list[tuple] = []
@@ -172,7 +216,7 @@ class Cleaning:
         values = read(written)
         self.table = self.table.assign(**{column: values})
         self._count(column, f"{what}: unreadable, set aside", int((written.notna() & values.isna()).sum()))  # fmt: skip
-        changed = written.astype("str").ne(values.astype("str")) & written.notna() & values.notna()
+        changed = rewritten(written, values) & written.notna() & values.notna()
         self._count(column, what, int(changed.sum()))
 
     def done(self, schema: DataFrameSchema | None = None) -> Cleaned:
@@ -231,8 +275,9 @@ def merge_deliveries(
         return numbered
     ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
     kept = ranked[~ranked.duplicated(keys, keep="last") | nameless.loc[ranked.index]]
-    first = numbered.groupby(keys, sort=False, dropna=False)[keys[0]].transform(lambda rows: rows.index[0])  # fmt: skip
-    place = first.where(~nameless, numbered.index.to_series())
+    rows = numbered.index.to_series()
+    first = rows.groupby([numbered[one] for one in keys], sort=False, dropna=False).transform("min")
+    place = first.where(~nameless, rows)
     return kept.loc[place.loc[kept.index].sort_values(kind="stable").index].reset_index(drop=True)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pandas import DataFrame
 
 from helpers.etl.accounting import Cleaned, Cleaning
-from helpers.etl.clean_shop import DATE, NUMBER
-from helpers.etl.parsing import parse_dates, parse_numbers
+from helpers.etl.clean_steps import NUMBER, read_moments, read_whole
+from helpers.etl.parsing import parse_numbers
 from helpers.etl.schemas import source_schema
 from helpers.etl.units import to_eur
 
@@ -22,11 +22,9 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     raw : one row an event, with `event_id` and `at`.
     """
     cleaning = Cleaning(source, raw, ["event_id", "at"])
-    if "product_id" in raw:
-        cleaning.parse("product_id", parse_numbers, NUMBER)
-        cleaning.table = cleaning.table.astype({"product_id": "Int64"})
+    read_whole(cleaning, "product_id")
     cleaning.merge("event_id")
-    cleaning.parse("at", parse_dates, DATE)
+    read_moments(cleaning, "at")
     cleaning.table = cleaning.table.sort_values(["at", "event_id"], ignore_index=True)
     return cleaning.done(source_schema(source))
 
@@ -55,6 +53,5 @@ def clean_supplier(source: str, raw: DataFrame, per_euro: Mapping[str, float]) -
     cleaning.repair("price", euro, "currency and unit to euro")
     cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
     cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(columns=["currency", "unit"])  # fmt: skip
-    for column in [name for name in raw.columns if name.endswith("_on")]:
-        cleaning.parse(column, parse_dates, DATE)
+    read_moments(cleaning, *[name for name in raw.columns if name.endswith("_on")])
     return cleaning.done(source_schema(source))

@@ -6,7 +6,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.etl.accounting import Cleaned, Cleaning
-from helpers.etl.parsing import parse_numbers
+from helpers.etl.clean_steps import read_whole
 from helpers.etl.schemas import source_schema
 
 PERSON = {"shop.web_log": r"[?&]session=\d+", "operator.scoring_log": r"[?&]customer=[\w-]+"}
@@ -42,6 +42,5 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     cleaning.refuse(nobody, "a robot: no session or customer in the path")
     moments = pd.to_datetime(cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True)  # fmt: skip
     cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(columns="at")  # fmt: skip
-    for column in ["status", "bytes"]:
-        cleaning.parse(column, parse_numbers, "read as a number")
+    read_whole(cleaning, "status", "bytes")
     return cleaning.done(source_schema(source))

@@ -7,7 +7,14 @@ from pandas import DataFrame
 
 from helpers.etl import parsing
 from helpers.etl.accounting import Cleaned, Cleaning
-from helpers.etl.clean_shop import DATE, NUMBER, SPELLING
+from helpers.etl.clean_steps import (
+    NUMBER,
+    read_moments,
+    read_numbers,
+    read_page_prices,
+    read_whole,
+    read_words,
+)
 from helpers.etl.quality import TELCO_LEVELS
 from helpers.etl.schemas import AREAS, LEAVING_REASONS, TOPICS, source_schema
 
@@ -47,7 +54,7 @@ def clean_invoices(raw: DataFrame) -> Cleaned:
     amounts = cleaning["amount_eur"]
     euro = amounts.mask(amounts.gt(LARGEST_BILL_EUR), (amounts / 100).round(2))
     cleaning.repair("amount_eur", euro, "cents to euro")
-    _moments(cleaning, "issued_on", "due_on")
+    read_moments(cleaning, "issued_on", "due_on")
     return cleaning.done(source_schema("operator.invoices"))
 
 
@@ -81,11 +88,11 @@ def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
     cleaning = Cleaning(source, raw, ["ticket_id", "topic", "hours_to_solve"])
     cleaning.merge("ticket_id")
     cleaning.parse("topic", parsing.trimmed, "blanks around it")
-    _words(cleaning, {"topic": TOPICS})
+    read_words(cleaning, "topic", TOPICS)
     cleaning.parse("hours_to_solve", parsing.parse_numbers, NUMBER)
     wrong = ~cleaning["hours_to_solve"].between(0, 5_000)
     cleaning.set_aside("hours_to_solve", wrong, "not from 0 to 5,000 hours")
-    _moments(cleaning, "opened_on")
+    read_moments(cleaning, "opened_on")
     return cleaning.done(source_schema(source))
 
 
@@ -99,7 +106,7 @@ def clean_usage(source: str, raw: DataFrame) -> Cleaned:
     for column in ["minutes", "megabytes"]:
         cleaning.parse(column, parsing.parse_numbers, NUMBER)
     cleaning.set_aside("minutes", ~cleaning["minutes"].between(0, 1_440), "not from 0 to 1,440 minutes")  # fmt: skip
-    _moments(cleaning, "used_on")
+    read_moments(cleaning, "used_on")
     return cleaning.done(source_schema(source))
 
 
@@ -108,7 +115,7 @@ def clean_coverage(raw: DataFrame) -> Cleaned:
     cleaning = Cleaning("operator.coverage", raw, ["site", "area", "score"])
     cleaning.merge("site")
     cleaning.parse("score", parsing.parse_numbers, NUMBER)
-    _words(cleaning, {"area": AREAS})
+    read_words(cleaning, "area", AREAS)
     return cleaning.done(source_schema("operator.coverage"))
 
 
@@ -119,8 +126,8 @@ def clean_scored_customers(raw: DataFrame) -> Cleaned:
     """
     cleaning = Cleaning("operator.customers", raw, ["customerID", "tenure", "TotalCharges"])
     cleaning.merge("customerID")
-    for column in ["tenure", "MonthlyCharges", "TotalCharges"]:
-        cleaning.repair(column, _numbers(cleaning, column), NUMBER)
+    read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
+    read_whole(cleaning, "SeniorCitizen", "tenure")
     _first_month(cleaning)
     return cleaning.done(source_schema("operator.customers"))
 
@@ -138,15 +145,15 @@ def clean_crm(raw: DataFrame) -> Cleaned:
     totals = cleaning["record_id"].astype("str").str.lower().eq("total")
     cleaning.refuse(totals, "a row of totals")
     cleaning.merge("record_id")
-    for column in ["tenure", "MonthlyCharges", "TotalCharges"]:
-        cleaning.repair(column, _numbers(cleaning, column), NUMBER)
+    read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
+    read_whole(cleaning, "SeniorCitizen", "tenure")
     _first_month(cleaning)
     gaps = parsing.blanks_to_gaps(cleaning["PaymentMethod"])
     cleaning.repair("PaymentMethod", gaps, "a blank is a gap")
     cleaning.parse("InternetService", parsing.trimmed, "blanks around it")
-    words = ["Contract", "gender", "InternetService", "PaymentMethod"]
-    _words(cleaning, {name: TELCO_LEVELS[name] for name in words})
-    _moments(cleaning, "scored_on")
+    for column in ["Contract", "gender", "InternetService", "PaymentMethod"]:
+        read_words(cleaning, column, TELCO_LEVELS[column])
+    read_moments(cleaning, "scored_on")
     return cleaning.done(source_schema("operator.crm_customers"))
 
 
@@ -164,8 +171,8 @@ def clean_tariffs(raw: DataFrame) -> Cleaned:
     [45.0, 43.0, 41.0]
     """
     cleaning = Cleaning("operator.tariffs", raw, ["product_id", "name", "category", "price_eur"])
-    cleaning.parse("product_id", parsing.parse_numbers, NUMBER)
-    cleaning.table = cleaning.table.astype({"product_id": "int64"})
+    read_whole(cleaning, "product_id")
+    read_page_prices(cleaning)
     cleaning.merge("product_id")
     cleaning.repair("price_eur", _ladder(cleaning.table), "a price off the ladder")
     return cleaning.done(source_schema("operator.tariffs"))
@@ -190,8 +197,8 @@ def clean_complaints(raw: DataFrame) -> Cleaned:
     cleaning = Cleaning("operator.complaints", raw, ["entry_id", "written_on", "topic", "call_me_back"])  # fmt: skip
     cleaning.merge("entry_id")
     cleaning.parse("call_me_back", parsing.parse_flags, "read as yes or no")
-    _words(cleaning, {"topic": TOPICS})
-    _moments(cleaning, "written_on")
+    read_words(cleaning, "topic", TOPICS)
+    read_moments(cleaning, "written_on")
     return cleaning.done(source_schema("operator.complaints"))
 
 
@@ -201,7 +208,7 @@ def _with_dates(source, raw, key, dates, texts=()):
     cleaning.merge(key)
     for column in texts:
         cleaning.parse(column, parsing.trimmed, "blanks around it")
-    _moments(cleaning, *dates)
+    read_moments(cleaning, *dates)
     for column in dates:
         placeholder = parsing.no_placeholder(cleaning[column]).isna()
         cleaning.set_aside(column, placeholder, "a placeholder date")
@@ -212,25 +219,10 @@ def _with_words(source, raw, key, words, dates):
     """Clean a table of words from a short list and of dates."""
     cleaning = Cleaning(source, raw, [key, *words, *dates])
     cleaning.merge(key)
-    _words(cleaning, words)
-    _moments(cleaning, *dates)
-    return cleaning.done(source_schema(source))
-
-
-def _words(cleaning, words):
     for column, known in words.items():
-        cleaning.parse(column, lambda values, known=known: parsing.one_spelling(values, known), SPELLING)  # fmt: skip
-
-
-def _moments(cleaning, *columns):
-    for column in columns:
-        if cleaning[column].dtype.kind != "M":
-            cleaning.parse(column, parsing.parse_dates, DATE)
-
-
-def _numbers(cleaning, column):
-    by = cleaning["file"] if "file" in cleaning.table else None
-    return parsing.parse_numbers(parsing.blanks_to_gaps(cleaning[column]), by=by)
+        read_words(cleaning, column, known)
+    read_moments(cleaning, *dates)
+    return cleaning.done(source_schema(source))
 
 
 def _first_month(cleaning):

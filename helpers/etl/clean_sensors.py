@@ -11,8 +11,9 @@ from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
 from helpers.etl.accounting import Accounting, Cleaned, Cleaning, merge_deliveries
+from helpers.etl.clean_steps import NUMBER, number_columns
 from helpers.etl.outliers import robust_scale
-from helpers.etl.parsing import parse_dates
+from helpers.etl.parsing import parse_dates, parse_numbers
 from helpers.etl.schemas import source_schema
 from helpers.etl.units import fahrenheit_to_celsius
 
@@ -89,15 +90,17 @@ def clean_readings(
     of_time = once.drop_duplicates(at).set_index(at)["_moment"]
     moment = cleaning[at].map(of_time)
     cleaning.table = cleaning.table.drop(columns="_moment")
+    for column in number_columns(source, cleaning.table):
+        cleaning.parse(column, parse_numbers, NUMBER)
     cleaning.repair(value, to_celsius(cleaning.table, value, moment), "Fahrenheit to Celsius")
     fault = faults(cleaning.table, at, value, moment, shortest_stuck)
     for kind in FAULTS[1:]:
         cleaning.set_aside(value, fault.eq(kind), f"{kind}: no measurement")
-    cleaning.repair("fault", fault, "marked")
+    cleaning.table = cleaning.table.assign(fault=fault)
     done = cleaning.done(source_schema(source))
     made = len(done.table) + len(done.quarantined) - len(once)
     accounting = Accounting(source, len(raw), len(done.table) - made,
-                            done.accounting.quarantined, len(raw) - len(once))  # fmt: skip
+                            done.accounting.quarantined, len(raw) - len(once), made)  # fmt: skip
     return replace(done, accounting=accounting)
 
 
@@ -175,7 +178,8 @@ def faults(readings: DataFrame, at: str, value: str, moment: Series, shortest_st
     fault = Series("", index=readings.index, dtype="str")
     fault[rest.abs().gt(max(10 * spread, DRIFT_AT_MOST + 5 * spread))] = "spike"
     for _, own in readings[value].mask(fault.eq("spike")).groupby(readings["sensor_id"]):
-        fault.loc[own.index[stuck(own, shortest_stuck)]] = "stuck"
+        repeated = without_last_measured(own, stuck(own, shortest_stuck))
+        fault.loc[own.index[repeated]] = "stuck"
     months = readings[at].dt.to_period("M")
     for places in readings.groupby(["sensor_id", months]).groups.values():
         moving = places[fault.loc[places].eq("")]  # a sensor that is stuck does not creep
@@ -212,6 +216,25 @@ def stuck(values: Series, shortest: int) -> np.ndarray:
         bridged = len(own) >= max(3, shortest // 2) and after - before - 1 + near >= shortest
         marked[place[own]] = len(own) >= shortest or bridged
     return marked
+
+
+def without_last_measured(values: Series, marked: np.ndarray) -> np.ndarray:
+    """Return the marks of `stuck` without the first reading of each run: it was measured.
+
+    A stuck sensor goes on showing what it measured last. Where a gap stands before a run, the gap
+    may hide that reading, so all of the run stays marked. Later readings that are true by chance
+    cannot be told, for a stuck sensor would show the same: they stay marked as well.
+
+    Examples
+    --------
+    >>> values = Series([1.0, 2.0, 2.0, 2.0, None, 4.0, 4.0, 4.0])
+    >>> without_last_measured(values, stuck(values, 3)).tolist()
+    [False, False, True, True, False, True, True, True]
+    """
+    number = values.to_numpy(dtype=float)
+    before = np.concatenate([[np.nan], number[:-1]])[: len(number)]
+    measured = np.isfinite(before) & (before != number)
+    return marked & ~measured
 
 
 def drift_onset(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from helpers.etl import parsing
 from helpers.etl.accounting import Cleaned, Cleaning
+from helpers.etl.clean_steps import (
+    NUMBER,
+    agreed,
+    read_moments,
+    read_numbers,
+    read_page_prices,
+    read_whole,
+    read_words,
+)
 from helpers.etl.schemas import (
     CATEGORIES,
     CHANNELS,
@@ -17,10 +25,6 @@ from helpers.etl.schemas import (
     source_schema,
 )
 from helpers.etl.units import hundredfold
-
-SPELLING = "one spelling"
-NUMBER = "read as a number"
-DATE = "read as a date"
 
 
 def clean_customers(raw: DataFrame) -> Cleaned:
@@ -41,7 +45,7 @@ def clean_customers(raw: DataFrame) -> Cleaned:
     cleaning.merge("customer_id")
     _skin_type(cleaning)
     _age(cleaning)
-    _moments(cleaning, "joined_on")
+    read_moments(cleaning, "joined_on")
     placeholder = parsing.no_placeholder(cleaning["joined_on"]).isna()
     cleaning.set_aside("joined_on", placeholder, "a placeholder date")
     return cleaning.done(source_schema("shop.customers"))
@@ -52,8 +56,8 @@ def clean_products(raw: DataFrame) -> Cleaned:
     cleaning = Cleaning("shop.products", raw, ["product_id", "brand", "category", "launched_on"])
     cleaning.merge("product_id")
     cleaning.parse("brand", parsing.trimmed, "blanks around it")
-    _words(cleaning, "category", CATEGORIES)
-    _moments(cleaning, "launched_on")
+    read_words(cleaning, "category", CATEGORIES)
+    read_moments(cleaning, "launched_on")
     return cleaning.done(source_schema("shop.products"))
 
 
@@ -73,7 +77,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     schema = source_schema(source)
     cleaning = Cleaning(source, raw, schema.columns)
     cleaning.merge(next(iter(schema.columns)))
-    _moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
+    read_moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
     return cleaning.done(schema)
 
 
@@ -102,7 +106,7 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     in_cents = hundredfold(cleaning["price_eur"], listed.fillna(usual))
     euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
     cleaning.repair("price_eur", euro, "cents to euro")
-    _words(cleaning, "channel", CHANNELS)
+    read_words(cleaning, "channel", CHANNELS)
     return cleaning.done(source_schema("shop.order_lines"))
 
 
@@ -110,8 +114,8 @@ def clean_returns(raw: DataFrame) -> Cleaned:
     """Clean the returns: one spelling of the reason."""
     cleaning = Cleaning("shop.returns", raw, ["return_id", "reason", "known_at"])
     cleaning.merge("return_id")
-    _words(cleaning, "reason", RETURN_REASONS)
-    _moments(cleaning, "known_at")
+    read_words(cleaning, "reason", RETURN_REASONS)
+    read_moments(cleaning, "known_at")
     return cleaning.done(source_schema("shop.returns"))
 
 
@@ -123,8 +127,8 @@ def clean_catalogue(raw: DataFrame) -> Cleaned:
     cleaning = Cleaning("shop.catalogue", raw, ["product_id", "category", "price_eur"])
     cleaning.merge("product_id")
     cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
-    _words(cleaning, "category", CATEGORIES)
-    _moments(cleaning, "launched_on")
+    read_words(cleaning, "category", CATEGORIES)
+    read_moments(cleaning, "launched_on")
     return cleaning.done(source_schema("shop.catalogue"))
 
 
@@ -142,7 +146,7 @@ def clean_ratings(raw: DataFrame) -> Cleaned:
     cleaning.merge("rating_id")
     cleaning.parse("rating", parsing.parse_numbers, NUMBER)
     cleaning.set_aside("rating", ~cleaning["rating"].isin(range(1, 6)), "not from 1 to 5")
-    _moments(cleaning, "known_at")
+    read_moments(cleaning, "known_at")
     return cleaning.done(source_schema("shop.ratings"))
 
 
@@ -152,7 +156,7 @@ def clean_texts(source: str, raw: DataFrame) -> Cleaned:
     cleaning = Cleaning(source, raw, schema.columns)
     cleaning.merge(next(iter(schema.columns)))
     cleaning.parse("text", parsing.trimmed, "blanks around it")
-    _moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
+    read_moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
     return cleaning.done(schema)
 
 
@@ -167,7 +171,7 @@ def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
     cleaning = Cleaning("shop.sustainability", raw, ["article", "maker", "title", "score"])
     cleaning.merge("article")
     cleaning.parse("score", parsing.parse_numbers, NUMBER)
-    _words(cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()])
+    read_words(cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()])
     return cleaning.done(source_schema("shop.sustainability"))
 
 
@@ -197,22 +201,22 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     cleaning = Cleaning("shop.sales", raw, needs)
     cleaning.refuse(cleaning["line_id"].eq("line_id"), "a header in the middle of a file")
     cleaning.refuse(cleaning["line_id"].astype("str").str.lower().eq("total"), "a row of totals")
-    _file_numbers(cleaning, "price_eur")
-    _file_numbers(cleaning, "points", whole=True)
+    read_numbers(cleaning, "price_eur")
+    read_numbers(cleaning, "points", whole=True)
     for column in ["line_id", "customer_id", "product_id"]:
         cleaning.parse(column, parsing.parse_numbers, NUMBER)
         cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
-        cleaning.table = cleaning.table.astype({column: "int64"})
+        read_whole(cleaning, column)
     cleaning.merge("line_id")
     told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
     cleaning.repair("price_eur", told, "a blank price told by the points")
     cleaning.repair("category", parsing.blanks_to_gaps(cleaning["category"]), "a blank is a gap")
-    _words(cleaning, "category", CATEGORIES)
-    told = cleaning["category"].fillna(_agreed(cleaning["category"], cleaning["product_id"]))
+    read_words(cleaning, "category", CATEGORIES)
+    told = cleaning["category"].fillna(agreed(cleaning["category"], cleaning["product_id"]))
     cleaning.repair("category", told, "a blank category told by the product's other lines")
     cleaning.parse("store", parsing.trimmed, "blanks around it")
-    _words(cleaning, "store", STORES)
-    _moments(cleaning, "ordered_at")
+    read_words(cleaning, "store", STORES)
+    read_moments(cleaning, "ordered_at")
     return cleaning.done(source_schema("shop.sales"))
 
 
@@ -226,17 +230,13 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
     products : clean products of the database, which wins: a page may be old.
     """
     cleaning = Cleaning("shop.pages", raw, ["product_id", "price_eur", "category"])
-    for column in ["product_id", "size_ml"]:
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
-    bare = cleaning["price_eur"].astype("str").str.removeprefix("€").str.strip()
-    if cleaning["price_eur"].dtype.kind not in "if":
-        cleaning.repair("price_eur", parsing.parse_numbers(bare), NUMBER)
-    cleaning.table = cleaning.table.astype({"product_id": "int64"})
+    read_whole(cleaning, "product_id", "size_ml")
+    read_page_prices(cleaning)
     cleaning.merge("product_id")
     listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
     stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
     cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
-    _words(cleaning, "category", CATEGORIES)
+    read_words(cleaning, "category", CATEGORIES)
     return cleaning.done(source_schema("shop.pages"))
 
 
@@ -247,39 +247,14 @@ def clean_profiles(raw: DataFrame) -> Cleaned:
     _skin_type(cleaning)
     _age(cleaning)
     cleaning.parse("email_consent", parsing.parse_flags, "read as yes or no")
-    _moments(cleaning, "entered_at")
+    read_moments(cleaning, "entered_at")
     return cleaning.done(source_schema("shop.profiles"))
 
 
 def _skin_type(cleaning):
-    _words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
-
-
-def _words(cleaning, column, known, also=None):
-    """Bring a column to one spelling; unknown spellings are set aside and counted."""
-    cleaning.parse(column, lambda values: parsing.one_spelling(values, known, also), SPELLING)
+    read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
 
 
 def _age(cleaning):
     cleaning.parse("age", parsing.parse_ages, NUMBER)
     cleaning.set_aside("age", ~cleaning["age"].between(14, 120), "not from 14 to 120 years")
-
-
-def _moments(cleaning, *columns):
-    for column in columns:
-        if column in cleaning.table and cleaning[column].dtype.kind != "M":
-            cleaning.parse(column, parsing.parse_dates, DATE)
-
-
-def _file_numbers(cleaning, column, whole=False):
-    """Read a column of amounts file by file, where the rows say which file they are from."""
-    by = cleaning["file"] if "file" in cleaning.table else None
-    gaps = parsing.blanks_to_gaps(cleaning[column])
-    cleaning.repair(column, parsing.parse_numbers(gaps, by=by, whole=whole), NUMBER)
-
-
-def _agreed(words: Series, by: Series) -> Series:
-    """Return for each row the one word that the rows of its group agree on, else a gap."""
-    known = pd.DataFrame({"word": words, "by": by}).dropna().drop_duplicates()
-    alone = known[~known["by"].duplicated(keep=False)]
-    return by.map(alone.set_index("by")["word"])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pandas import DataFrame, Series
 
 from helpers.etl.accounting import Cleaned, Cleaning
-from helpers.etl.clean_shop import DATE
-from helpers.etl.parsing import parse_dates, parse_numbers
+from helpers.etl.clean_steps import read_moments, read_numbers, read_whole
 from helpers.etl.schemas import LIKERT, source_schema
 
 
@@ -31,9 +30,9 @@ def clean_survey(source: str, raw: DataFrame) -> Cleaned:
     [[4.0, 3.0], [nan, nan]]
     """
     cleaning = Cleaning(source, raw, ["answer_id", *LIKERT])
+    read_whole(cleaning, "answer_id", "customer_id")
     cleaning.merge("answer_id")
-    for column in LIKERT:
-        cleaning.parse(column, parse_numbers, "read as a number")
+    read_numbers(cleaning, *LIKERT)
     ten, same = scale_of_ten(cleaning.table), straight_line(cleaning.table)
     for column in LIKERT:
         halved = cleaning[column].where(~ten, cleaning[column] / 2)
@@ -43,8 +42,7 @@ def clean_survey(source: str, raw: DataFrame) -> Cleaned:
     if "comment" in raw:
         said = cleaning["comment"].mask(cleaning["comment"].eq(""))
         cleaning.repair("comment", said, "a blank is a gap")
-    for column in [name for name in raw.columns if name.startswith("answered")]:
-        cleaning.parse(column, parse_dates, DATE)
+    read_moments(cleaning, *[name for name in raw.columns if name.startswith("answered")])
     return cleaning.done(source_schema(source))
 
 

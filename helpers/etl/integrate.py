@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
+import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
@@ -72,7 +74,7 @@ repeats first, or join on more columns.
         counts = table.groupby(keys, dropna=False, sort=False).size()
         again = counts[counts > 1]
         if many == "one" and len(again):
-            rows = len(left[keys].merge(right[keys], on=keys))
+            rows = len(left[keys].merge(right[keys], on=keys, how="left"))
             raise ValueError(
                 f"{cardinality} was expected, so each {', '.join(keys)} comes once in the {side} "
                 f"table; but {len(again):,} of its {len(counts):,} key(s) come(s) again, the first "
@@ -261,10 +263,9 @@ def resolve_conflicts(
             require_columns(tables[source], source, [rule.column])
         values, conflicts = _winning(indexed, keys, rule)
         result[rule.column] = values.array
-        lost.append(conflicts)
+        lost += conflicts
     columns = ["key", "column", "source", "value", "winner", "winning_value", "because"]
-    everything = [row for conflicts in lost for row in conflicts]
-    return result, DataFrame(everything, columns=columns)
+    return result, DataFrame(lost, columns=columns)
 
 
 def _winning(indexed, keys, rule):
@@ -276,14 +277,25 @@ def _winning(indexed, keys, rule):
         values = column if values is None else values.where(values.notna(), column)
     conflicts = []
     for source, column in given.items():
-        for one in [k for k in keys if winner[k] not in ("", source) and pd.notna(column[k])]:
-            if _differ(column[one], values[one], rule.tolerance):
-                conflicts.append((one, rule.column, source, column[one], winner[one], values[one], rule.because))  # fmt: skip
+        spoken = (column.notna() & ~winner.isin(["", source])).to_numpy()
+        said, won, by = column[spoken], values[spoken], winner[spoken]
+        lost = _differ(said, won, rule.tolerance)
+        rows = zip(said.index[lost], said[lost].tolist(), by[lost], won[lost].tolist(), strict=True)
+        conflicts += [(one, rule.column, source, value, whose, better, rule.because) for one, value, whose, better in rows]  # fmt: skip
     return values, conflicts
 
 
-def _differ(one, other, tolerance):
-    """Return whether two given values contradict each other."""
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return abs(one - other) > tolerance
-    return one != other
+def _differ(said: pd.Series, won: pd.Series, tolerance: float) -> np.ndarray:
+    """Return where two columns without gaps contradict each other: a flag a row."""
+    differ = (said != won).to_numpy(bool, copy=True)
+    if tolerance:
+        apart = (_numbers(said[differ]) - _numbers(won[differ])).abs()
+        differ[differ] = ~(apart <= tolerance).to_numpy(bool)
+    return differ
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Return the numbers of a column as floats; a text, even "5.0", is none and becomes a gap."""
+    if not pd.api.types.is_numeric_dtype(values):
+        values = values.astype("object").where([isinstance(one, Real) for one in values])
+    return values.astype("float64")

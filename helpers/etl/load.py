@@ -236,6 +236,8 @@ def _finish_move(lake, name):
 def read_lake(lake: str | Path, name: str, where: str = "") -> DataFrame:
     """Return a table of a lake; a condition on the folders' columns leaves the other files unread.
 
+    The names of the columns are looked up in the first file, whichever month is asked for.
+
     Raises
     ------
     ValueError

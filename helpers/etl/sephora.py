@@ -1,0 +1,284 @@
+"""Stages 2 and 3 on real files: reviews and products of a cosmetics retailer, read and cleaned.
+
+The files are `sephora_a_reviews.csv.gz` and `sephora_a_products.csv.gz`, or any with their columns.
+What they hold against a careless reader: products that share one set of reviews, customers who
+contradict themselves, and columns that were scraped at the end and know the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+from helpers.etl import parsing
+from helpers.etl.accounting import Cleaned, Cleaning
+from helpers.etl.clean_steps import NUMBER, read_moments, read_whole, read_words
+from helpers.etl.extract import Extract, read_csv
+from helpers.etl.integrate import rename
+from helpers.etl.schemas import SKIN_TYPES, SKIN_WORDS
+
+FILES = {"ratings": "sephora_a_reviews.csv.gz", "products": "sephora_a_products.csv.gz"}
+COLUMNS = {
+    "ratings": ["user_id", "product_id", "date", "rating", "recommended", "skin_type", "skin_tone"],
+    "products": ["product_id", "product_name", "brand_id", "brand_name", "primary_category",
+                 "secondary_category", "tertiary_category", "price_usd", "loves_count",
+                 "catalog_rating", "child_count", "limited_edition", "new", "online_only",
+                 "out_of_stock", "sephora_exclusive", "highlights", "size"],
+}  # fmt: skip
+KEYS = {"ratings": ["customer_id", "product_id"], "products": "product_id"}
+MONTH_OF = {"ratings": "rated_on"}  # for the lake
+# Scraped once, at the end: whoever uses them for an earlier review looks into the future.
+SCRAPED_ON = "2023-03-21"
+SCRAPED = ["price_usd", "loves_count", "catalog_rating", "new", "out_of_stock"]
+TWIN_SHARE, TWIN_REVIEWS = 0.5, 5
+
+
+def read_sephora(folder: str | Path, when: str = "") -> dict[str, Extract]:
+    """Read both files, every value as text.
+
+    Returns
+    -------
+    "ratings" (one row a review) and "products", each with what was set aside and its provenance.
+
+    Raises
+    ------
+    CannotExtract
+        If a file is missing or has other columns.
+    """
+    return {
+        name: read_csv(Path(folder) / file, columns=COLUMNS[name], separator=",", totals=False, when=when)
+        for name, file in FILES.items()
+    }  # fmt: skip
+
+
+def clean_sephora(extracts: Mapping[str, Extract]) -> dict[str, Cleaned]:
+    """Clean both tables under our names, and merge the reviews that twin products share.
+
+    Parameters
+    ----------
+    extracts : of `read_sephora`.
+
+    Returns
+    -------
+    "ratings" (`customer_id`, `product_id`, `rated_on`, `rating` 1 to 5, `recommended`, `skin_type`
+    as stated then, `skin_tone`) and "products" (`product_id`, `name`, `brand_id`, `brand`,
+    `category`, `subcategory`, `size_ml`, `twin_of`, ...; the columns `SCRAPED` keep their names).
+    """
+    reviews = clean_reviews(extracts["ratings"].table)
+    twins = twin_products(reviews.table)
+    return {
+        "ratings": merge_twins(reviews, twins),
+        "products": clean_products(extracts["products"].table, twins),
+    }
+
+
+def clean_reviews(raw: DataFrame) -> Cleaned:
+    """Clean the reviews: typed, in our names, one spelling of a skin type.
+
+    Examples
+    --------
+    >>> raw = DataFrame([["a1", "P1", "2023-01-31", "5", "1", "Combination", ""]], columns=COLUMNS["ratings"])
+    >>> clean_reviews(raw).table[["customer_id", "rating", "skin_type"]].to_numpy().tolist()
+    [['a1', 5, 'combination']]
+    """
+    cleaning = Cleaning("sephora.ratings", raw, COLUMNS["ratings"])
+    cleaning.table = rename(cleaning.table, {"user_id": "customer_id", "date": "rated_on"})
+    read_moments(cleaning, "rated_on")
+    read_whole(cleaning, "rating")
+    cleaning.refuse(cleaning["rated_on"].isna(), "no date of the review")
+    cleaning.refuse(~cleaning["rating"].isin(range(1, 6)), "rating is none of 1 to 5")
+    cleaning.parse("recommended", parsing.parse_flags, "read as yes or no")
+    _gaps(cleaning, "skin_type", "skin_tone")
+    read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
+    unsure = cleaning["skin_tone"].eq("notsurest")
+    cleaning.set_aside("skin_tone", unsure, "the customer is not sure")
+    cleaning.merge(["customer_id", "product_id"], newest="rated_on")
+    return cleaning.done()
+
+
+def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
+    """Clean the products: typed, in our names, each twin with the product whose reviews it shares.
+
+    Parameters
+    ----------
+    twins : of `twin_products`.
+
+    Notes
+    -----
+    A size in other units than millilitres (grams, pads, pieces) is a gap in `size_ml` and stays in
+    `size`. Prices are in US dollars and stay so: no rate of that day is known.
+    """
+    cleaning = Cleaning("sephora.products", raw, COLUMNS["products"])
+    names = {"product_name": "name", "brand_name": "brand", "secondary_category": "category",
+             "tertiary_category": "subcategory"}  # fmt: skip
+    cleaning.table = rename(cleaning.table, names).drop(columns="primary_category")
+    cleaning.merge("product_id")
+    _gaps(cleaning, "subcategory", "highlights", "size")
+    read_whole(cleaning, "brand_id", "loves_count", "child_count")
+    for column in ["price_usd", "catalog_rating"]:
+        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+    for column in ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]:
+        cleaning.parse(column, parsing.parse_flags, "read as yes or no")
+    millilitres = cleaning["size"].str.extract(r"^([\d.]+) ?m[lL]$")[0]
+    cleaning.repair("size_ml", parsing.parse_numbers(millilitres), "size in millilitres")
+    twin_of = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
+    cleaning.repair("twin_of", twin_of, "shares its reviews with")
+    return cleaning.done()
+
+
+def twin_products(
+    ratings: DataFrame, share: float = TWIN_SHARE, at_least: int = TWIN_REVIEWS
+) -> DataFrame:
+    """Return the products that show the reviews of another: sizes and editions of one article.
+
+    Two products are twins if many reviews of one, and at least a `share` of the smaller one's, stand
+    under both: the same customer, day and rating. Twins of twins are one group; its first product
+    is the one with the most reviews.
+
+    Parameters
+    ----------
+    ratings : one row a review: `customer_id`, `product_id`, `rated_on`, `rating`.
+    share : of the smaller product's reviews, 0.0 to 1.0.
+    at_least : reviews shared; a few can be chance.
+
+    Returns
+    -------
+    One row a twin: `product_id`, `twin_of` (the group's first product, which names itself),
+    `reviews`.
+
+    Examples
+    --------
+    >>> ratings = DataFrame({"customer_id": [1, 1, 2, 2, 3], "product_id": ["jar", "mini jar"] * 2 + ["jar"],
+    ...                      "rated_on": "2023-01-31", "rating": 5})
+    >>> twin_products(ratings, at_least=2).to_numpy().tolist()
+    [['jar', 'jar', 3], ['mini jar', 'jar', 2]]
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = _shared_reviews(ratings)
+    size = ratings["product_id"].value_counts()
+    smaller = np.minimum(pairs["product_id"].map(size), pairs["other_id"].map(size))
+    pairs = pairs[(pairs["shared"] >= share * smaller) & (pairs["shared"] >= at_least)]
+    ids = pd.Index(np.unique(pairs[["product_id", "other_id"]].to_numpy(dtype=object)))
+    ends = ids.get_indexer(pairs["product_id"]), ids.get_indexer(pairs["other_id"])
+    graph = coo_matrix((np.ones(len(pairs)), ends), shape=(len(ids), len(ids)))
+    group = connected_components(graph, directed=False)[1] if len(ids) else []
+    twins = DataFrame({"product_id": ids, "group": group, "reviews": size.reindex(ids).to_numpy()})
+    twins = twins.sort_values(["reviews", "product_id"], ascending=[False, True])
+    twins["twin_of"] = twins.groupby("group")["product_id"].transform("first")
+    twins = twins.sort_values(["twin_of", "product_id"], ignore_index=True)
+    return twins[["product_id", "twin_of", "reviews"]]
+
+
+def _shared_reviews(ratings):
+    """Return how many reviews each pair of products shares."""
+    same = ["customer_id", "rated_on", "rating"]
+    require_columns(ratings, "ratings", [*same, "product_id"])
+    one = ratings[[*same, "product_id"]]
+    pairs = one.merge(one.rename(columns={"product_id": "other_id"}), on=same)
+    pairs = pairs[pairs["product_id"] < pairs["other_id"]]
+    return pairs.groupby(["product_id", "other_id"]).size().reset_index(name="shared")
+
+
+def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
+    """Bring the reviews of twins under the first of their group; of a customer's, the latest counts.
+
+    Parameters
+    ----------
+    reviews : of `clean_reviews`.
+    twins : of `twin_products`.
+
+    Returns
+    -------
+    One row a customer and product; the reviews that fell together are counted as merged.
+    """
+    cleaning = Cleaning(reviews.accounting.source, reviews.table)
+    first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
+    told = first.fillna(cleaning["product_id"])
+    cleaning.repair("product_id", told, "a twin under the first of its group")
+    cleaning.merge(["customer_id", "product_id"], newest="rated_on")
+    return reviews.followed_by(cleaning.done())
+
+
+def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> DataFrame:
+    """Return one skin type a customer: the one stated most often, the latest among equals.
+
+    Parameters
+    ----------
+    ratings : clean ratings.
+    as_of : the first day that is still unknown; None for all that was ever stated. A model that is
+        judged on later reviews must not know what customers said in them.
+
+    Returns
+    -------
+    One row a customer by `customer_id`: `skin_type` (a gap if never stated), `reviews`, `stated`
+    (reviews with a type), `different` (types stated; 2 or more is a contradiction).
+
+    Examples
+    --------
+    >>> ratings = DataFrame({"customer_id": [1, 1, 1, 2], "skin_type": ["dry", "oily", "oily", None],
+    ...                      "rated_on": pd.to_datetime(["2023-01-01"] * 4)})
+    >>> skin_types(ratings).to_numpy().tolist()
+    [[1, 'oily', 3, 3, 2], [2, nan, 1, 0, 0]]
+    """
+    require_columns(ratings, "ratings", ["customer_id", "skin_type", "rated_on"])
+    known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
+    said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
+    said = said.agg(times="size", last="max").reset_index()
+    said = said.sort_values(["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True])  # fmt: skip
+    chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
+    people = known.groupby("customer_id").agg(reviews=("rated_on", "size"), stated=("skin_type", "count"))  # fmt: skip
+    people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)
+    people.insert(0, "skin_type", chosen.reindex(people.index).astype("str"))
+    return people.reset_index()
+
+
+def usable_products(products: DataFrame, as_of: str | pd.Timestamp) -> DataFrame:
+    """Return the products without what was scraped after a day: no price from the future.
+
+    Examples
+    --------
+    >>> products = DataFrame({"product_id": ["P1"], "price_usd": [9.0]})
+    >>> usable_products(products, "2022-10-01").columns.tolist()
+    ['product_id']
+    """
+    late = pd.Timestamp(SCRAPED_ON) > pd.Timestamp(as_of)
+    return products.drop(columns=SCRAPED, errors="ignore") if late else products
+
+
+def review_days(ratings: DataFrame) -> DataFrame:
+    """Return what each customer reviewed on one day as an order, for `bought_together`.
+
+    A review is no purchase, and several on one day are no basket: it is the nearest these files get.
+    """
+    day = ratings["rated_on"].dt.strftime("%Y-%m-%d")
+    return DataFrame({"order_id": ratings["customer_id"] + " " + day, "product_id": ratings["product_id"]})  # fmt: skip
+
+
+def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
+    """Return the share of test reviews that stand in training too, under a twin: a leak.
+
+    Parameters
+    ----------
+    train, test : parts of ratings in which twins are not merged yet.
+    """
+    first = twins.set_index("product_id")["twin_of"]
+    marks = [_article(part, first) for part in (train, test)]
+    return float(marks[1].isin(set(marks[0])).mean())
+
+
+def _article(ratings, first):
+    """Return for each review who reviewed which article, whatever its size or edition."""
+    article = ratings["product_id"].map(first).fillna(ratings["product_id"])
+    return Series(list(zip(ratings["customer_id"], article, strict=True)), index=ratings.index)
+
+
+def _gaps(cleaning, *columns):
+    for column in columns:
+        cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
