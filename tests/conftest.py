@@ -38,6 +38,18 @@ def telco_csv() -> Path:
     return path.resolve()
 
 
+@pytest.fixture(scope="session")
+def sephora_folder() -> Path:
+    """The folder with the two files of a cosmetics retailer's reviews."""
+    from helpers.etl.sephora import FILES as REVIEWS
+
+    folder = data_folder(ROOT)
+    missing = [name for name in REVIEWS.values() if not (folder / name).is_file()]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not here; set LIFECYCLE_DATA to a folder that has them")
+    return folder.resolve()
+
+
 def type_lifecycle(*words: object, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
     """Run `lifecycle WORDS` as a user would; return what it printed and its exit code."""
     environment = {**os.environ, "COLUMNS": "200", **options.pop("env", {})}

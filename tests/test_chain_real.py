@@ -6,9 +6,7 @@ Every figure is counted again with plain pandas, or is stated by those who publi
 
 import pandas as pd
 import pytest
-from conftest import ROOT
 
-from helpers.course.fetch import data_folder
 from helpers.etl.accounting import Cleaning
 from helpers.etl.chain import ledger
 from helpers.etl.extract import CannotExtract, read_telco
@@ -91,15 +89,6 @@ def test_the_real_customers_split_60_20_20_with_the_same_churn_in_each_part(telc
 
 
 # --- the retailer's reviews ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sephora_folder():
-    folder = data_folder(ROOT)
-    missing = [name for name in FILES.values() if not (folder / name).is_file()]
-    if missing:
-        pytest.skip(f"{', '.join(missing)}: not here; set LIFECYCLE_DATA to a folder that has them")
-    return folder.resolve()
 
 
 @pytest.fixture(scope="module")
