@@ -4,24 +4,41 @@ import subprocess
 import sys
 
 import pytest
-from conftest import told_figures
+from conftest import ROOT, told_figures
 from offline import cannot_cut_off, run_cut_off
 
+from helpers.course.shelf import all_notebooks
 
-def test_fast_runs_need_no_network_and_ask_for_no_host_name(tmp_path):
-    """With the network cut off beside a sink for host names, where this machine allows it."""
-    command = [sys.executable, "-m", "helpers.course.cli", "run", "--fast", "--output", tmp_path]
-    reason = cannot_cut_off()
-    if reason:
-        done, asked = subprocess.run(command, cwd=tmp_path, check=False, timeout=600), None
+
+@pytest.fixture(scope="module")
+def fast_run(tmp_path_factory):
+    """The whole course on small tables, cut off where this machine allows it."""
+    output = tmp_path_factory.mktemp("fast")
+    command = [sys.executable, "-m", "helpers.course.cli", "run", "--fast", "--output", str(output)]
+    if cannot_cut_off():
+        done, asked = subprocess.run(command, cwd=output, check=False, timeout=600), None
     else:
-        done, asked = run_cut_off([*map(str, command)], cwd=tmp_path, timeout=600)
+        done, asked = run_cut_off(command, cwd=output, timeout=600)
     assert done.returncode == 0, done
-    told = told_figures(tmp_path)
-    assert told["02a_collect_records"]["rows"] == 1_000
-    if reason:
+    return output, asked
+
+
+def test_fast_runs_need_no_network_and_ask_for_no_host_name(fast_run):
+    """With the network cut off beside a sink for host names, where this machine allows it."""
+    output, asked = fast_run
+    assert told_figures(output)["02a_collect_records"]["rows"] == 1_000
+    if reason := cannot_cut_off():
         pytest.skip(f"ran, but not cut off from the network: {reason}")
     assert asked == []
+
+
+def test_papermill_runs_the_whole_course_to_one_index(fast_run):
+    output, _ = fast_run
+    stems = [path.stem for path in all_notebooks(ROOT / "notebooks")]
+    assert set(told_figures(output)) == set(stems)
+    index = (output / "index.html").read_text(encoding="utf-8")
+    assert f"{len(stems)} of {len(stems)} notebooks ran to their end" in index
+    assert index.count("<img alt=") == len(stems)
 
 
 def test_the_sink_notices_a_program_that_asks_for_a_name():
