@@ -93,7 +93,15 @@ def test_an_offer_in_per_cent_is_refused_with_what_to_write():
 
 
 @pytest.mark.parametrize(
-    ("worth", "share", "cost"), [(0, 0.3, 20), (-1, 0.3, 20), (500, 0.0, 20), (500, 0.3, -1)]
+    ("worth", "share", "cost"),
+    [
+        (0, 0.3, 20),
+        (-1, 0.3, 20),
+        (500, 0.0, 20),
+        (500, 0.3, -1),
+        (np.nan, 0.3, 20),
+        (500, 0.3, np.inf),
+    ],
 )
 def test_an_offer_that_cannot_be_is_refused_with_its_figures(worth, share, cost):
     with pytest.raises(ValueError, match=f"got {worth}, {cost} and {share}"):
@@ -227,6 +235,11 @@ def test_a_design_without_an_estimate_cannot_pass():
 def test_a_constraint_of_no_known_kind_is_refused():
     with pytest.raises(ValueError, match="time, budget, resources, regulations; got 'money'"):
         Constraint("money", "a year", "eur", 50, "EUR")
+
+
+def test_a_limit_that_is_no_number_is_refused_because_it_would_rule_nothing_out():
+    with pytest.raises(ValueError, match=r"at_most of 'a year' .* got nan, .* owns the budget"):
+        Constraint("budget", "a year", "eur", np.nan, "EUR")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ class SuccessCriterion:
 
     Attributes
     ----------
-    metric : name of the metric, as `helpers.training.evaluate` calls it.
+    metric : what is measured, such as "roc_auc" or "satisfied share".
     at_least : the agreed floor, in the metric's own unit.
     population : on whom it is measured.
     window : when it is measured.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Constraint:
     Raises
     ------
     ValueError
-        If `kind` is none of the four.
+        If `kind` is none of the four, or `at_most` is no number: it would rule nothing out.
 
     Examples
     --------
@@ -43,11 +44,16 @@ class Constraint:
     unit: str
 
     def __post_init__(self):
-        """Stop a kind that nobody would look for."""
+        """Stop a kind that nobody would look for, and a limit that no design could break."""
         if self.kind not in KINDS:
             raise ValueError(
                 f"A constraint is of the kind {', '.join(KINDS)}; got {self.kind!r}. Take the one "
                 "whose owner would say no."
+            )
+        if math.isnan(self.at_most):
+            raise ValueError(
+                f"at_most of {self.what!r} is the highest figure allowed; got {self.at_most}, which "
+                f"rules nothing out. Ask whoever owns the {self.kind}."
             )
 
     def __str__(self) -> str:

@@ -81,13 +81,17 @@ def lift(
             f"before has no row in which {of} is true, so there is nothing to rise from. Compare the "
             "shares themselves, or take more rows."
         )
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), draws) @ counted
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rises = (drawn[:, 2] / drawn[:, 3]) / (drawn[:, 0] / drawn[:, 1]) - 1
-    low, high = np.nanquantile(rises, [0.025, 0.975])
+    low, high = np.nanquantile(_rises(counted, seed, draws), [0.025, 0.975])
     before_share, after_share = shares[0] / shares[1], shares[2] / shares[3]
     return Lift(float(before_share), float(after_share), float(low), float(high))
+
+
+def _rises(counted, seed, draws):
+    """Return the rise of each draw of customers; a row of `counted` is what one of them adds."""
+    people, rng = len(counted), np.random.default_rng(seed)
+    drawn = rng.multinomial(people, np.full(people, 1 / people), draws) @ counted
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (drawn[:, 2] / drawn[:, 3]) / (drawn[:, 0] / drawn[:, 1]) - 1
 
 
 def _counted(table, name, of, by):

@@ -21,6 +21,11 @@ class Offer:
     success_share : share of the churners called who then stay, from 0.0 to 1.0.
     cost_eur : cost of one call, whoever is called.
 
+    Raises
+    ------
+    ValueError
+        If a figure is no finite number or cannot be, such as a share of 30.
+
     Examples
     --------
     >>> Offer(worth_eur=500, success_share=0.3, cost_eur=20).break_even
@@ -34,10 +39,12 @@ class Offer:
     def __post_init__(self):
         """Stop a share given in per cent, or money that makes no sense."""
         require_share(self.success_share, "success_share")
-        if self.worth_eur <= 0 or self.cost_eur < 0 or self.success_share == 0:
+        finite = math.isfinite(self.worth_eur) and math.isfinite(self.cost_eur)
+        if not finite or self.worth_eur <= 0 or self.cost_eur < 0 or self.success_share == 0:
             raise ValueError(
                 "An offer needs worth_eur above 0, cost_eur from 0 and success_share above 0; got "
-                f"{self.worth_eur}, {self.cost_eur} and {self.success_share}."
+                f"{self.worth_eur}, {self.cost_eur} and {self.success_share}. Otherwise no call "
+                "could pay. Ask the business for the three figures."
             )
 
     @property
@@ -94,6 +101,11 @@ def profit_by_threshold(
     -------
     One row a threshold: `threshold`, `called_share` (0.0 to 1.0), `profit_eur` per 1,000
     customers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, there is no customer, or a threshold is no share.
 
     Examples
     --------
