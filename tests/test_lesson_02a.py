@@ -203,6 +203,7 @@ def test_the_second_run_fetches_what_a_month_brought_and_no_more(truth, twin):
     assert TOLD["new"] == more("feedback") > 0
     assert TOLD["sent"] == TOLD["new"] + TOLD["overlap"]
     assert TOLD["everything"] == len(twin.clean("feedback")) > 5 * TOLD["sent"]
+    assert TOLD["kept_twice"] == len(truth.clean("feedback"))
     assert TOLD["new_lines"] == more("order_lines") > 0
     assert (TOLD["new_files"], TOLD["file_name"]) == (1, "sales_2024-10.csv")
 

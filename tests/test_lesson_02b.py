@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import stored_figures, stored_text
+from conftest import stored_figures, stored_table, stored_text
 
 from helpers.etl.availability import share_interval
 from helpers.plots import plot_learning_curve, plot_marked
@@ -156,6 +156,7 @@ def test_bool_takes_a_no_for_a_yes_and_careful_reading_does_not(truth):
     assert SAID["consent_tempting"] - SAID["consent_read"] == SAID["consent_wronged"] > 0
     assert SAID["ways_of_skin"] > clean["skin_type"].nunique() == 4
     assert SAID["ways_of_yes"] > 2
+    assert SAID["entries"] == len(clean) > SAID["consent_tempting"]
 
 
 # S40 enough, S41 reliable
@@ -170,6 +171,14 @@ def test_the_rarer_outcome_decides_whether_there_is_enough(past):
     assert SAID["segments_enough"] < SAID["segments"] == 4
 
 
+def test_a_customer_who_answers_twice_is_one_customer(truth):
+    answered = truth.clean("satisfaction")["customer_id"].nunique()
+    segments = [row for row in stored_table(STEM, "enough-segments") if row["rows"]]
+    counted = sum(int(row["rows"]) for row in segments)
+    assert len(segments) == SAID["segments"]
+    assert answered / 2 < counted <= answered < SAID["answers"]
+
+
 def test_the_scores_of_a_source_are_the_shares_of_what_was_planted(truth):
     hours = len(truth.clean("cold_rooms"))
     assert SAID["hours_gone"] == pytest.approx(
@@ -180,6 +189,12 @@ def test_the_scores_of_a_source_are_the_shares_of_what_was_planted(truth):
     agreed = spoiled["written"].isin(["combination", "dry", "normal", "oily"])  # the word itself
     words = (spoiled["kind"].eq("words") & ~agreed).sum()
     assert SAID["words_not_agreed"] == pytest.approx(words / cells, rel=1e-4)
+
+
+def test_good_scores_hide_readings_that_are_no_measurement(truth):
+    wrong = planted(truth, "cold_rooms").drop("gap").sum()
+    assert SAID["not_measured"] == pytest.approx(wrong / SAID["readings"], rel=0.05)
+    assert 1 - SAID["cold_worst"] < SAID["not_measured"] / 2
 
 
 # S43 privacy
