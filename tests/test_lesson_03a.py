@@ -279,7 +279,10 @@ def test_numbered_skin_types_lie_on_a_line_and_one_hot_columns_on_the_truth(line
     assert steps == pytest.approx([steps.mean()] * len(steps), abs=0.2)
     for row in rows.values():
         assert row["one-hot says"] == row["true mean, EUR"]
-    assert stored_text(STEM, "labels-right-shown").split("] ")[1:] == ["[1, 0, 0", "[1.0, 2.0, 0.0]\n"]  # fmt: skip
+    coded = stored_table(STEM, "labels-right-shown")
+    assert {(row["Churn"], row["churn_code"]) for row in coded} == {("Yes", "1"), ("No", "0")}
+    lengths = {row["Contract"]: row["contract_code"] for row in coded}
+    assert lengths == {"Month-to-month": "0", "One year": "1", "Two year": "2"}
 
 
 # --- C. the operator, and garbage --------------------------------------------------------------
@@ -298,6 +301,30 @@ def test_resampling_before_the_split_flatters_and_inside_the_training_part_it_do
     assert auc["before the split"] > 0.92
     assert abs(auc["inside the training folds"] - auc["not at all"]) < 0.03
     assert auc["inside the training folds"] < auc["before the split"] - 0.08
+    assert TOLD["auc_before_split"] == pytest.approx(auc["before the split"], abs=0.001)
+    assert TOLD["auc_inside"] == pytest.approx(auc["inside the training folds"], abs=0.001)
+
+
+def test_the_leak_chooses_the_model_that_remembers_and_an_honest_exam_the_other():
+    rows = {row[""]: row for row in stored_table(STEM, "imbalance-linear") if row["best"]}
+    auc = {way: (float(row["forest"]), float(row["linear"])) for way, row in rows.items()}
+    assert [row["best"] for row in rows.values()] == ["forest", "linear", "linear"]
+    forest_leaks, linear_leaks = (
+        before - inside
+        for before, inside in zip(
+            auc["before the split"], auc["inside the training folds"], strict=True
+        )
+    )
+    assert linear_leaks < forest_leaks / 3  # a sum of weights hardly remembers one customer
+    assert TOLD["auc_honest"] == pytest.approx(max(auc["inside the training folds"]), abs=0.001)
+    assert TOLD["auc_honest"] > TOLD["auc_inside"]
+
+
+def test_a_moved_threshold_finds_as_many_leavers_with_as_many_calls():
+    churners = TOLD["churn"]
+    assert TOLD["calls_even"] > 1.3 * TOLD["calls_plain"]
+    assert TOLD["recall_moved"] == pytest.approx(TOLD["recall_even"], abs=0.05)
+    assert abs(TOLD["threshold"] - churners) < 0.1  # half in an even table is the share in this one
 
 
 def test_resampling_finds_more_leavers_and_makes_the_probabilities_untrue():
