@@ -105,7 +105,7 @@ def fitted_steps():
     return [
         Imputer(["x"], indicator=True), Imputer(["x"], how="mean", by="word"),
         Imputer(["word"], how="most frequent"), Imputer(["x"], how="constant", value=0.0),
-        scaler(["x"]), scaler(["x"], "normalise"), one_hot(["word"]), ordinal({"word": ["mask", "cream"]}),
+        scaler(["x"]), scaler(["x"], "normalize"), one_hot(["word"]), ordinal({"word": ["mask", "cream"]}),
         OutlierTreatment(["x"]), OutlierTreatment(["x"], "robust z", action="cap"), OutlierTreatment(["x"], action="gap"),
     ]  # fmt: skip
 
@@ -154,10 +154,10 @@ def test_removal_accounts_for_every_row():
     assert (len(kept), removed["reason"].tolist()) == (1, ["no x"])
 
 
-def test_standardise_and_normalise_by_hand():
+def test_standardize_and_normalize_by_hand():
     train, new = frame([(0.0, "a"), (10.0, "b")]), frame([(20.0, "a")])
     assert scaler(["x"]).fit(train).transform(new)["x"].tolist() == [3.0]  # (20 - 5) / 5
-    assert scaler(["x"], "normalise").fit(train).transform(new)["x"].tolist() == [2.0]
+    assert scaler(["x"], "normalize").fit(train).transform(new)["x"].tolist() == [2.0]
 
 
 def test_labels_and_levels_as_numbers():

@@ -103,7 +103,8 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     """Show what happens when rows are resampled before the split: the exam is in the textbook.
 
     Copies of a row land in training and in test, a forest remembers them, and the figure is far too
-    good. On the real Telco file it is about 0.96 instead of 0.82 to 0.84.
+    good. On the real Telco file a forest of 100 trees has 0.965 instead of 0.82; a linear model cannot
+    remember rows, and has 0.84 either way.
 
     Parameters
     ----------

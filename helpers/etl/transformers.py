@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
 HOW = ("median", "mean", "most frequent", "constant")
-SCALES = ("standardise", "normalise")
+SCALES = ("standardize", "normalize")
 
 
 class Imputer(TransformerMixin, BaseEstimator):
@@ -130,25 +130,25 @@ def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, Da
     return table[~out], table[out].assign(reason=reasons)
 
 
-def scaler(columns: Sequence[str], how: str = "standardise") -> ColumnTransformer:
+def scaler(columns: Sequence[str], how: str = "standardize") -> ColumnTransformer:
     """Return a transformer that brings numbers to one scale and passes the other columns on.
 
     Parameters
     ----------
-    how : "standardise" (mean 0, standard deviation 1 in training) or "normalise" (0 to 1 in
+    how : "standardize" (mean 0, standard deviation 1 in training) or "normalize" (0 to 1 in
         training; a later value beyond it goes beyond 0 or 1).
 
     Examples
     --------
     >>> train = DataFrame({"tenure": [0.0, 10.0], "Churn": ["Yes", "No"]})
-    >>> scaler(["tenure"], "normalise").fit(train).transform(train).to_numpy().tolist()
+    >>> scaler(["tenure"], "normalize").fit(train).transform(train).to_numpy().tolist()
     [[0.0, 'Yes'], [1.0, 'No']]
     """
     from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
     if how not in SCALES:
-        raise ValueError(f"how is one of {', '.join(SCALES)}; got {how!r}. Take 'standardise'.")
-    return _beside(columns, StandardScaler() if how == "standardise" else MinMaxScaler())
+        raise ValueError(f"how is one of {', '.join(SCALES)}; got {how!r}. Take 'standardize'.")
+    return _beside(columns, StandardScaler() if how == "standardize" else MinMaxScaler())
 
 
 def one_hot(columns: Sequence[str]) -> ColumnTransformer:

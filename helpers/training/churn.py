@@ -34,7 +34,7 @@ def majority() -> DummyClassifier:
 def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) -> Pipeline:
     """Return a logistic regression with its preparation inside, so that the two travel together.
 
-    Amounts are standardised, levels one-hot encoded; both are fitted on the training rows only. A
+    Amounts are standardized, levels one-hot encoded; both are fitted on the training rows only. A
     level never seen in training counts as none of the known ones.
 
     Parameters
