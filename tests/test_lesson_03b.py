@@ -11,6 +11,9 @@ from conftest import ROOT, stored_figures, stored_table, stored_text
 
 from helpers.course.parameters import read_parameters
 from helpers.course.shelf import read_notebook
+from helpers.etl.chain import key_of
+from helpers.etl.integrate import WinningRule, join, resolve_conflicts
+from helpers.etl.matching import match_by_name
 from helpers.plots import plot_parts
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
@@ -153,12 +156,15 @@ def test_every_amount_of_the_supplier_is_brought_to_euro():
     assert TOLD["high"] == pytest.approx(0.5, abs=0.003)
     assert TOLD["in_cents"] > 0
     assert TOLD["foreign"] > 0
+    assert TOLD["told_high"] == pytest.approx(50, abs=0.3)  # as told, cents look a hundredfold
+    assert TOLD["told_low"] <= TOLD["low"]
 
 
 def test_every_stale_page_and_nothing_else_contradicts_the_database(truth):
     stale = truth.blemishes("pages").query("kind == 'stale price'")
     assert TOLD["contradictions"] == len(stale) > 0
     assert TOLD["loser"] == "page"
+    assert 0 < TOLD["sold"] <= len(stale)
     assert TOLD["right"] == 1.0
     assert TOLD["mean_right"] == 0.0
 
@@ -174,6 +180,34 @@ def test_no_text_and_no_address_leaves_and_only_who_agreed_is_written_to(laid, t
     assert set(TOLD["which"].split(", ")) == {
         "complaints.text", "feedback.text", "satisfaction.comment", "web_log.agent", "web_log.ip"
     }  # fmt: skip
+
+
+# --- what the helpers refuse ------------------------------------------------------------------------------
+
+
+def test_a_name_without_letters_matches_nothing():
+    ours = pd.DataFrame({"product_id": [1, 2], "line": ["-", "Balm"]})
+    theirs = pd.DataFrame({"line": [" ", "BALM", ""]})
+    found = match_by_name(theirs, ours, ["line"], "product_id")
+    assert found["match"].tolist() == ["none", "one", "none"]
+
+
+def test_a_join_refuses_a_way_with_unmatched_rows_that_it_does_not_know():
+    table = pd.DataFrame({"order_id": [1]})
+    with pytest.raises(ValueError, match="unmatched is 'keep' or 'refuse'; got 'drop'"):
+        join(table, table, "order_id", unmatched="drop")
+
+
+def test_a_rule_that_believes_an_unknown_source_is_refused():
+    rule = WinningRule("price_eur", ("shop", "pages"), "a page may be old")
+    shop = pd.DataFrame({"product_id": [1], "price_eur": [9.5]})
+    with pytest.raises(ValueError, match="believes pages; the tables are shop"):
+        resolve_conflicts({"shop": shop}, "product_id", [rule])
+
+
+def test_a_table_whose_key_no_schema_tells_is_not_loaded():
+    with pytest.raises(ValueError, match="which column names a row of shop.gifts"):
+        key_of("shop.gifts")
 
 
 # --- load ----------------------------------------------------------------------------------------------
@@ -208,13 +242,13 @@ def test_features_of_today_flatter_a_question_about_last_month(bought, shop):
     assert TOLD["false_auc"] > 0.95  # "days since the last order" is nearly the answer itself
     assert 0.5 < TOLD["honest_auc"] < 0.85
     assert TOLD["leak"] == pytest.approx(TOLD["false_auc"] - TOLD["honest_auc"], abs=1e-5)
-    buyers = bought["customer_id"].nunique()
+    buyers = bought.loc[bought["ordered_at"] < "2024-09-01", "customer_id"].nunique()
     assert f"{buyers} row(s) hold features from the future" in stored_text(STEM, "as-of-guard")
 
 
 def test_a_load_is_repeatable_whole_and_alone():
     assert TOLD["same_tables"] == TOLD["untouched"] == "yes"
-    assert "repeats 1 key(s) of line_id" in stored_text(STEM, "atomic-shown")
+    assert "Could not convert string 'five'" in stored_text(STEM, "atomic-shown")
     assert "one writer at a time" in stored_text(STEM, "writer-shown")
 
 
@@ -256,6 +290,12 @@ def test_a_random_split_flatters_the_recommender_and_hides_new_products():
     assert random["trained_on_the_future"] > 0.9
     assert by_time["trained_on_the_future"] == 0.0
     assert by_time["tested_on_new_products"] > 0.05 > random["tested_on_new_products"]
+    assert by_time["tested_on_known_orders"] == 0.0
+    assert random["tested_on_known_orders"] > 0.1
+    assert TOLD["honest_share"] < TOLD["on_known"] < TOLD["false_share"]
+    gap = TOLD["false_share"] - TOLD["honest_share"]
+    assert TOLD["from_products"] + TOLD["from_future"] == pytest.approx(gap, abs=1e-5)
+    assert TOLD["blind"] == 10 / parameter("PRODUCTS") < TOLD["honest_share"]
 
 
 def test_no_subscriber_of_the_test_is_known():

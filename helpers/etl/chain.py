@@ -22,7 +22,7 @@ from helpers.etl.shapes import as_read
 from helpers.etl.source_systems import NOTHING_YET, Access, extract_all, extract_source
 
 __all__ = [
-    "Access", "Step", "clean_all", "clean_source", "extract_all", "extract_source", "ledger",
+    "PER_EURO", "Access", "Step", "clean_all", "clean_source", "extract_all", "extract_source", "ledger",
     "load_all", "steps_of",
 ]  # fmt: skip
 
@@ -236,9 +236,20 @@ def _to_lake(name, table, key, lake, date):
 def key_of(source: str) -> str:
     """Return the column that names a row of a clean table.
 
+    Raises
+    ------
+    ValueError
+        If no schema tells it.
+
     Examples
     --------
     >>> key_of("shop.sales")
     'line_id'
     """
-    return next(name.rstrip("!") for name in TABLES[source] if name.endswith("!"))
+    for name in TABLES.get(source, ()):
+        if name.endswith("!"):
+            return name.rstrip("!")
+    raise ValueError(
+        f"No schema tells which column names a row of {source}. Pass it: load_all(..., keys={{table: "
+        "column})."
+    )

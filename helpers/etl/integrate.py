@@ -52,7 +52,7 @@ def check_cardinality(
     Raises
     ------
     ValueError
-        If a key that should come once comes again, or is a gap; with counts and the first one.
+        If a key that should come once comes again (several gaps, too); with counts and the first.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def join(
     ------
     ValueError
         If the cardinality is broken, a column would come twice, or rows have no match and
-        `unmatched` is "refuse".
+        `unmatched` is "refuse" (or neither of the two).
 
     Examples
     --------
@@ -113,6 +113,8 @@ def join(
     >>> join(orders, DataFrame({"customer_id": [1, 2], "age": [31, 40]}), "customer_id")["age"].tolist()
     [40, 31]
     """
+    if unmatched not in ("keep", "refuse"):
+        raise ValueError(f"unmatched is 'keep' or 'refuse'; got {unmatched!r}.")
     check_cardinality(left, right, on, cardinality)
     keys = [on] if isinstance(on, str) else list(on)
     both = [name for name in right.columns if name in left.columns and name not in keys]
@@ -121,8 +123,8 @@ def join(
             f"Both tables have the column(s) {', '.join(map(str, both))}, so which one is meant is "
             "unknown. Rename or drop one, or settle it with resolve_conflicts."
         )
-    missing = right.loc[right[keys].notna().all(axis=1)]
-    joined = left.merge(missing, on=keys, how="left", indicator="_found")
+    named = right.loc[right[keys].notna().all(axis=1)]  # a gap names nothing, so it joins nothing
+    joined = left.merge(named, on=keys, how="left", indicator="_found")
     lost = joined["_found"].eq("left_only")
     if unmatched == "refuse" and lost.any():
         first = joined.loc[lost, keys].iloc[0].tolist()
@@ -176,12 +178,7 @@ def unify_versions(
             f"Records of version(s) {', '.join(unknown)} were found; known are "
             f"{', '.join(map(str, versions))}. Add the names of the new version."
         )
-    return DataFrame(
-        [
-            {versions[row.get(version, 1)].get(key, key): value for key, value in row.items() if key != version}
-            for row in rows
-        ]
-    )  # fmt: skip
+    return DataFrame([{versions[row.get(version, 1)].get(key, key): value for key, value in row.items() if key != version} for row in rows])  # fmt: skip
 
 
 def one_schema(
@@ -228,7 +225,7 @@ def resolve_conflicts(
     Parameters
     ----------
     tables : source -> table with one row a `key`.
-    rules : one a column; the notebook shows them as a table.
+    rules : one a column.
 
     Returns
     -------
@@ -238,7 +235,7 @@ def resolve_conflicts(
     Raises
     ------
     ValueError
-        If a table repeats a key, or lacks a column that a rule says it has.
+        If a table repeats a key, or a rule names a source or a column that is not there.
 
     Examples
     --------
@@ -259,6 +256,8 @@ def resolve_conflicts(
     keys = sorted(set().union(*(table.index for table in indexed.values())))
     result, lost = DataFrame({key: keys}), []
     for rule in rules:
+        if unknown := [source for source in rule.sources if source not in tables]:
+            raise ValueError(f"The rule on {rule.column} believes {', '.join(unknown)}; the tables are {', '.join(tables)}. Name a source as its table is named.")  # fmt: skip
         for source in rule.sources:
             require_columns(tables[source], source, [rule.column])
         values, conflicts = _winning(indexed, keys, rule)

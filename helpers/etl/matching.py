@@ -15,7 +15,7 @@ from helpers.etl.parsing import spelling_key
 def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key: str) -> DataFrame:
     """Find for each row of another party the one row of ours that has the same names.
 
-    Case, blanks, hyphens and dots of a text do not count. A name that fits several of our rows, or
+    Case, blanks and punctuation of a text do not count. A name that fits several of our rows, or
     that several of theirs claim, fits none: a guess would hang a score on the wrong product.
 
     Parameters
@@ -28,7 +28,7 @@ def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key
     Returns
     -------
     `theirs` with `our_key` (a gap where there is no match) and `match`: "one", "several" or "none".
-    A row with a gap in a column to compare matches none.
+    A row with a gap in a column to compare matches none; so does a text without letters or digits.
 
     Raises
     ------
@@ -62,8 +62,9 @@ def _compared(table, columns):
     parts = {}
     for name in columns:
         values = table[name].reset_index(drop=True)
-        text = not pd.api.types.is_numeric_dtype(values)
-        parts[name] = (
-            values.map(spelling_key, na_action="ignore") if text else values.astype("float64")
-        )
+        if pd.api.types.is_numeric_dtype(values):
+            parts[name] = values.astype("float64")
+        else:
+            spelled = values.map(spelling_key, na_action="ignore")
+            parts[name] = spelled.where(spelled.ne(""))
     return DataFrame(parts)

@@ -121,6 +121,7 @@ def extract_source(name: str, kind: str, place: str, access: Access, when: str =
     ----------
     name, kind, place : as an overview tells them; `place` is a table, an endpoint, a document
         store or the start of file names.
+    access, when : see `extract_all`.
 
     Returns
     -------
