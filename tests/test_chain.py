@@ -338,3 +338,8 @@ def test_the_first_reading_of_a_stuck_run_is_a_measurement_unless_a_gap_hides_it
     marked = stuck(series, 3)
     left = without_last_measured(series, marked)
     assert np.flatnonzero(marked & ~left).tolist() == kept
+
+
+def test_a_table_whose_key_no_schema_tells_is_not_loaded():
+    with pytest.raises(ValueError, match="which column names a row of shop.gifts"):
+        key_of("shop.gifts")

@@ -209,3 +209,16 @@ def test_what_must_not_leave_stage_2_is_dropped_and_its_absence_is_checked():
         require_withheld(table, "customers")
     require_withheld(withheld(table), "customers")
     assert withheld(table).columns.tolist() == ["tenure"]
+
+
+def test_a_join_refuses_a_way_with_unmatched_rows_that_it_does_not_know():
+    table = pd.DataFrame({"order_id": [1]})
+    with pytest.raises(ValueError, match="unmatched is 'keep' or 'refuse'; got 'drop'"):
+        join(table, table, "order_id", unmatched="drop")
+
+
+def test_a_rule_that_believes_an_unknown_source_is_refused():
+    rule = WinningRule("price_eur", ("shop", "pages"), "a page may be old")
+    shop = pd.DataFrame({"product_id": [1], "price_eur": [9.5]})
+    with pytest.raises(ValueError, match="believes pages; the tables are shop"):
+        resolve_conflicts({"shop": shop}, "product_id", [rule])

@@ -11,9 +11,6 @@ from conftest import ROOT, stored_figures, stored_table, stored_text
 
 from helpers.course.parameters import read_parameters
 from helpers.course.shelf import read_notebook
-from helpers.etl.chain import key_of
-from helpers.etl.integrate import WinningRule, join, resolve_conflicts
-from helpers.etl.matching import match_by_name
 from helpers.plots import plot_parts
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
@@ -180,34 +177,6 @@ def test_no_text_and_no_address_leaves_and_only_who_agreed_is_written_to(laid, t
     assert set(TOLD["which"].split(", ")) == {
         "complaints.text", "feedback.text", "satisfaction.comment", "web_log.agent", "web_log.ip"
     }  # fmt: skip
-
-
-# --- what the helpers refuse ------------------------------------------------------------------------------
-
-
-def test_a_name_without_letters_matches_nothing():
-    ours = pd.DataFrame({"product_id": [1, 2], "line": ["-", "Balm"]})
-    theirs = pd.DataFrame({"line": [" ", "BALM", ""]})
-    found = match_by_name(theirs, ours, ["line"], "product_id")
-    assert found["match"].tolist() == ["none", "one", "none"]
-
-
-def test_a_join_refuses_a_way_with_unmatched_rows_that_it_does_not_know():
-    table = pd.DataFrame({"order_id": [1]})
-    with pytest.raises(ValueError, match="unmatched is 'keep' or 'refuse'; got 'drop'"):
-        join(table, table, "order_id", unmatched="drop")
-
-
-def test_a_rule_that_believes_an_unknown_source_is_refused():
-    rule = WinningRule("price_eur", ("shop", "pages"), "a page may be old")
-    shop = pd.DataFrame({"product_id": [1], "price_eur": [9.5]})
-    with pytest.raises(ValueError, match="believes pages; the tables are shop"):
-        resolve_conflicts({"shop": shop}, "product_id", [rule])
-
-
-def test_a_table_whose_key_no_schema_tells_is_not_loaded():
-    with pytest.raises(ValueError, match="which column names a row of shop.gifts"):
-        key_of("shop.gifts")
 
 
 # --- load ----------------------------------------------------------------------------------------------

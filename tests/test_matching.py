@@ -69,3 +69,10 @@ def test_every_score_of_the_partner_that_finds_a_product_finds_the_true_one(seed
     assert (found.loc[one, "product_id"] == found.loc[one, "truth"]).all()
     alike = products.duplicated(["name", "size_ml"], keep=False)
     assert one.sum() == (~alike).sum() > 90
+
+
+def test_a_name_without_letters_matches_nothing():
+    ours = pd.DataFrame({"product_id": [1, 2], "line": ["-", "Balm"]})
+    theirs = pd.DataFrame({"line": [" ", "BALM", ""]})
+    found = match_by_name(theirs, ours, ["line"], "product_id")
+    assert found["match"].tolist() == ["none", "one", "none"]
