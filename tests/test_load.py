@@ -6,11 +6,13 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbclient import NotebookClient
 
 from helpers.etl.feature_table import features_as_of, require_no_future, store_features
 from helpers.etl.load import load_lake, load_warehouse, one_writer, read_lake, read_warehouse
@@ -182,3 +184,18 @@ def test_types_survive_the_warehouse_and_the_lake(tmp_path):
         assert found["at"].iloc[0] == pd.Timestamp("2024-01-01 10:00")
         assert found["ok"].tolist() == [True, False]
         assert found["price_eur"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("widgets", ["without", "with"])
+def test_a_warehouse_can_be_written_in_a_notebook_whether_or_not_it_can_draw_a_progress_bar(
+    widgets, tmp_path
+):
+    """DuckDB looks for ipywidgets: authors have it, learners have not."""
+    hide = "import sys; sys.modules['ipywidgets'] = None\n" if widgets == "without" else ""
+    source = f"""{hide}
+from pandas import DataFrame
+from helpers.etl.load import load_warehouse
+print(load_warehouse(DataFrame({{"id": [1, 2]}}), r"{tmp_path / "w.duckdb"}", "t", key="id"))"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    assert [one["text"] for one in notebook.cells[0].outputs] == ["2\n"]

@@ -744,6 +744,9 @@ def scores_of(served):
 
 def assert_names_of_their_own(rows, products):
     assert set(rows[0]) == {"article", "maker", "title", "score"}
+    numbers = [int(row["article"].removeprefix("GL-")) for row in rows]
+    assert len(set(numbers)) == len(rows)
+    assert not set(numbers) & set(products["product_id"])
     assert [int(row["score"]) for row in rows] == products["sustainability"].tolist()
     assert not {row["maker"] for row in rows} & set(products["brand"])
     assert not {row["title"] for row in rows} & set(products["name"])

@@ -278,11 +278,18 @@ def _connected(database, read_only=False):
     import duckdb
 
     connection = duckdb.connect(str(database), read_only=read_only, config={"autoinstall_known_extensions": "false"})  # fmt: skip
-    connection.execute("SET enable_progress_bar = false")
     try:
+        _without_progress_bar(connection)
         yield connection
     finally:
         connection.close()
+
+
+def _without_progress_bar(connection):
+    """Turn the bar off where it is on; in a notebook that cannot draw one it may not be touched."""
+    ((is_on,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if is_on:
+        connection.execute("SET enable_progress_bar = false")
 
 
 @contextlib.contextmanager

@@ -67,6 +67,8 @@ SOURCES = [
         ("local format", "entered_at", spoil.date_format))),
 ]  # fmt: skip
 
+_ARTICLES = 999_983  # a prime, so that no two products get the same number
+
 
 class ShopBooks:
     """The shop's clean tables, month by month.
@@ -179,7 +181,7 @@ class ShopBooks:
         named = zip(scored["name"], scored["brand"], scored["size_ml"], strict=True)
         return DataFrame(
             {
-                "article": [f"GL-{number:06d}" for number in scored["product_id"]],
+                "article": [_article(number, self._world.seed) for number in scored["product_id"]],
                 "product_id": scored["product_id"].to_numpy(),
                 "maker": scored["brand"].str.upper().to_numpy() + " LTD",
                 "title": [f"{name[len(brand) + 1 :]} / {size}ML" for name, brand, size in named],
@@ -259,6 +261,11 @@ class ShopBooks:
 
 def _last_second(books, month):
     return books.starts(month + 1) - np.timedelta64(1, "s")
+
+
+def _article(product_id, seed):
+    """Return the third party's number of a product: its own, and not to be guessed from ours."""
+    return f"GL-{(product_id * 7_919 + seed * 104_729 + 31) % _ARTICLES:06d}"
 
 
 def _meaning():
