@@ -28,17 +28,11 @@ from helpers.etl.extract import (
     read_csv,
     read_documents,
     read_events,
-    read_forms,
-    read_json_lines,
-    read_logs,
-    read_sensors,
     read_site,
     read_sql,
-    read_survey,
     read_telco,
-    read_xml,
-    together,
 )
+from helpers.etl.source_systems import Access, extract_source
 from helpers.worlds.sources import Sources
 from helpers.worlds.sources.truth import SourcesTruth
 
@@ -85,30 +79,9 @@ def laid_down(sources):
 def extracted(sources, served, name):
     """Read one source with the reader of its kind."""
     found = sources.overview().set_index("source").loc[name]
-    kind, place = found["kind"], found["place"]
-    files = files_of(sources, place) if "/" in place else []
-    if kind == "table":
-        return read_sql(sources.database_url, place, when=WHEN)
-    if kind == "documents":
-        return read_documents(sources.folder / place, when=WHEN)
-    if kind in ("endpoint", "partner"):
-        base, key = (served.api, served.api_key) if kind == "endpoint" else (served.partner, served.partner_key)  # fmt: skip
-        return read_api(f"{base}/{place}", key, limit=1000, when=WHEN)
-    if kind == "stream":
-        return read_events(served.live, served.api_key, count=100_000, seconds=30, when=WHEN,
-                           params={"count": 100_000})  # fmt: skip
-    if kind == "pages":
-        return read_site(f"{served.url}/", "body[data-id]", delay_s=0, when=WHEN)
-    readers = {
-        "csv": lambda: together(read_csv(f, encodings=OLD_SPREADSHEETS, when=WHEN) for f in files),
-        "json lines": lambda: together(read_json_lines(f, when=WHEN) for f in files),
-        "xml": lambda: together(read_xml(f, "item", when=WHEN) for f in files),
-        "log": lambda: together(read_logs(f, when=WHEN) for f in sorted((sources.folder / place).parent.glob("*.log"))),
-        "sensors": lambda: read_sensors(files, "read_at" if "cold" in name else "read_on", when=WHEN),
-        "survey": lambda: read_survey(files, when=WHEN),
-        "forms": lambda: read_forms(files, when=WHEN),
-    }  # fmt: skip
-    return readers[kind]()
+    access = Access.of(sources, served)
+    read = extract_source(name, found["kind"], found["place"], access, when=WHEN)
+    return read._replace(table=read.table.drop(columns="file", errors="ignore"))
 
 
 def in_true_names(sources, name, table):
