@@ -56,8 +56,8 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
 def fresh_folder(path: str | Path) -> Path:
     """Return an empty folder for a run's files, so that a lesson can be run again.
 
-    The folder is marked at its making. What an earlier run left is removed, but only from a folder
-    that bears the mark: somebody's own files are never touched.
+    The folder is marked at its making and belongs to runs from then on: all that is in it is removed
+    by the next one, so keep nothing of your own there. A folder without the mark is never touched.
 
     Parameters
     ----------
