@@ -338,6 +338,8 @@ def test_garbage_in_is_garbage_out_and_cleaning_takes_it_back():
     rows = [row for row in rows if row["as written"]]
     written, cleaned, nothing = ([float(row[name]) for row in rows] for name in ("as written", "cleaned", "knowing nothing"))  # fmt: skip
     assert written[0] == cleaned[0]
+    assert len(written) >= 4, "a curve, not two ends"
+    assert written == sorted(written)
     assert written[-1] > 2 * nothing[-1] > 2 * cleaned[-1]
     assert min(written[1:]) > nothing[0]
     assert max(cleaned) < 1.05 * cleaned[0]
