@@ -123,41 +123,43 @@ class _Recorder:
         await self.app(scope, receive, watched)
 
 
-class _Gate:
+class Gate:
     """Lets a request in, or says why not: no key, a wrong key, too fast, out of order."""
 
     def __init__(self, key, burst, wait_s, fails):
-        self._key, self._burst, self._wait_s, self._fails = key, burst, wait_s, fails
+        self._key, self._burst, self._fails = key, burst, fails
+        self._wait_ns, self._in_whole_s = round(wait_s * 1e9), wait_s >= 1
         self._count = self._number = 0
-        self._last = self._closed_until = -math.inf
+        self._last_ns = self._closed_until_ns = -math.inf
 
     async def __call__(self, x_api_key: Annotated[str | None, Header()] = None):
         if x_api_key is None:
             raise HTTPException(401, "A key is needed: send it in the header X-API-Key.")
         if not secrets.compare_digest(x_api_key.encode(), self._key.encode()):
             raise HTTPException(403, "This key opens nothing here: ask for another.")
-        self._check_pace(time.monotonic())
+        self.check_pace(time.monotonic_ns())
         self._number += 1
         if self._fails[(self._number - 1) % len(self._fails)]:
             raise HTTPException(
-                503, "Out of order for a moment: try again.", self._pause(self._wait_s)
+                503, "Out of order for a moment: try again.", self._pause(self._wait_ns)
             )
 
-    def _check_pace(self, now):
+    def check_pace(self, now_ns):
         """Ask for a pause after a burst; a caller who pauses unasked starts a new burst."""
-        if now >= self._closed_until:
-            self._count = 1 if now - self._last >= self._wait_s else self._count + 1
-            self._last = now
+        if now_ns >= self._closed_until_ns:
+            paused = now_ns - self._last_ns >= self._wait_ns
+            self._count, self._last_ns = 1 if paused else self._count + 1, now_ns
             if self._count <= self._burst:
                 return
-            self._count, self._closed_until = 0, now + self._wait_s
-        wait = max(0.0, self._closed_until - now)
-        raise HTTPException(429, "Too many requests: wait and go on.", self._pause(wait))
+            self._count, self._closed_until_ns = 0, now_ns + self._wait_ns
+        wait_ns = self._closed_until_ns - now_ns
+        raise HTTPException(429, "Too many requests: wait and go on.", self._pause(wait_ns))
 
-    def _pause(self, wait):
+    def _pause(self, wait_ns):
         """Tell the pause in seconds: whole ones as the standard has them, short ones as decimals."""
-        rounded = math.ceil(wait) if self._wait_s >= 1 else math.ceil(wait * 1000) / 1000
-        return {"Retry-After": str(rounded)}
+        if self._in_whole_s:
+            return {"Retry-After": str(-(-wait_ns // 10**9))}
+        return {"Retry-After": str(-(-wait_ns // 10**6) / 1000)}
 
 
 def _whole_app(books, feeds, settings, seed, keys, closing):
@@ -165,8 +167,8 @@ def _whole_app(books, feeds, settings, seed, keys, closing):
     host = _plain_app(f"The {books.name}'s public pages")
     fails = {name: stream(seed, 0, f"failures {name}").random(4096) < settings.failures
              for name in ("api", "partner")}  # fmt: skip
-    api = _Gate(keys["api"], settings.burst, settings.retry_after_s, fails["api"])
-    partner = _Gate(keys["partner"], settings.burst // 4, settings.retry_after_s, fails["partner"])
+    api = Gate(keys["api"], settings.burst, settings.retry_after_s, fails["api"])
+    partner = Gate(keys["partner"], settings.burst // 4, settings.retry_after_s, fails["partner"])
     _add_readers(host, "/api/v1", f"The {books.name}'s interface", books, feeds, "endpoint", api)
     _add_readers(host, "/partner/v1", "A third party's interface", books, feeds, "partner", partner)
     host.mount("/live", _stream_app(books, feeds, settings, keys["api"], closing))
@@ -273,7 +275,7 @@ def _cursor(place):
 
 def _stream_app(books, feeds, settings, key, closing):
     """Return the app of the live stream, as server-sent events."""
-    gate = _Gate(key, 1_000_000, 0.0, np.zeros(1, dtype=bool))
+    gate = Gate(key, 1_000_000, 0.0, np.zeros(1, dtype=bool))
     app = _plain_app(f"The {books.name}'s live stream", dependencies=[Depends(gate)])
     source = next(source for source in books.sources if source.kind == "stream")
 
