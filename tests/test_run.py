@@ -12,6 +12,7 @@ import pytest
 from miniature import cell, store, with_code
 
 from helpers.course.run import run_notebooks
+from helpers.course.shelf import code_cells
 
 
 @pytest.fixture
@@ -84,6 +85,22 @@ def test_each_finished_cell_is_reported(shelf, tmp_path):
     seen = []
     run(shelf, tmp_path, on_cell=seen.append)
     assert seen == ["00_the_lifecycle"] * 3
+
+
+def test_a_notebook_is_written_as_it_begins_and_ends_and_not_with_each_cell(shelf, monkeypatch):
+    from papermill import engines
+
+    write, done = engines.write_ipynb, []
+
+    def watched(notebook, path):
+        done.append(sum(c.execution_count is not None for c in code_cells(notebook)))
+        return write(notebook, path)
+
+    monkeypatch.setattr(engines, "write_ipynb", watched)
+    store(shelf)
+    (result,) = run(shelf, shelf.parent)
+    assert result.passed
+    assert done == [0, 3]
 
 
 def test_resume_skips_what_passed_and_reruns_what_changed_or_failed(shelf, tmp_path):

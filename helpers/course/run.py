@@ -179,7 +179,11 @@ def _execute(path, executed, inject, on_cell):
 
 
 def _register_engine():
-    """Teach papermill an engine that reports each finished cell."""
+    """Teach papermill an engine that reports each finished cell, and writes the notebook once.
+
+    By itself papermill writes the whole notebook twice a cell, which costs more than most cells. A
+    notebook that is killed starts anew in any case, and one that fails is written as it ended.
+    """
     from papermill.engines import NBClientEngine, papermill_engines
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -198,7 +202,11 @@ def _register_engine():
                     on_cell()
 
             nb_man.cell_complete = finish_and_report
-            return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            place, nb_man.output_path = nb_man.output_path, None
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            finally:
+                nb_man.output_path = place
 
     papermill_engines.register(ENGINE, ReportingEngine)
 
