@@ -8,10 +8,11 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 from miniature import cell, store, with_code
 
-from helpers.course.run import run_notebooks
+from helpers.course.run import count_cells, run_notebooks
 from helpers.course.shelf import code_cells
 
 
@@ -80,11 +81,55 @@ def test_runs_side_by_side_have_files_of_their_own(shelf, tmp_path):
     assert result.parameters["RUNS_FOLDER"] == str(tmp_path / "out" / "files" / "00_the_lifecycle")
 
 
+def test_lessons_run_where_they_lie_and_this_process_stays_where_it_is(
+    shelf, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = "from pathlib import Path\nfrom helpers.prose import say\nsay('{here}', here=Path.cwd().name)"
+    for number, seconds in enumerate([0.0, 0.5, 1.0]):
+        store(shelf, with_code(f"{told}\nimport time; time.sleep({seconds})"), stem=f"{number}_x")
+    seen = set()
+    results = run(shelf, tmp_path, jobs=3, on_cell=lambda stem: seen.add(os.getcwd()))
+    assert [result.figures for result in results] == [{"here": "notebooks"}] * 3
+    assert seen == {str(tmp_path)}
+    assert os.getcwd() == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["{x}", "{", "}{0}", "Übung 100 %", "a'b"])
+def test_any_name_of_a_folder_will_do(tmp_path, name):
+    store(tmp_path / name / "notebooks")
+    (result,) = run(tmp_path / name / "notebooks", tmp_path / name)
+    assert result.passed, result.error
+    assert (tmp_path / name / "out" / "00_the_lifecycle.ipynb").is_file()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.5])
+def test_an_interruption_does_not_wait_for_a_long_cell(shelf, tmp_path, seconds):
+    store(shelf, stem="00_quick")
+    store(shelf, with_code("import time; time.sleep(120)"), stem="01_long")
+    store(shelf, with_code("import time; time.sleep(120)"), stem="02_long")
+
+    def interrupted(result):
+        time.sleep(seconds)  # the second kernel is about to start, or computes already
+        raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(shelf, tmp_path, jobs=1, on_result=interrupted)
+    assert time.monotonic() - begun < 60
+    assert [row["notebook"] for row in summary(tmp_path)] == ["00_quick"]
+    kernels = [
+        child for child in psutil.Process().children() if "ipykernel_launcher" in child.cmdline()
+    ]
+    assert kernels == []
+
+
 def test_each_finished_cell_is_reported(shelf, tmp_path):
     store(shelf)
     seen = []
-    run(shelf, tmp_path, on_cell=seen.append)
-    assert seen == ["00_the_lifecycle"] * 3
+    # The cell that holds the values given is papermill's, and nobody counted it before.
+    run(shelf, tmp_path, {"00_the_lifecycle": {"ROWS": 3}}, on_cell=seen.append)
+    assert len(seen) == count_cells(shelf.glob("*.ipynb")) == 3
 
 
 def test_a_notebook_is_written_as_it_begins_and_ends_and_not_with_each_cell(shelf, monkeypatch):

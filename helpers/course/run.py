@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -17,7 +18,7 @@ from nbformat import NotebookNode
 import helpers
 from helpers.course import BadInput
 from helpers.course.parameters import read_parameters
-from helpers.course.shelf import code_cells, question_of, read_notebook, title_of
+from helpers.course.shelf import code_cells, has_tag, question_of, read_notebook, title_of
 from helpers.files import sha256_of, write_whole
 
 ENGINE = "lifecycle"
@@ -107,9 +108,22 @@ def run_notebooks(
                 _write_summary(output, [known[stem] for stem in sorted(known)])
                 on_result(result)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            _stop_kernels(waiting)
             raise
     return [results[path.stem] for path in notebooks]
+
+
+def _stop_kernels(waiting):
+    """End the kernels that this process started, until nothing waits for one any more."""
+    import psutil
+
+    while not all(future.done() for future in waiting):
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if "ipykernel_launcher" in child.cmdline():
+                    child.kill()
+        time.sleep(0.2)
 
 
 def _run_one(path, notebook, inject, output, on_cell):
@@ -154,12 +168,13 @@ def _execute(path, executed, inject, on_cell):
 
     try:
         papermill.execute_notebook(
-            path,
-            executed,
+            _as_template(path),
+            _as_template(executed),
             parameters=inject,
             engine_name=ENGINE,
             kernel_name="python3",
-            cwd=path.parent,
+            # With `cwd` papermill would move this whole process, under the feet of its neighbours.
+            resources={"metadata": {"path": str(path.parent)}},
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT_S,
             extra_arguments=["--log-level=CRITICAL"],
@@ -176,6 +191,11 @@ def _execute(path, executed, inject, on_cell):
         lines = str(error).strip().splitlines() or [""]
         return f"{type(error).__name__}: {lines[0]}"
     return ""
+
+
+def _as_template(path):
+    """Return a path such that papermill, which fills in fields {like this}, leaves it as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _register_engine():
@@ -198,7 +218,7 @@ def _register_engine():
 
             def finish_and_report(cell, *args, **more):
                 finish(cell, *args, **more)
-                if cell.cell_type == "code":
+                if cell.cell_type == "code" and not has_tag(cell, "injected-parameters"):
                     on_cell()
 
             nb_man.cell_complete = finish_and_report
