@@ -34,7 +34,7 @@ def telco_csv() -> Path:
     """IBM's Telco file, where LIFECYCLE_DATA points or in data/."""
     path = data_folder(ROOT) / FILES["telco"].name
     if not path.is_file():
-        pytest.skip(f"{path.name} is not here; fetch it with: lifecycle data telco")
+        pytest.skip(f"{path.name} is not here; fetch it with: python3 run.py data telco")
     return path.resolve()
 
 

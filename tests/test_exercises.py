@@ -305,7 +305,7 @@ def test_an_exercise_that_shows_too_much_or_is_stale_is_found_out(name, tmp_path
 def test_a_missing_exercise_says_what_to_type(tmp_path):
     path = store_course(tmp_path)
     shutil.rmtree(tmp_path / "exercises")
-    assert prove(path).holes == [f"there is no exercise; type: lifecycle release {STEM}"]
+    assert prove(path).holes == [f"there is no exercise; type: python3 run.py release {STEM}"]
 
 
 def test_a_variant_stands_in_for_what_is_between_the_marks_at_its_indent():

@@ -164,13 +164,13 @@ def test_a_malformed_file_is_refused_with_what_was_found_and_what_to_do(case):
     content, expected = MALFORMED[case]
     with pytest.raises(ValueError, match=rf"(?s)^telco\.csv .*{expected}") as caught:
         read_bytes(content)
-    assert str(caught.value).endswith((".", "lifecycle data telco"))
+    assert str(caught.value).endswith((".", "python3 run.py data telco"))
     assert len(str(caught.value)) < 400  # a sentence, not the file
 
 
 def test_a_missing_file_is_refused_with_the_command_that_fetches_it(tmp_path):
     with pytest.raises(
-        ValueError, match=r"none\.csv, but nothing is there.*fetch .*lifecycle data telco$"
+        ValueError, match=r"none\.csv, but nothing is there.*fetch .*python3 run.py data telco$"
     ):
         read_telco(tmp_path / "none.csv")
 

@@ -70,7 +70,7 @@ def test_the_same_files_give_the_same_bytes_whenever_and_however_they_were_laid(
 
 def test_an_exercise_that_holds_its_solution_stops_it(course, tmp_path):
     write(course / "exercises" / STEM / f"{STEM}.ipynb", solution())
-    with pytest.raises(BadInput, match=r"BEGIN SOLUTION.* lifecycle release 04a_small_change"):
+    with pytest.raises(BadInput, match=r"BEGIN SOLUTION.* python3 run.py release 04a_small_change"):
         write_handout(course, tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 

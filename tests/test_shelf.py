@@ -30,7 +30,9 @@ def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems, m
 
 @pytest.mark.parametrize("name", ["05_nothing", "04a_churn_model_s", "", "*"])
 def test_an_unknown_name_is_refused_with_a_hint(folder, name):
-    with pytest.raises(BadInput, match=r"There is no notebook .*(Did you mean|lifecycle list)"):
+    with pytest.raises(
+        BadInput, match=r"There is no notebook .*(Did you mean|python3 run.py list)"
+    ):
         pick_notebooks(folder, [name])
 
 

@@ -104,7 +104,9 @@ def bench_churn() -> list[Measure]:
 
     path = data_folder(find_folder().parent) / FILES["telco"].name
     if not path.is_file():
-        raise BadInput(f"{path.name} is needed and not there. Fetch it with: lifecycle data telco")
+        raise BadInput(
+            f"{path.name} is needed and not there. Fetch it with: python3 run.py data telco"
+        )
     customers = clean_telco(read_telco(path)[0])
     churned = customers["Churn"].eq("Yes")
     folds = StratifiedKFold(5, shuffle=True, random_state=7)

@@ -108,7 +108,7 @@ def prove(solution: Path) -> Proof:
     try:
         exercise = read_notebook(place)
     except BadInput:
-        proof.holes.append(f"there is no exercise; type: lifecycle release {solution.stem}")
+        proof.holes.append(f"there is no exercise; type: python3 run.py release {solution.stem}")
         return proof
     proof.holes += leaks(notebook, exercise) + _strangers(notebook, exercise)
     if proof.holes:

@@ -47,7 +47,7 @@ def executed_in_order(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """Every code cell was run once, from top to bottom, on a fresh kernel."""
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     if counts != list(range(1, len(counts) + 1)):
-        yield f"cells are numbered {counts}, not 1 to {len(counts)}; bake it: lifecycle bake {path.stem}"
+        yield f"cells are numbered {counts}, not 1 to {len(counts)}; bake it: python3 run.py bake {path.stem}"
 
 
 def no_errors_or_warnings(notebook: NotebookNode, path: Path) -> Iterator[str]:

@@ -79,7 +79,7 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
         if not fitting:
             stems = [path.stem for path in known]
             near = difflib.get_close_matches(stem, stems, n=1, cutoff=0.4)
-            hint = f"Did you mean {near[0]}?" if near else "See them all with: lifecycle list"
+            hint = f"Did you mean {near[0]}?" if near else "See them all with: python3 run.py list"
             raise BadInput(f"There is no notebook {name!r} among the {len(known)} here. {hint}")
         picked.update(fitting)
     return [path for path in known if path in picked]

@@ -96,7 +96,7 @@ def grade(
     if not exercises:
         raise BadInput(
             f"Exercises and their solutions were expected in {how.root}; there are none of both. "
-            "Make exercises from solutions with: lifecycle release"
+            "Make exercises from solutions with: python3 run.py release"
         )
     submissions = read_submissions(folder, exercises)
     if how.sandboxed:

@@ -98,7 +98,7 @@ def _collect(root):
     if not any(_is_exercise(name) for name in files):
         raise BadInput(
             f"Exercises (NAME/NAME.ipynb) were expected in {root / 'exercises'}; there are none. "
-            "Make them: lifecycle release"
+            "Make them: python3 run.py release"
         )
     return dict(sorted(files.items()))
 
@@ -116,7 +116,7 @@ def _refuse_secrets(files):
         if found:
             raise BadInput(
                 f"{name} was expected to hold no solution; it holds {found[0]!r}. Release it "
-                f"again: lifecycle release {Path(name).stem}"
+                f"again: python3 run.py release {Path(name).stem}"
             )
 
 

@@ -114,7 +114,7 @@ def read_exercise(root: Path, stem: str) -> Exercise:
     if lacking:
         raise BadInput(
             f"exercises/{stem} was expected to hold every cell of its solution; {lacking[0]!r} is "
-            f"not there. Release it again: lifecycle release {stem}"
+            f"not there. Release it again: python3 run.py release {stem}"
         )
     cells = tuple(_cell(cell, sources[cell.id]) for cell in kept)
     stale = [
@@ -125,7 +125,7 @@ def read_exercise(root: Path, stem: str) -> Exercise:
     if stale:
         raise BadInput(
             f"exercises/{stem} was expected to be made from the solution as it is now; cell "
-            f"{stale[0]!r} differs. Release it again: lifecycle release {stem}"
+            f"{stale[0]!r} differs. Release it again: python3 run.py release {stem}"
         )
     if not any(cell.kind == "check" for cell in cells):
         raise BadInput(f"solutions/{stem} was expected to hold a check; it has none. Add one.")

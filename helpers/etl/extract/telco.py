@@ -73,7 +73,7 @@ def _read_bytes(path):
             found = "a folder" if path.is_dir() else "no ordinary file"
         raise ValueError(
             f"A CSV file of customers was expected at {path}, but {found} is there. "
-            "Check the path, or fetch the public file with: lifecycle data telco"
+            "Check the path, or fetch the public file with: python3 run.py data telco"
         )
     size = path.stat().st_size
     if size > LARGEST_FILE_BYTES:
