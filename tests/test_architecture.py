@@ -83,6 +83,11 @@ def forbidden(module: str, found: str) -> str:
         if within(found, "helpers") and room_of(found) not in FOUNDATIONS:
             return "a foundation stands on foundations only"
         return ""
+    if room == "plots":
+        drawn_from = {*FOUNDATIONS, "plots", "prose"}
+        if within(found, "helpers") and room_of(found) not in drawn_from:
+            return "a picture draws what a table says, wherever the table is from"
+        return ""
     if room not in STAGES:
         return ""
     if any(within(found, other) for other in NOT_FOR_STAGES):
@@ -144,7 +149,7 @@ def test_the_sources_that_the_rules_speak_of_are_there():
 
 def package_of(folder: Path, sources: dict[str, str]) -> Path:
     """Write a small package `helpers` with every room and the given sources; return it."""
-    rooms = ["problem", "plots", "prose", *FOUNDATIONS]
+    rooms = ["problem", "plots/look", "prose", *FOUNDATIONS]
     rooms += ["etl/extract", "training/churn", "training/evaluate", "deployment/batch"]
     rooms += ["monitoring/drift", "worlds/telecom", "course/cli"]
     for name, source in {**dict.fromkeys(rooms, ""), **sources}.items():
@@ -160,7 +165,8 @@ ALLOWED = {
     "training/evaluate": "from helpers.problem import Offer\n",
     "monitoring/drift": "from helpers.training.evaluate import scores\nfrom helpers import problem\n",
     "monitoring/alerts": "import helpers.lifecycle\nfrom .drift import level_shift\n",
-    "plots": "import matplotlib.pyplot as plt\nfrom helpers.prose import show_output\n",
+    "plots/look": "import matplotlib.pyplot as plt\nfrom helpers.prose import show_output\n",
+    "plots/loop": "from helpers.lifecycle import Stage\nfrom helpers.plots.look import BLUE\n",
     "worlds/telecom": "from helpers.files import write_whole\n",
     "course/cli": "from helpers.course import run\nfrom helpers.etl import extract\n",
     "checks": "LIMIT = max(1, 2)\ndef quiet():\n    np.random.seed(7)\n",
@@ -199,14 +205,16 @@ def test_a_package_with_allowed_arrows_only_breaks_nothing(tmp_path):
         ("problem", "from helpers.etl import extract"),
         ("problem", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers.etl"),
         ("checks", "from helpers.problem import Offer"),
-        ("plots", "from helpers.course.cli import main"),
+        ("plots/look", "from helpers.course.cli import main"),
+        ("plots/look", "from helpers.training.evaluate import scores"),
+        ("plots/look", "from helpers.worlds import telecom"),
         ("worlds/telecom", "from helpers.course import cli"),
         ("etl/__init__", "from ..course import cli"),
         ("etl/utils", ""),
         ("training/churn", "import numpy as np\nnp.random.seed(7)"),
         ("training/churn", "import numpy as np\nSTATE = np.random.seed(7)"),
-        ("plots", "import matplotlib as plt\nif True:\n    plt.use('Agg')"),
-        ("plots", "import matplotlib.pyplot as plt\nplt.rcParams['font.size'] = 9"),
+        ("plots/look", "import matplotlib as plt\nif True:\n    plt.use('Agg')"),
+        ("plots/look", "import matplotlib.pyplot as plt\nplt.rcParams['font.size'] = 9"),
         ("etl/extract", "import pandas as pd\npd.set_option('display.width', 80)"),
         ("etl/extract", "import pandas as pd\npd.options.display.width = 80"),
         ("etl/extract", "class Reader:\n    print('loaded')"),

@@ -1,0 +1,30 @@
+"""Pictures only: each function takes a table, draws it and returns the axes; none computes."""
+
+from helpers.plots.comparisons import plot_dots, plot_profit, plot_shares
+from helpers.plots.courses import (
+    plot_curves,
+    plot_learning_curve,
+    plot_marked,
+    plot_months,
+    plot_parts,
+)
+from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
+from helpers.plots.loop import plot_loop
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "plot_curves",
+    "plot_dots",
+    "plot_learning_curve",
+    "plot_loop",
+    "plot_marked",
+    "plot_months",
+    "plot_parts",
+    "plot_profit",
+    "plot_shares",
+    "show",
+    "use_style",
+]

@@ -1,0 +1,189 @@
+"""Pictures of a course: over the months, or by how much went in."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+
+from helpers.checks import require_columns
+from helpers.plots.look import BLUE, GREEN, GREY, ORANGE
+
+
+def plot_months(
+    table: pd.DataFrame,
+    ylabel: str,
+    events: dict[int, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw shares over the months, one line a column, each named at its end.
+
+    Parameters
+    ----------
+    table : index = months, in order; values 0.0 to 1.0.
+    ylabel : what the values are shares of.
+    events : month -> what happens from then on; drawn as an upright dashed line.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 3.6)).gca()
+    ax.plot(table.index, table.to_numpy())
+    ax.yaxis.set_major_locator(MultipleLocator(0.05))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    heights = _kept_apart(table.ffill().iloc[-1].to_numpy(), 0.07 * np.ptp(ax.get_ylim()))
+    for line, name, height in zip(ax.lines, table.columns, heights, strict=True):
+        ax.annotate(f"  {name}", (table.index[-1], height), color=line.get_color(), va="center")
+    for month, text in (events or {}).items():
+        ax.axvline(month, color=GREY, linestyle="--", linewidth=1.2, zorder=1)
+        ax.annotate(f" {text}", (month, 0.03), xycoords=("data", "axes fraction"))
+    ax.set(xlabel="Month", ylabel=ylabel, xticks=list(table.index))
+    ax.set_xlim(table.index[0] - 0.3, table.index[-1] + 0.28 * len(table))
+    return ax
+
+
+def plot_curves(
+    table: pd.DataFrame,
+    xlabel: str,
+    ylabel: str,
+    reference: float | None = None,
+    reference_label: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one line a column over the numbers of the index, each named at its end.
+
+    Parameters
+    ----------
+    table : index = where the points lie, rising; a column a line.
+    xlabel, ylabel : what the axes count, with their units.
+    reference : where to draw a dashed line, such as what the simplest rule reaches.
+    reference_label : what that line is.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 3.8)).gca()
+    ax.plot(table.index, table.to_numpy())
+    names, ends = list(table.columns), list(table.iloc[-1])
+    first, last = table.index[0], table.index[-1]
+    if reference is not None:
+        ax.plot([first, last], [reference] * 2, color="black", linestyle="--", marker="", lw=1.2)
+        names, ends = [*names, reference_label], [*ends, reference]
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=list(table.index), ylim=(0, None))
+    heights = _kept_apart(np.array(ends, dtype=float), 0.07 * np.ptp(ax.get_ylim()))
+    for line, name, height in zip(ax.lines, names, heights, strict=True):
+        ax.annotate(f"  {name}", (last, height), color=line.get_color(), va="center")
+    ax.set_xlim(first, last + 0.28 * (last - first))
+    return ax
+
+
+def _kept_apart(heights, gap):
+    """Return heights for labels, in the same order from below, none nearer than `gap`."""
+    order = np.argsort(heights, kind="stable")
+    steps = gap * np.arange(len(heights))
+    apart = np.maximum.accumulate(heights[order] - steps) + steps
+    result = np.empty(len(heights))
+    result[order] = apart
+    return result
+
+
+def plot_marked(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    mark: str,
+    xlabel: str,
+    ylabel: str,
+    limits: dict[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a point a row; rows with a mark get a colour and a shape of their own.
+
+    Parameters
+    ----------
+    table : in the order in which the points are joined; a gap in `y` interrupts the line.
+    mark : a column of names; "" for a row without a mark.
+    limits : what a line across is called -> its height.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(table, "table", [x, y, mark])
+    ax = ax or plt.figure(figsize=(7.2, 3.6)).gca()
+    ax.plot(table[x], table[y], color=GREY, linewidth=0.8, marker="", zorder=1)
+    plain = table[table[mark].eq("")]
+    ax.plot(plain[x], plain[y], color=GREY, linestyle="none", marker=".", markersize=3, zorder=2)
+    for name, rows in table[table[mark].ne("")].groupby(mark):
+        ax.plot(rows[x], rows[y], linestyle="none", label=name, zorder=3)
+    for name, height in (limits or {}).items():
+        ax.axhline(height, color="black", linestyle="--", linewidth=1.2, zorder=2)
+        ax.annotate(f" {name}", (0, height), xycoords=("axes fraction", "data"), va="bottom")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
+    return ax
+
+
+def plot_learning_curve(
+    curve: pd.DataFrame, x: str, xlabel: str, ylabel: str, ax: Axes | None = None
+) -> Axes:
+    """Draw a share by how much went in, each step twice the one before, with its range.
+
+    Parameters
+    ----------
+    curve : one row a step: `x` (a count), `share`, `low`, `high` (0.0 to 1.0).
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(curve, "curve", [x, "share", "low", "high"])
+    ax = ax or plt.figure(figsize=(7.2, 3.6)).gca()
+    ax.fill_between(curve[x], curve["low"], curve["high"], color=BLUE, alpha=0.15)
+    ax.plot(curve[x], curve["share"], color=BLUE)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(curve[x], [f"{count:,}" for count in curve[x]])
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def plot_parts(splits: dict[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw how the parts of each split lie in time: a panel a split, a stacked bar a month.
+
+    Parameters
+    ----------
+    splits : what each split is called -> table with index = months in order, a column a part, and
+        rows as values; a gap is none.
+    ylabel : what is counted.
+
+    Returns
+    -------
+    The figure, with one axes a split.
+    """
+    figure, panels = plt.subplots(1, len(splits), figsize=(8.4, 3.4), sharey=True, squeeze=False)
+    for ax, (name, table) in zip(panels[0], splits.items(), strict=True):
+        below = np.zeros(len(table))
+        for part, colour in zip(table.columns, [BLUE, ORANGE, GREEN], strict=False):
+            heights = table[part].fillna(0).to_numpy(dtype=float)
+            ax.bar(range(len(table)), heights, bottom=below, color=colour, label=part, width=0.85)
+            below += heights
+        ax.set_title(name)
+        ax.set_xticks(range(len(table)), [str(month) for month in table.index], rotation=90)
+        ax.grid(visible=False, axis="x")
+        ax.set_xlabel("Month")
+    panels[0][0].set_ylim(0, 1.06 * max(table.sum(axis=1).max() for table in splits.values()))
+    panels[0][0].set_ylabel(ylabel)
+    bars, names = panels[0][0].get_legend_handles_labels()
+    figure.legend(bars, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(bars))
+    return figure
