@@ -10,11 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import requires
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 from miniature import store, with_code
 
+from helpers.course import doctor
+from helpers.course.cli import _print_results
 from helpers.course.silence import SWITCHES
 
 COLUMNS = (
@@ -42,6 +46,44 @@ def test_doctor_passes_here_and_speaks_json(lifecycle):
     findings = json.loads(done.stdout)
     assert {"Python 3.11 to 3.14", "kernel python3"} <= {finding["what"] for finding in findings}
     assert all(finding["fix"] for finding in findings if finding["status"] != "ok")
+    (libraries,) = [finding for finding in findings if finding["what"] == "libraries"]
+    asked = [text for text in requires("ml-lifecycle-lab") if "extra ==" not in text]
+    assert libraries["found"].startswith(f"{len(asked)} of {len(asked)}")
+
+
+def test_doctor_names_each_library_that_is_missing_or_too_old(monkeypatch):
+    asked = ["pandas<3.2,>=3.0", "no-such-library>=1", "numpy>=999", "pytest>=8; extra == 'test'"]
+    monkeypatch.setattr(doctor, "requires", lambda name: asked)
+    *wrong, whole = doctor._libraries()
+    assert [(one.what, one.status) for one in wrong] == [
+        ("no-such-library>=1", "missing"),
+        ("numpy>=999", "missing"),
+    ]
+    assert all("python3 run.py setup" in one.fix for one in wrong)
+    assert (whole.status, whole.found) == ("ok", "1 of 3 as the course needs them")
+
+
+def test_doctor_says_how_to_bring_a_damaged_lesson_back(tmp_path, monkeypatch):
+    whole = store(tmp_path / "notebooks").read_text(encoding="utf-8")
+    (tmp_path / "notebooks" / "00_the_lifecycle.ipynb").write_text(whole[:500], encoding="utf-8")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    (tmp_path / "below").mkdir()
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *words], check=True, timeout=60)
+    for place in (tmp_path, tmp_path / "below"):
+        monkeypatch.chdir(place)
+        finding = doctor._notebooks()
+        assert finding.status == "missing"
+        subprocess.run(finding.fix.split(), check=True, timeout=60, capture_output=True)
+
+
+def test_what_doctor_tells_to_type_can_be_typed_without_activating_anything(
+    lifecycle_here, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LIFECYCLE_DATA", str(tmp_path))
+    told = lifecycle_here("doctor", "--no-kernel").stdout
+    assert "-> python3 run.py data telco" in told
+    assert "-> lifecycle" not in told
 
 
 def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_here):
@@ -49,7 +91,10 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
     assert done.returncode == 0
     assert "04a_churn_models" in done.stdout
     assert "?" in done.stdout
-    assert "-p SEED 5" in done.stdout
+    names, values = zip(*re.findall(r"^    -p (\w+ +)(\S+ +)", done.stdout, re.M), strict=True)
+    assert {"SEED", "CUSTOMERS", "TELCO_CSV"} <= {name.strip() for name in names}
+    assert len(set(map(len, names))) == 1, "the values stand below each other"
+    assert len(set(map(len, values))) == 1, "and so do the explanations"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +109,8 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
         (["run", "-p", "TELCO_CSV", "no_such_file.csv"], "no_such_file.csv, but nothing is there"),
         (["bake", "99"], "There is no notebook '99'"),
         (["bench", "nothing"], "There is no bench 'nothing'"),
+        (["lab", "99"], "There is no notebook '99'"),
+        (["lab", "02"], "02 means 02a_collect_records and 02b_collect_signals"),
     ],
 )
 def test_bad_input_ends_in_one_sentence_and_code_2_before_a_kernel_starts(
@@ -206,8 +253,8 @@ def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(lifecycl
 
 
 def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
-    command = [sys.executable, "-m", "helpers.course.cli", "lab", "--no-browser", "--allow-root"]
-    command += ["--ip=127.0.0.1", "--port=0", "--ServerApp.token=t"]
+    command = [sys.executable, "-m", "helpers.course.cli", "lab", "04a", "--no-browser"]
+    command += ["--allow-root", "--ip=127.0.0.1", "--port=0", "--ServerApp.token=t"]
     command += [f"--notebooks={root / 'notebooks'}"]
     log = tmp_path / "log"
     with log.open("w") as written:
@@ -222,15 +269,20 @@ def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
                 with contextlib.suppress(OSError):
                     listed = ask(found.group(), "api/contents/notebooks")
                     news = ask(found.group(), "lab/api/settings/" + NOTIFICATION)
+                    pages = ask(found.group(), "lab/api/settings/" + PAGES)
     finally:
         child.terminate()
         child.wait(timeout=30)
     assert listed is not None, log.read_text()
     assert "00_the_lifecycle.ipynb" in [entry["name"] for entry in listed["content"]]
     assert news["schema"]["properties"]["fetchNews"]["default"] == "false", "nobody is asked"
+    past_end = pages["schema"]["properties"]["scrollPastEnd"]["default"]
+    assert past_end is False, "a lesson ends with its last words, not with an empty page"
+    assert "/lab/tree/notebooks/04a_churn_models.ipynb" in log.read_text()
 
 
 NOTIFICATION = "@jupyterlab/apputils-extension:notification"
+PAGES = "@jupyterlab/notebook-extension:tracker"
 
 
 def ask(server, page):
@@ -291,3 +343,15 @@ def test_a_full_disk_is_said_and_leaves_a_folder_to_go_on_from(tmp_path):
     assert done.returncode == 1
     assert "No space left" in done.stdout or "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_needs_a_look_is_not_said_twice_in_the_table_of_marks(capsys):
+    changed = "check-1 was changed"
+    one = SimpleNamespace(
+        student="a", stem="06_monitor", graded=True, total=8, of=8, by_hand=0,
+        look=[changed], notes=[changed, "in a zip"],
+    )  # fmt: skip
+    _print_results([one])
+    told = capsys.readouterr().out
+    assert told.count(changed) == 1
+    assert "in a zip" in told

@@ -212,11 +212,41 @@ def test_the_example_of_the_readme_runs_and_shows_its_incident(capsys):
     assert "slow_model" in lines[5]
 
 
+def test_the_readme_quotes_the_first_lesson_as_it_is_stored():
+    (code,) = re.findall(r"^```py\n(.*?)^```$", readme(), re.M | re.S)
+    (quote,) = re.findall(r"^> (.*)$", readme(), re.M)
+    first = read_notebook(all_notebooks(ROOT / "notebooks")[0])
+    assert any(code.strip() in cell.source for cell in first.cells if cell.cell_type == "code")
+    shown = [
+        o.get("data", {}).get("text/markdown", "")
+        for c in first.cells
+        for o in c.get("outputs", [])
+    ]
+    assert quote in [text.strip() for text in shown]
+
+
+def test_the_table_of_exercises_agrees_with_the_exercises():
+    text = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\((\S+)\) \| .*? \| (\d+) \|$", text, re.M)
+    assert [row[0] for row in rows] == [path.stem for path in all_notebooks(ROOT / "notebooks")]
+    for stem, link, minutes in rows:
+        assert link == f"{stem}/{stem}.ipynb"
+        title = read_notebook(ROOT / "exercises" / link).cells[0].source
+        assert f"· {minutes} minutes ·" in title, stem
+
+
+def test_the_hours_that_the_readme_promises_are_the_sum_of_the_lessons():
+    (hours,) = re.findall(r"About (\w+) hours of lessons", readme())
+    minutes = sum(map(int, re.findall(r"^\| \[\w+\]\(notebooks/.*? \| (\d+) \|", readme(), re.M)))
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert words[round(minutes / 60)] == hours
+
+
 def test_every_link_of_the_documents_leads_to_a_file():
-    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]:
-        text = (ROOT / document).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert "://" in target or (ROOT / target).exists(), f"{document} -> {target}"
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "exercises/README.md"]:
+        path = ROOT / document
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+            assert "://" in target or (path.parent / target).exists(), f"{document} -> {target}"
 
 
 def test_every_word_of_the_glossary_is_used_in_a_lesson():

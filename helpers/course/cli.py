@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 import rich_click as click
 
@@ -82,8 +83,13 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
         notebook = read_notebook(path)
         click.secho(path.stem, bold=True)
         click.echo(f"  {question_of(notebook)}")
-        for parameter in read_parameters(notebook, path.stem).values():
-            click.echo(f"    -p {parameter.name} {parameter.default!r:<12} {parameter.help}")
+        known = read_parameters(notebook, path.stem).values()
+        names, values = (
+            max((len(text) for text in texts), default=0)
+            for texts in ([one.name for one in known], [repr(one.default) for one in known])
+        )
+        for one in known:
+            click.echo(f"    -p {one.name:<{names}} {one.default!r:<{values}}  {one.help}")
 
 
 @app.command()
@@ -153,6 +159,7 @@ def run(
                 "\nlifecycle: stopped. To go on, add --resume to the same command.", err=True
             )
             raise SystemExit(130) from None
+        bar.set_description("writing the pages of results")
         index = write_pages(kept_results(output), output)
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
@@ -338,7 +345,8 @@ def _print_results(results):
     table = Table("student", "exercise", "points", "what needs a look", "notes")
     for one in sorted(results, key=lambda one: (bool(one.look), one.stem, one.student)):
         points = f"{one.total:g} of {one.of:g}" if one.graded else "-"
-        texts = [one.student, one.stem, points, "\n".join(one.look), "\n".join(one.notes)]
+        notes = [note for note in one.notes if note not in one.look]
+        texts = [one.student, one.stem, points, "\n".join(one.look), "\n".join(notes)]
         table.add_row(*(escape(_one_line(text)) for text in texts))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     graded, look = (sum(map(bool, flags)) for flags in ([r.graded for r in results], [r.look for r in results]))  # fmt: skip
@@ -380,16 +388,25 @@ def handout(into: Path, students: Path | None, secret_file: Path | None, root: P
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF JUPYTERLAB]...")
+@click.argument(
+    "options", nargs=-1, type=click.UNPROCESSED, metavar="[NOTEBOOK] [OPTIONS OF JUPYTERLAB]..."
+)
 @folder_option
 def lab(options: tuple[str, ...], folder: Path | None) -> None:
-    """Open JupyterLab on the notebooks; further options go to JupyterLab."""
-    from helpers.course.shelf import FIRST, find_folder
+    """Open JupyterLab on NOTEBOOK, the first one by default; options go to JupyterLab."""
+    from helpers.course.shelf import FIRST, find_folder, pick_notebooks
 
-    where = find_folder(folder)
+    where, opened = find_folder(folder), FIRST
+    if options and not options[0].startswith("-"):
+        fitting = [path.name for path in pick_notebooks(where, [options[0]])]
+        if len(fitting) > 1:
+            stems = " and ".join(name.removesuffix(".ipynb") for name in fitting)
+            raise BadInput(f"{options[0]} means {stems}. Name one of them.")
+        (opened,), options = fitting, options[1:]
     command = [
-        sys.executable, "-m", "jupyter", "lab", str(where / FIRST),
-        f"--ServerApp.root_dir={where.parent}",
+        sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={where.parent}",
+        # The address that is printed leads to the lesson too, where no browser can be opened.
+        f"--LabApp.default_url=/lab/tree/{quote(where.name)}/{quote(opened)}",
         # Nothing is fetched and nobody is asked about news.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=None",
@@ -426,7 +443,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
         raise SystemExit(1) from error
     shown = os.path.relpath(path)
     click.echo(f"{'Fetched' if fetched else 'Already there'}: {shown} ({file.about})")
-    click.echo(f"Now run the lessons on it: lifecycle run -p TELCO_CSV {shown}")
+    click.echo(f"Now run the lessons on it: python3 run.py run -p TELCO_CSV {shown}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -13,6 +14,7 @@ from helpers.course import BadInput
 
 DISTRIBUTION = "ml-lifecycle-lab"
 LEAST_FREE_MB = 500
+SETUP = "python3 run.py setup"  # whatever is wrong, this can be typed: nothing has to be activated
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def examine(start_kernel: bool = True) -> list[Finding]:
         _notebooks(),
         _disk(),
         _telco(),
+        _sandbox(),
     ]
 
 
@@ -60,46 +63,43 @@ def _python():
     good = (3, 11) <= sys.version_info[:2] <= (3, 14)
     return Finding(
         "Python 3.11 to 3.14", "ok" if good else "missing", found,
-        "" if good else "install a supported Python, then: python3 run.py setup",
+        "" if good else f"install a supported Python, then: {SETUP}",
     )  # fmt: skip
 
 
 def _libraries():
-    """Hold every library that the package asks for against what is installed."""
+    """Hold every library that the package asks for against what is installed; name the wrong."""
     from packaging.requirements import Requirement
 
     try:
         asked = [Requirement(text) for text in requires(DISTRIBUTION) or []]
     except PackageNotFoundError:
         return [
-            Finding("the package itself", "missing", "not installed", "python3 run.py setup"),
+            Finding("the package itself", "missing", "not installed", SETUP),
         ]
-    findings = []
-    for requirement in asked:
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            found = version(requirement.name)
-            good = requirement.specifier.contains(found)
-        except PackageNotFoundError:
-            found, good = "not installed", False
-        fix = "" if good else f'python3 run.py setup  (or: pip install "{requirement}")'
-        findings.append(
-            Finding(
-                f"{requirement.name}{requirement.specifier}",
-                "ok" if good else "missing",
-                found,
-                fix,
-            )
-        )
-    return findings
+    asked = [one for one in asked if not one.marker or one.marker.evaluate({"extra": ""})]
+    wrong = [finding for finding in map(_library, asked) if finding.status != "ok"]
+    found = f"{len(asked) - len(wrong)} of {len(asked)} as the course needs them"
+    return [*wrong, Finding("libraries", "ok", found)]
+
+
+def _library(requirement):
+    """Hold one library against what is installed."""
+    what = f"{requirement.name}{requirement.specifier}"
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        found = "not installed"
+    if found != "not installed" and requirement.specifier.contains(found):
+        return Finding(what, "ok", found)
+    return Finding(what, "missing", found, f'{SETUP}  (or: pip install "{requirement}")')
 
 
 def _kernel(start):
     """Find the kernel that notebooks run on; start it when asked."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-    fix = "python3 run.py setup  (or: python -m ipykernel install --sys-prefix)"
+    fix = f"{SETUP}  (or: python -m ipykernel install --sys-prefix)"
     try:
         KernelSpecManager().get_kernel_spec("python3")
     except NoSuchKernel:
@@ -140,7 +140,8 @@ def _notebooks():
         try:
             read_notebook(path)
         except BadInput as error:
-            return Finding("notebooks", "missing", str(error), f"git checkout -- {path.name}")
+            fix = f"git checkout -- {os.path.relpath(path)}"
+            return Finding("notebooks", "missing", str(error), fix)
     return Finding("notebooks", "ok", f"{len(paths)} lessons")
 
 
@@ -166,4 +167,19 @@ def _telco():
         folder = data_folder(Path.cwd())
     if (folder / file.name).is_file():
         return Finding("IBM's Telco file", "ok", file.name)
-    return Finding("IBM's Telco file", "optional", "not fetched", "lifecycle data telco")
+    return Finding("IBM's Telco file", "optional", "not fetched", "python3 run.py data telco")
+
+
+def _sandbox():
+    """Look for the sandbox in which submissions are graded, which learners do not need."""
+    from helpers.course.grading.sandbox import why_not
+
+    reason = why_not()
+    if not reason:
+        return Finding("sandbox for grading", "ok", "works")
+    fix = (
+        "on Debian or Ubuntu: sudo apt install bubblewrap"
+        if sys.platform == "linux"
+        else "grade on Linux"
+    )
+    return Finding("sandbox for grading", "optional", reason, fix)
