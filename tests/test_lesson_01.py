@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import stored_figures, stored_table, stored_text
+from conftest import ROOT, stored_figures, stored_table, stored_text
 
+from helpers.course.shelf import read_notebook
 from helpers.lifecycle import Cause, Stage
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Shop
@@ -12,6 +13,7 @@ from helpers.worlds.shop import serve
 from helpers.worlds.shop_truth import ShopTruth
 
 STEM = "01_problem_definition"
+NOTEBOOK = ROOT / "notebooks" / f"{STEM}.ipynb"
 TOLD = stored_figures(STEM)
 # The lesson's own defaults: what its parameters cell says.
 SEED, CUSTOMERS, PRODUCTS = 6, 2_000, 150
@@ -151,6 +153,44 @@ def test_one_wish_has_four_answers_when_nobody_defines_conversion():
     assert TOLD["buy_anyway"] == pytest.approx(0.5, abs=0.05)
 
 
+def test_each_wish_of_the_interviews_is_found_again_where_it_was_put():
+    put = {
+        row["what becomes of it"]: row["what they want"]
+        for row in table("interviews-table").values()
+    }
+    charter = {row["question"]: row["answer"] for row in stored_table(STEM, "charter")}
+    assert "satisfaction and purchases" in put["the criterion"]
+    assert "conversion rate" in charter["What is success?"]
+    assert "find nothing" in put["a guardrail"]
+    assert "satisfied share" in charter["What must not get worse?"]
+    assert "new arrivals" in put["out of scope"]
+    assert "new arrivals" in charter["What is out of scope?"]
+    for kind in ("regulations", "resources", "budget"):
+        assert put[kind]
+        assert charter[f"Constraint: {kind}"]
+
+
+def test_the_resources_are_counted_in_the_shops_books(shop):
+    have = {row["resource"]: row["what is there"] for row in table("resources-table").values()}
+    for name in ("sessions", "orders", "ratings", "feedback"):
+        assert have[name] == f"{sum(1 for _ in shop.history()[name].itertuples()):,} rows"
+    assert {"people", "machines"} <= set(have)
+
+
+def test_the_scope_names_what_is_out_and_each_line_of_it_was_met_before():
+    lines = list(stored_table(STEM, "scope-table"))
+    charter = {row["question"]: row["answer"] for row in stored_table(STEM, "charter")}
+    for part, question in (("in", "What is in scope?"), ("out", "What is out of scope?")):
+        own = [row["what"] for row in lines if row["scope"] == part]
+        assert charter[question] == "; ".join(own)
+    out = {row["what"]: row["why"] for row in lines if row["scope"] == "out"}
+    assert len(out) > len(lines) / 2, "what is left out prevents most quarrels"
+    # What it was left out for was measured: skin type by the trial, old products by the query.
+    assert TOLD["skin_low"] < 0 < TOLD["skin_high"]
+    assert out["skin type and pictures"] == "no consent, and nothing gained"
+    assert (out["products that nobody wants"], TOLD["query_errors"]) == ("a query does it", 0)
+
+
 def test_each_kind_of_constraint_rules_a_design_out_and_two_designs_survive():
     rows = table("survive")
     by = {name: row["ruled out by"] for name, row in rows.items()}
@@ -184,6 +224,19 @@ def test_what_the_recommender_earns_is_counted_above_the_rule():
     assert TOLD["above_benefit"] < per_month["preferences"]
     months = np.ceil(36_000 / (TOLD["above_benefit"] - 2_200))
     assert TOLD["above_month"] == months
+
+
+def test_where_a_call_is_too_dear_the_best_rule_is_to_call_nobody():
+    cells = {cell.id: cell.source for cell in read_notebook(NOTEBOOK).cells}
+    customers = pd.DataFrame({"Contract": ["Month-to-month"] * 5 + ["Two year"] * 5})
+    churned = pd.Series([True] * 2 + [False] * 8)
+    dear = {"WORTH_EUR": 200, "SUCCESS_SHARE": 0.1, "COST_EUR": 60}  # 20 EUR for 60 EUR
+    told = {}
+    lesson = {"pd": pd, "customers": customers, "churned": churned, **dear}
+    lesson["say"] = lambda text, **figures: told.update(figures)
+    for name in ("wrong-measured", "offer", "candidates", "room"):
+        exec(cells[name], lesson)
+    assert told["rule"] == 0
 
 
 def test_the_operators_margin_pays_only_where_there_are_many_customers():
