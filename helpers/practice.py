@@ -91,6 +91,7 @@ class Check:
     def __init__(self, task: str) -> None:
         self.task = str(task)
         self._quiet = contextlib.ExitStack()
+        self._gave_nothing = False
 
     def __enter__(self) -> Check:
         self._quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
@@ -108,7 +109,12 @@ class Check:
             )
             raise CheckFailed(self.task, Outcome.NOT_DEFINED, hint) from None
         elif isinstance(error, (Exception, SystemExit)) and not isinstance(error, CheckFailed):
-            hint = f"the check cannot use your answer: {_name(error)}. Does it have the form asked for?"
+            form = (
+                "Your function gave None: does each way through it end with return?"
+                if self._gave_nothing
+                else "Does it have the form asked for?"
+            )
+            hint = f"the check cannot use your answer: {_name(error)}. {form}"
             raise CheckFailed(self.task, Outcome.RAISED, hint) from None
         return False
 
@@ -130,6 +136,7 @@ class Check:
             raise self._explained(error, function, args, kwargs) from None
         if result is ...:
             raise self._not_attempted()
+        self._gave_nothing = result is None
         return result
 
     def refuses(

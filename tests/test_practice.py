@@ -121,6 +121,10 @@ def test_a_forgotten_return_is_asked_for():
     assert str(failed(lambda c: c.equal(None, 3, "Add up."))).endswith(
         "Got: nothing (None), as from a function without a return."
     )
+    error = failed(lambda c: c.that(len(c.call(print)) == 1, "One row."))
+    assert error.hint.endswith("Your function gave None: does each way through it end with return?")
+    error = failed(lambda c: (c.call(print), c.call(dict)["profit"]))
+    assert error.hint.endswith("Does it have the form asked for?"), "the last one gave something"
 
 
 def test_a_notebook_draws_one_line_and_no_traceback():
