@@ -347,3 +347,54 @@ def test_a_rise_from_nothing_and_a_question_that_nobody_was_asked_are_refused():
         lift(some, cases([None, None], [1, 2]), "hit", "who", seed=1)
     with pytest.raises(ValueError, match="before lacks the column.* who"):
         lift(some[["hit"]], some, "hit", "who", seed=1)
+
+
+def test_a_row_of_nobody_and_a_mark_that_is_no_flag_are_refused_and_not_left_out_in_silence():
+    good = cases([True, False], [1, 2])
+    with pytest.raises(ValueError, match=r"after has 1 row\(s\) without who"):
+        lift(good, cases([True, False], [1, None]), "hit", "who", seed=1)
+    with pytest.raises(ValueError, match=r"hit of before has 2 value\(s\) that are no flags.*5"):
+        lift(cases([5, 3], [1, 2]), good, "hit", "who", seed=1)
+
+
+def test_a_rise_from_almost_nothing_has_no_upper_end():
+    found = lift(cases([True] + [False] * 99, range(100)), cases([True] * 9 + [False] * 91, range(100)), "hit", "who", seed=1)  # fmt: skip
+    assert (found.value, found.high) == (pytest.approx(8.0), np.inf)
+    assert 0 < found.low < 8
+
+
+def test_about_95_of_100_intervals_hold_the_true_rise():
+    """Simulated: several rows a customer that resemble each other, and the same customer twice."""
+    rng, people, before, after = np.random.default_rng(5), 100, 0.3, 0.36
+    held = 0
+    for seed in range(150):
+        # A customer's own share, drawn with the wished mean, makes the rows alike.
+        own = rng.beta(4 * before, 4 - 4 * before, people)
+        who = np.repeat(np.arange(people), rng.integers(1, 4, people))
+        shares = own[who], own[who] * after / before
+        tables = [cases(rng.random(len(who)) < share, who) for share in shares]
+        found = lift(*tables, "hit", "who", seed=seed, draws=200)
+        held += found.low <= after / before - 1 <= found.high
+    # The percentile bootstrap is a little narrow; four standard deviations of 150 trials are 0.07.
+    assert 0.87 <= held / 150 < 1.0
+
+
+@pytest.mark.parametrize("churned", [["Yes", "No"], [True, None], [1.0, np.nan], [2, 0]])
+def test_what_is_no_flag_is_not_taken_for_one(churned):
+    scored = pd.DataFrame({"churned": churned, "churn_probability": [0.9, 0.1]})
+    with pytest.raises(ValueError, match="churned has .* no flags, the first being .*column =="):
+        profit_by_threshold(scored, Offer(500, 0.3, 20), [0.5])
+
+
+@pytest.mark.parametrize("probability", [np.nan, 90.0, -0.1])
+def test_a_customer_without_a_probability_is_not_taken_for_one_who_stays(probability):
+    scored = pd.DataFrame({"churned": [True, False], "churn_probability": [0.9, probability]})
+    with pytest.raises(
+        ValueError, match=r"1 row\(s\) without a churn_probability from 0\.0 to 1\.0"
+    ):
+        profit_by_threshold(scored, Offer(500, 0.3, 20), [0.5])
+
+
+@pytest.mark.parametrize(("build", "a_month", "month"), [(2.1, 0.7, 3), (0.3, 0.1, 3), (2.2, 0.7, 4), (30_000, 2_500, 12), (30_001, 2_500, 13)])  # fmt: skip
+def test_the_break_even_month_is_that_of_whole_cents(build, a_month, month):
+    assert CostBenefit(build, 0, a_month).break_even_month == month

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.checks import require_columns, require_rows
 from helpers.problem.charter import SuccessCriterion
+from helpers.problem.flags import require_flags
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Lift:
     Attributes
     ----------
     before, after : the two shares, 0.0 to 1.0.
-    low, high : the ends of the interval in which 95 % of the resampled rises lie.
+    low, high : the ends of the interval in which 95 % of the resampled rises lie; `high` is infinite
+        where so few were true before that by chance none might have been.
     """
 
     before: float
@@ -56,8 +58,8 @@ def lift(
     Raises
     ------
     ValueError
-        If a column is missing, nothing was asked, or the share before is zero: nothing rises by a
-        share of nothing.
+        If a column is missing, nothing was asked, a row is nobody's or is no flag, or the share
+        before is zero: nothing rises by a share of nothing.
 
     Source
     ------
@@ -81,7 +83,9 @@ def lift(
             f"before has no row in which {of} is true, so there is nothing to rise from. Compare the "
             "shares themselves, or take more rows."
         )
-    low, high = np.nanquantile(_rises(counted, seed, draws), [0.025, 0.975])
+    with np.errstate(invalid="ignore"):  # between two infinite rises lies no number
+        low, high = np.nanquantile(_rises(counted, seed, draws), [0.025, 0.975])
+    high = np.inf if np.isnan(high) else high
     before_share, after_share = shares[0] / shares[1], shares[2] / shares[3]
     return Lift(float(before_share), float(after_share), float(low), float(high))
 
@@ -99,5 +103,12 @@ def _counted(table, name, of, by):
     require_columns(table, name, [of, by])
     asked = table.loc[table[of].notna(), [by, of]]
     require_rows(asked, f"{name}, where {of} was asked,")
+    nobodys = asked[by].isna()
+    if nobodys.any():
+        raise ValueError(
+            f"{name} has {int(nobodys.sum()):,} row(s) without {by}: whose evidence they are is unknown. "
+            "Leave them out in both tables, or find out."
+        )
+    require_flags(asked[of], f"{of} of {name}")
     grouped = asked[of].astype(float).groupby(asked[by])
     return grouped.sum(), grouped.size()

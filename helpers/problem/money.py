@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.checks import require_columns, require_share
+from helpers.problem.flags import require_flags
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Offer:
         Raises
         ------
         ValueError
-            If the two differ in length, or there is no customer.
+            If the two differ in length, there is no customer, or a value is no flag.
 
         Examples
         --------
@@ -80,6 +81,8 @@ class Offer:
                 f"churned and called need one flag a customer; got {len(churned)} and "
                 f"{len(called)}. Take both from the same table."
             )
+        require_flags(churned, "churned")
+        require_flags(called, "called")
         churned, called = np.asarray(churned, dtype=bool), np.asarray(called, dtype=bool)
         saved = (churned & called).sum() * self.success_share
         spent = called.sum() * self.cost_eur
@@ -105,7 +108,8 @@ def profit_by_threshold(
     Raises
     ------
     ValueError
-        If a column is missing, there is no customer, or a threshold is no share.
+        If a column is missing, there is no customer, a customer has no probability, `churned` is
+        no flag, or a threshold is no share.
 
     Examples
     --------
@@ -114,6 +118,12 @@ def profit_by_threshold(
     [65000.0]
     """
     require_columns(scored, "scored", ["churned", "churn_probability"])
+    unscored = ~scored["churn_probability"].between(0, 1)
+    if unscored.any():
+        raise ValueError(
+            f"scored has {int(unscored.sum()):,} row(s) without a churn_probability from 0.0 to 1.0: they "
+            "would count as not called. Score them, or leave them out."
+        )
     rows = []
     for threshold in thresholds:
         require_share(threshold, "threshold")
@@ -175,7 +185,8 @@ class CostBenefit:
             return 0
         if self.net_eur_a_month <= 0:
             return None
-        return math.ceil(self.build_eur / self.net_eur_a_month)
+        # Rounded, for 2.1 / 0.7 is a little more than 3 in a computer.
+        return math.ceil(round(self.build_eur / self.net_eur_a_month, 9))
 
     @property
     def first_year_eur(self) -> float:
