@@ -74,6 +74,17 @@ def test_one_outcome_or_no_input_is_refused(outcomes, inputs):
         rows_per_input(pd.Series(outcomes), inputs)
 
 
+@pytest.mark.parametrize("confidence", [0, 1, 95, float("nan")])
+@pytest.mark.parametrize("ask", [
+    lambda confidence: share_interval(3, 9, confidence),
+    lambda confidence: rows_needed(0.05, confidence=confidence),
+    lambda confidence: gain(pd.Series([0, 1]), pd.Series([1, 1]), confidence),
+])  # fmt: skip
+def test_a_confidence_that_is_none_is_refused(ask, confidence):
+    with pytest.raises(ValueError, match=r"confidence is a share above 0 and below 1.*got"):
+        ask(confidence)
+
+
 def test_a_gain_is_judged_row_by_row():
     before = pd.Series([True, False] * 100)
     assert gain(before, before) == (0.0, 0.0, 0.0)

@@ -162,6 +162,24 @@ def test_tables_of_two_schemas_are_united_without_a_cast():
     assert both.provenance.sha256 not in ("a" * 64, "b" * 64)
 
 
+def test_files_of_one_name_in_two_folders_are_both_in_the_fingerprint():
+    first, second = made([{"id": 1}]), made([{"id": 2}])
+    other = Origin("x", 1, 1, "y" * 64, "2025-04-01", "by hand", "9", "e")
+    both = together([first, second._replace(provenance=other)]).provenance
+    assert (both.source, both.when, both.cursor, both.etag) == ("x", "2025-03-01, 2025-04-01", "9", "")  # fmt: skip
+    assert both.sha256 not in ("x" * 64, "y" * 64)
+    assert both.sha256 != together([first, made([{"id": 2}], "z")]).provenance.sha256
+
+
+def test_the_cursor_of_parts_is_that_of_the_last_one_and_that_of_many_sources_is_none():
+    parts = [
+        made([{"id": n}])._replace(provenance=Origin("x", 1, 1, str(n), cursor=str(n)))
+        for n in (1, 2)
+    ]
+    assert together(parts).provenance.cursor == "2"
+    assert together([*parts, made([{"id": 3}], "y")]).provenance.cursor == ""
+
+
 def test_only_true_copies_are_merged():
     rows = [{"id": 1, "v": 1}, {"id": 1, "v": 1}, {"id": 1, "v": 1.0}, {"id": 1, "v": True}, {"id": 2, "v": 1}, {"id": 1, "v": 1}]  # fmt: skip
     merged = merge_copies(made(rows), "id")

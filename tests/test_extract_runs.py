@@ -1,5 +1,6 @@
 """Runs of `helpers.etl.extract` that are killed, doubled or interrupted: nothing lost, nothing twice."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from helpers.etl.extract import (
     NetworkLimits,
     read_api,
     read_events,
+    read_logs,
 )
 
 ROWS = 60
@@ -32,6 +34,16 @@ from helpers.etl.extract import Landing, read_api
 with Landing(sys.argv[2]) as landing:
     print("reading", flush=True)
     read_api(sys.argv[1], "key", landing=landing, row_key="id", newest="at", limit=5)
+"""
+DIE_WITHIN_A_PAGE = """
+import os, signal
+from helpers.etl.extract import landing as place
+land = place.Landing._land
+def dying(self, mark, row, key, apart):
+    if row["id"] == 17:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return land(self, mark, row, key, apart)
+place.Landing._land = dying
 """
 READ_FEED = """
 import sys
@@ -47,13 +59,14 @@ def row(number):
     return {"id": number, "at": f"2025-01-01T00:00:{number % 60:02d}"}
 
 
-def paged(rows=ROWS, wait_s=0.0):
-    """Answer with pages of five rows, each after a while."""
+def paged(rows=ROWS, held_at=(), until=None):
+    """Answer with pages of five rows; those that begin at a row of `held_at` come once `until` is set."""
 
     def answer(write, path, head):
-        time.sleep(wait_s)
         question = dict(one.split("=") for one in path.partition("?")[2].split("&"))
         start = int(question.get("c", 0))
+        if start in held_at and not until.wait(60):
+            return
         on = start + PAGE < rows
         following = f"{path.partition('?')[0]}?limit=5&c={start + PAGE}" if on else None
         found = [row(number) for number in range(start, min(rows, start + PAGE))]
@@ -62,15 +75,16 @@ def paged(rows=ROWS, wait_s=0.0):
     return answer
 
 
-def feed(rows=ROWS, wait_s=0.0, breaks_after=None):
-    """Answer with the events behind the last one had."""
+def feed(rows=ROWS, held_at=None, until=None, breaks_after=None):
+    """Answer with the events behind the last one had; from `held_at` on once `until` is set."""
 
     def answer(write, path, head):
         last = [line.partition(": ")[2] for line in head if line.startswith("Last-Event-ID")]
         start = int(last[0]) if last else 0
         write(page("", kind=STREAM, length=""))
         for number in range(start + 1, rows + 1):
-            time.sleep(wait_s)
+            if number == held_at and not until.wait(60):
+                return
             if breaks_after and number > start + breaks_after:
                 write(f"id: {number}\ndata: {{".encode())
                 return
@@ -87,7 +101,7 @@ def killed(code, url, landing, enough):
     )
     try:
         assert process.stdout.readline() == "reading\n"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not enough() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         assert process.poll() is None, "the run ended before it could be killed"
@@ -102,10 +116,10 @@ def killed(code, url, landing, enough):
 def test_a_reading_of_pages_killed_twice_loses_nothing_and_gets_nothing_twice(tmp_path):
     path = tmp_path / "landing.sqlite"
     with rude_server() as server:
-        server.answers = {"/api": paged(wait_s=0.03)}
         url = f"{server.url}/api"
-        for pages in (3, 7):
-            killed(READ_API, url, path, lambda pages=pages: len(server.asked) > pages)
+        for held_at in (15, 35):
+            server.answers = {"/api": paged(held_at=[held_at], until=server.over)}
+            killed(READ_API, url, path, lambda: kept_rows(path) >= held_at)  # noqa: B023
         before = kept_rows(path)
         assert 0 < before < ROWS
         server.answers = {"/api": paged()}
@@ -123,7 +137,7 @@ def test_a_reading_of_pages_killed_twice_loses_nothing_and_gets_nothing_twice(tm
 def test_a_feed_killed_half_way_goes_on_behind_the_last_event_that_was_kept(tmp_path):
     path = tmp_path / "landing.sqlite"
     with rude_server() as server:
-        server.answers = {"/live": feed(wait_s=0.02)}
+        server.answers = {"/live": feed(held_at=14, until=server.over)}
         killed(READ_FEED, f"{server.url}/live", path, lambda: kept_rows(path) >= 10)
         before = kept_rows(path)
         assert 10 <= before < ROWS
@@ -134,6 +148,22 @@ def test_a_feed_killed_half_way_goes_on_behind_the_last_event_that_was_kept(tmp_
     assert told == [f"Last-Event-ID: {before}"]
     assert raw.table["id"].tolist() == list(range(1, ROWS + 1))
     assert raw.account.merged == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill so")
+def test_a_run_killed_while_it_keeps_a_page_has_kept_nothing_of_that_page(tmp_path):
+    path = tmp_path / "landing.sqlite"
+    with rude_server() as server:
+        server.answers = {"/api": paged()}
+        call = [sys.executable, "-c", DIE_WITHIN_A_PAGE + READ_API, f"{server.url}/api", str(path)]
+        assert subprocess.run(call, capture_output=True, check=False).returncode == -signal.SIGKILL
+        assert kept_rows(path) == 15, "row 17 is the third of its page"
+        with Landing(path) as landing:
+            raw = read_api(f"{server.url}/api", landing=landing, row_key="id", limit=5)
+        asked = Counter(path for path, _ in server.asked)
+    assert raw.table["id"].tolist() == list(range(ROWS))
+    assert raw.account.merged == 0
+    assert sorted(asked.values()) == [1] * 11 + [2]
 
 
 def kept_rows(path):
@@ -245,6 +275,118 @@ def test_an_overlap_that_is_none_and_moments_that_are_none_are_told(tmp_path):
         ):
             read_since(rows, landing, newest="at")
         assert read_since(rows, landing, newest="at", overlap_days=0)[0] == []
+
+
+@pytest.mark.parametrize("wrong", ["2999-01-01T00:00:00", "soon", "2024-13-45", "", "9999-12-31T23:59:59-14:00"])  # fmt: skip
+def test_one_moment_that_cannot_be_does_not_hide_what_comes_later(wrong, tmp_path):
+    rows = [at(1, 1), at(2, 2), {"id": 99, "at": wrong}]
+    with Landing(tmp_path / "landing.sqlite") as landing:
+        assert read_since(rows, landing, newest="at")[0] == [1, 2, 99]
+        ids, account = read_since([*rows, at(3, 3), at(4, 4)], landing, newest="at")
+        assert ids == [3, 4]
+        assert account.rows_in - account.merged == 2
+
+
+def test_the_newest_moment_is_found_by_its_time_and_not_by_its_letters(tmp_path):
+    rows = [{"id": 1, "at": "2025-01-02T00:30:00+02:00"}, {"id": 2, "at": "2025-01-01T23:00:00Z"}, {"id": 3, "at": "2025-01-01"}]  # fmt: skip
+    with rude_server() as server:
+        server.answers = {"/api": page(items(*rows))}
+        raw = read_api(f"{server.url}/api", newest="at")
+    assert raw.provenance.cursor == "2025-01-01T23:00:00Z"
+
+
+def test_without_a_column_of_moments_everything_is_asked_for_whatever_an_earlier_run_did(tmp_path):
+    rows = [at(day, day) for day in range(1, 12)]
+    with Landing(tmp_path / "landing.sqlite") as landing:
+        read_since(rows, landing, newest="at")
+        late = [at(1, 99), *rows]
+        assert read_since(late, landing, newest="at")[0] == []
+        assert read_since(late, landing)[0] == [99]
+
+
+def of_kind(write, path, head):
+    """Answer with rows of the kinds that were asked for, in pages of one that repeat the questions."""
+    asked = parse_qsl(path.partition("?")[2])
+    kinds = [value for name, value in asked if name == "kind"]
+    start = int(dict(asked).get("c", 0))
+    rows = [{"id": f"{kind}{n}", "at": f"2025-01-0{n}T00:00:00"} for n in (1, 2) for kind in kinds]
+    again = "&".join(f"kind={kind}" for kind in kinds)
+    following = f"/api?{again}&c={start + 1}" if start + 1 < len(rows) else None
+    write(page(items(rows[start], following=following)))
+
+
+@pytest.mark.parametrize("how", ["params", "address"])
+def test_what_is_asked_differently_of_one_endpoint_is_another_source(how, tmp_path):
+    options = {"row_key": "id", "newest": "at"}
+    with rude_server() as server, Landing(tmp_path / "landing.sqlite") as landing:
+        server.answers = {"/api": of_kind}
+
+        def read(*kinds):
+            if how == "params":
+                more = {"params": {"kind": list(kinds)}, **options}
+                return read_api(f"{server.url}/api", landing=landing, **more)
+            query = "&".join(f"kind={kind}" for kind in kinds)
+            return read_api(f"{server.url}/api?{query}", landing=landing, **options)
+
+        assert read("a").table["id"].tolist() == ["a1", "a2"]
+        assert read("b").table["id"].tolist() == ["b1", "b2"]
+        assert read("a", "c").table["id"].tolist() == ["a1", "c1", "a2", "c2"], "both, on each page"
+        assert read("a").account.returned == 0
+
+
+def test_a_run_whose_page_the_service_has_forgotten_begins_anew_and_gets_nothing_twice(tmp_path):
+    whole, forgotten = paged(rows=20), []
+
+    def answer(write, path, head):
+        mark = path.partition("c=")[2]
+        if mark == "10" and len(forgotten) < 2:
+            forgotten.append(mark)
+            write(page("", ["500 Oops", "410 Gone"][len(forgotten) - 1]))
+        else:
+            whole(write, path, head)
+
+    options = {"row_key": "id", "limit": 5, "pause": lambda seconds: None}
+    with rude_server() as server, Landing(tmp_path / "landing.sqlite") as landing:
+        server.answers = {"/api": answer}
+        with pytest.raises(CannotFetch, match="answered 500"):
+            read_api(f"{server.url}/api", landing=landing, limits=NetworkLimits(tries=1), **options)
+        raw = read_api(f"{server.url}/api", landing=landing, **options)
+        server.answers = {"/api": page("", "410 Gone")}
+        with pytest.raises(CannotFetch, match="answered 410"):
+            read_api(f"{server.url}/api", landing=landing, **options)
+    assert raw.table["id"].tolist() == list(range(20))
+    assert str(raw.account) == "30 in = 20 returned + 0 set aside + 10 merged"
+
+
+def test_rows_without_their_key_are_not_kept_again_by_each_run(tmp_path):
+    rows = [{"id": 1}, {"name": "x"}, {"id": None, "name": "y"}]
+    with rude_server() as server, Landing(tmp_path / "landing.sqlite") as landing:
+        server.answers = {"/api": page(items(*rows))}
+        found = [read_api(f"{server.url}/api", landing=landing, row_key="id").account for _ in "12"]
+    assert [one.returned for one in found] == [3, 0]
+    with Landing(":memory:") as landing:
+        beats = [{"place": n, "beat": True} for n in (1, 2, 2)]
+        mark = landing.keep(landing.begin("feed"), beats, [], {}, key="id", apart="place")
+        assert landing.rows("feed") == beats[:2], "without a key only the place tells them apart"
+        assert landing.account(mark).merged == 1
+
+
+def test_what_is_added_to_a_file_while_it_is_read_is_unread(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id\n1\n")
+    with Landing(tmp_path / "x.sqlite") as landing:
+        new = landing.unread([path])
+        path.write_text("id\n1\n2\n")  # after it was read, and before it is remembered
+        landing.remember(new)
+        assert landing.unread([path]) == [path]
+
+
+def test_a_log_that_is_just_being_packed_is_read_once(tmp_path):
+    line = '198.18.0.1 - - [01/Sep/2024:10:00:00 +0000] "GET /{} HTTP/1.1" 200 5 "-" "a"\n'
+    (tmp_path / "access.log").write_text(line.format("new"))
+    (tmp_path / "access.log.1").write_text(line.format("old"))
+    (tmp_path / "access.log.1.gz").write_bytes(gzip.compress(line.format("old").encode())[:30])
+    assert read_logs(tmp_path / "access.log").table["path"].tolist() == ["/old", "/new"]
 
 
 def test_two_runs_at_a_time_do_not_mix(tmp_path):

@@ -1,6 +1,7 @@
 """`helpers.etl.extract` on the source systems of both worlds: every source, clean and blemished."""
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -295,6 +296,12 @@ def test_a_second_run_fetches_only_what_is_new(tmp_path):
     assert sorted([*first.table["feedback_id"], *new.table["feedback_id"]]) == true
 
 
+def test_a_column_that_the_file_s_name_would_replace_is_told(tmp_path):
+    (tmp_path / "sales_1.csv").write_text("id,file\n1,a\n")
+    with pytest.raises(CannotExtract, match=r"sales_1\.csv has a column 'file' of its own"):
+        extract_source("sales", "csv", "sales", Access(tmp_path, "sqlite://"))
+
+
 def test_files_and_tables_and_documents_and_feeds_go_on_where_they_ended(tmp_path):
     world = small("operator")
     sources = Sources(world, tmp_path / "x", blemishes=0)
@@ -327,20 +334,15 @@ def test_files_and_tables_and_documents_and_feeds_go_on_where_they_ended(tmp_pat
     assert len(later.table) > 0
 
 
-def test_pauses_and_failures_cost_time_and_no_row(tmp_path):
+def test_pauses_and_failures_cost_time_and_no_row(tmp_path, monkeypatch):
     sources = laid("operator", tmp_path / "x", 0, blemishes=0)
     waits = []
-
-    def pause(seconds):
-        import time
-
-        waits.append(seconds)
-        time.sleep(seconds)
-
+    # The service's clock goes on while we pause and at no other time, however slow the machine is.
+    monkeypatch.setattr(time, "monotonic_ns", lambda: round(sum(waits) * 1e9))
     name, _, place, _ = of_kind(sources, "endpoint")[0]
     clean = SourcesTruth(sources).clean(name)
     with sources.serve(failures=0.3, burst=4, retry_after_s=0.05) as served:
-        raw = read_api(f"{served.api}/{place}", served.api_key, limit=-(-len(clean) // 20), pause=pause)  # fmt: skip
+        raw = read_api(f"{served.api}/{place}", served.api_key, limit=-(-len(clean) // 20), pause=waits.append)  # fmt: skip
         met = set(served.access_log()["status"])
     assert met == {200, 429, 503}
     assert raw.table.iloc[:, 0].tolist() == clean.iloc[:, 0].tolist()

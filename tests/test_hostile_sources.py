@@ -14,18 +14,23 @@ import time
 import tracemalloc
 import zipfile
 import zlib
+from collections import Counter
 from contextlib import closing, contextmanager
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from helpers.etl.extract import (
     CannotExtract,
     CannotFetch,
     FileLimits,
     NetworkLimits,
+    accounts,
     csv_chunks,
+    facts_of,
     json_line_chunks,
+    live,
     neutralized,
     read_api,
     read_csv,
@@ -39,8 +44,11 @@ from helpers.etl.extract import (
     read_sql,
     read_survey,
     read_xml,
+    together,
     unpack_zip,
+    web,
 )
+from helpers.etl.extract import pages as pages_reader
 
 SMALL = FileLimits(size=3_000_000, line=200_000, rows=1_000)
 IDS = [str(number) for number in range(1, 9)]
@@ -103,6 +111,10 @@ READERS = {
     "sensors": lambda path: read_sensors(path, "at", limits=SMALL),
     "survey": lambda path: read_survey(path, limits=SMALL),
 }
+UNLIMITED = {
+    "csv": read_csv, "json lines": read_json_lines, "json list": read_forms,
+    "documents": read_documents, "xml": lambda path: read_xml(path, "item"),
+}  # fmt: skip
 BY_LINES = ["csv", "json lines", "log", "sensors", "survey"]
 
 
@@ -269,6 +281,26 @@ def test_a_header_that_cannot_be_used_is_refused(header, why, tmp_path):
     assert_one_sentence(told.value)
 
 
+@pytest.mark.parametrize(("options", "why"), [
+    ({"separator": "::"}, "one character"), ({"separator": ""}, "one character"), ({"separator": '"'}, "no quote"),
+    ({"separator": "\n"}, "no line end"), ({"encodings": ()}, "at least one encoding"), ({"rows": 0}, "at least 1; got 0"),
+])  # fmt: skip
+def test_an_option_that_is_none_gets_a_sentence(options, why, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id\n1\n")
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_csv(path, **options)
+    assert_one_sentence(told.value)
+
+
+def test_a_part_of_no_rows_is_refused_by_each_reader_of_parts(tmp_path):
+    url = database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    (tmp_path / "x.jsonl").write_text("{}")
+    for read in (lambda: read_sql(url, "t", rows=0), lambda: read_json_lines(tmp_path / "x.jsonl", rows=-1)):  # fmt: skip
+        with pytest.raises(CannotExtract, match="at least 1"):
+            read()
+
+
 def test_the_csv_module_keeps_its_limit_whatever_is_read(tmp_path):
     before = csv.field_size_limit()
     read_as("csv", (HEAD + "1,a,2\n" + "x" * 150_000).encode(), tmp_path)
@@ -292,6 +324,19 @@ def test_an_encoding_nobody_named_costs_the_rows_that_need_it_and_no_other(tmp_p
     assert raw.set_aside["text"].tolist() == ["1,Gen\\xe8ve"]
     with pytest.raises(CannotExtract, match="'utf-99' is no encoding"):
         read_csv(tmp_path / "x.csv", encodings=["utf-99"])
+
+
+@pytest.mark.parametrize("place", [5, 9_999])
+def test_one_bad_byte_does_not_make_a_file_of_utf_8_one_of_another_encoding(place, tmp_path):
+    rows = [f"{number},Köln\n".encode() for number in range(10_000)]
+    rows[place] = b"9,Z\xfcrich\n"
+    (tmp_path / "x.csv").write_bytes(b"id,store\n" + b"".join(rows))
+    raw = read_csv(tmp_path / "x.csv", encodings=("utf-8", "cp1252"))
+    assert set(raw.table["store"]) == {"Köln"}
+    assert raw.set_aside["text"].tolist() == ["9,Z\\xfcrich"]
+    assert raw.provenance.read_as == "utf-8, separator ','"
+    first = read_csv(tmp_path / "x.csv", encodings=("cp1252", "utf-8"))
+    assert first.provenance.read_as == "cp1252, separator ','", "the first that reads every byte"
 
 
 JSON_LINES = {
@@ -355,13 +400,15 @@ def test_an_xml_row_that_cannot_be_a_row_is_set_aside(tmp_path):
     text = (
         '<b xmlns:x="urn:x"><item id="1"/><item id="2" x:id="3"/><item id="4"><p>1</p><p>2</p></item>'
         '<item id="5"><p><q>1</q></p></item><item id="6"><item id="7"/></item>'
-        '<item id="8"><![CDATA[<p>]]><!-- no --><p>=1+1</p></item></b>'
+        '<item id="8"><!-- no --><p><![CDATA[=1+1]]></p> </item>'
+        '<item id="9"><![CDATA[<p>]]><p>2</p></item><item id="10"><p>2</p>each</item></b>'
     )
     raw = read_as("xml", text.encode(), tmp_path)
     assert_sound(raw)
     assert raw.table.to_dict("records") == [{"id": "1", "p": None}, {"id": "8", "p": "=1+1"}]
-    assert raw.account.rows_in == 7
-    assert raw.set_aside["line"].tolist() == [2, 3, 4, 5, 6]
+    assert raw.account.rows_in == 9
+    assert raw.set_aside["line"].tolist() == [2, 3, 4, 5, 6, 8, 9]
+    assert raw.set_aside["reason"][5] == "it holds too much: text beside its elements"
 
 
 GOOD_LINE = sound_log().decode().splitlines()[0]
@@ -478,6 +525,61 @@ def test_a_table_read_in_parts_by_its_key_gives_every_row_once(rows, tmp_path):
     assert ids(read_sql(url, "things", rows=rows, after="5")) == IDS[5:]
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 10, 100])
+def test_a_key_that_two_rows_share_is_refused_for_a_part_may_end_between_them(rows, tmp_path):
+    url = database(tmp_path, "CREATE TABLE t (id INTEGER, day DATE, late INTEGER)",
+                   "INSERT INTO t VALUES (1, '2024-09-01', 1), (2, '2024-09-02', 2), (3, '2024-09-03', NULL), "
+                   "(4, '2024-09-03', NULL), (5, '2024-09-04', 5)")  # fmt: skip
+    assert read_sql(url, "t", key="id", rows=rows).account.returned == 5
+    with pytest.raises(CannotExtract, match="more than one row with the day '2024-09-03'") as told:
+        read_sql(url, "t", key="day", rows=rows)
+    assert_one_sentence(told.value)
+    with pytest.raises(CannotExtract, match="rows without a late"):
+        read_sql(url, "t", key="late", rows=rows)
+
+
+def test_a_table_is_read_by_a_key_of_days_and_goes_on_behind_the_last_one(tmp_path):
+    days = [f"('2024-09-0{day}', {day})" for day in range(1, 8)]
+    url = database(tmp_path, "CREATE TABLE t (day DATE PRIMARY KEY, n INTEGER)", f"INSERT INTO t VALUES {', '.join(days)}")  # fmt: skip
+    raw = read_sql(url, "t", rows=3)
+    assert raw.table["n"].tolist() == list(range(1, 8))
+    assert read_sql(url, "t", rows=3, after="2024-09-05").table["n"].tolist() == [6, 7]
+    assert read_sql(url, "t", after=raw.provenance.cursor).account.rows_in == 0
+
+
+def test_a_table_or_store_that_was_emptied_is_told_for_its_new_rows_may_have_old_keys(tmp_path):
+    url = database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (7), (8)")  # fmt: skip
+    cursor = read_sql(url, "t").provenance.cursor
+    assert read_sql(url, "t", after=cursor).provenance.cursor == cursor == "8"
+    with closing(sqlite3.connect(tmp_path / "d.sqlite")) as made:
+        made.execute("DELETE FROM t WHERE id = 7")
+        made.commit()
+        assert read_sql(url, "t", after=cursor).account.rows_in == 0, "an older row may go"
+        made.execute("UPDATE t SET id = 1")
+        made.commit()
+    path = tmp_path / "store.json"
+    path.write_text('{"_default": {"8": {}}}')
+    assert read_documents(path, after="8").account.rows_in == 0
+    path.write_text('{"_default": {"1": {}}}')
+    for again in (lambda: read_sql(url, "t", after=cursor), lambda: read_documents(path, after="8")):  # fmt: skip
+        with pytest.raises(CannotExtract, match="ends before the .* where the last reading ended") as told:  # fmt: skip
+            again()
+        assert_one_sentence(told.value)
+
+
+def test_a_document_with_the_number_nought_is_a_document(tmp_path):
+    path = tmp_path / "store.json"
+    path.write_text('{"_default": {"0": {"id": 1}}}')
+    assert read_documents(path).account.returned == 1
+
+
+@pytest.mark.parametrize("secret", ["://lab:hidden@127.0.0.1:9/lab", "://127.0.0.1:9/lab?password=hidden", "://127.0.0.1:9/lab?user=me&sslpassword=hidden"])  # fmt: skip
+def test_no_part_of_a_database_s_address_that_may_be_a_password_is_shown(secret):
+    with pytest.raises(CannotExtract) as told:
+        read_sql(f"postgresql+psycopg{secret}", "t")
+    assert "hidden" not in str(told.value)
+
+
 @pytest.mark.parametrize("url", [
     "sqlite:///nowhere/x.sqlite", "sqlite://", "nonsense", "", "nodriver://h/d", "postgresql+psycopg://lab:secret@127.0.0.1:9/lab", None,
 ])  # fmt: skip
@@ -519,6 +621,29 @@ def test_a_name_that_leads_elsewhere_is_refused_and_the_good_member_unpacked(nam
     assert found == {"in.zip", "in/good.csv", "in/dir/last.csv"}
 
 
+def test_a_member_that_cannot_be_unpacked_is_refused_and_the_others_are_not(tmp_path):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("a", "id")
+        archive.writestr("lzma", "id,name\n" * 100, zipfile.ZIP_LZMA)
+        archive.writestr("b/c", "id")
+        archive.writestr("a/b", "a file stands where its folder should be")
+        archive.writestr("b", "a folder stands where it should be")
+        archive.writestr("unknown", "id")
+        archive.writestr("last", "id")
+    content = bytearray(made.getvalue())
+    start = content.index(b"lzma") + 4
+    content[start + 12 : start + 30] = bytes(18)
+    for head, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = [one.start() for one in re.finditer(re.escape(head), content)][5]
+        content[place + offset] = 77  # a way of packing that nobody knows
+    (tmp_path / "in.zip").write_bytes(content)
+    written, refused = unpack_zip(tmp_path / "in.zip", tmp_path / "in")
+    assert [one.relative_to(tmp_path / "in").as_posix() for one in written] == ["a", "b/c", "last"]
+    assert refused["line"].tolist() == [2, 4, 5, 6]
+    assert refused["reason"].str.startswith(("it is damaged", "its name came before", "it is packed in")).all()  # fmt: skip
+
+
 def test_links_damage_bombs_and_crowds_in_an_archive_are_refused(tmp_path):
     path, folder = tmp_path / "in.zip", tmp_path / "in"
     path.write_bytes(zipped((link("shadow"), "/etc/passwd"), ("good.csv", "id")))
@@ -548,6 +673,12 @@ def test_a_cell_that_would_run_gets_an_apostrophe_on_its_way_out(cell):
     assert safe.iloc[1, 0] == f"'{cell}"
     assert safe.columns.tolist() == ["x", f"'{cell}"]
     assert changed["was"].tolist() == [cell, cell]
+
+
+def test_a_column_of_categories_loses_no_cell_when_it_is_neutralized():
+    table = pd.DataFrame({"x": pd.Categorical(["=1", "a", None, "=1"])})
+    assert neutralized(table)[0]["x"].tolist()[:2] == ["'=1", "a"]
+    assert neutralized(table)[0]["x"].isna().tolist() == [False, False, True, False]
 
 
 def test_cells_that_run_nowhere_are_left_alone():
@@ -616,6 +747,115 @@ def test_a_large_file_is_read_in_parts_that_memory_can_hold(ending, tmp_path):
     assert sizes == [250] * 12
     assert first == [str(n) for n in range(0, 3_000, 250)]
     assert in_parts < whole / 1.5
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_rows_set_aside_and_long_rows_fill_a_part_too(ending, tmp_path, monkeypatch):
+    path = tmp_path / f"odd{ending}"
+    chunks = csv_chunks if ending == ".csv" else json_line_chunks
+    path.write_text("id,text\n" * (ending == ".csv") + "no row at all\n" * 100)
+    assert [part.account.set_aside for part in chunks(path, rows=30)] == [30, 30, 30, 10]
+    monkeypatch.setattr(accounts, "_PART_CHARACTERS", 1_000)
+    assert len(list(chunks(path, rows=1_000_000))) == 2
+
+
+def xml_noise(pieces, tail=""):
+    return ("<b>" + pieces + tail + '<item id="1"/></b>').encode()
+
+
+@pytest.mark.parametrize(
+    "pieces", ["<i/>", "<i><j/></i>", "<i>text</i> and tail", "<!-- a comment -->"]
+)
+def test_xml_that_is_not_of_its_rows_fills_no_memory(pieces, tmp_path):
+    path = tmp_path / "noise.xml"
+    peaks = []
+    for times in (20_000, 60_000):
+        path.write_bytes(xml_noise(pieces * times))
+        peaks.append(peak_of(lambda: assert_one_item(read_xml(path, "item"))))
+    assert peaks[1] < 1.3 * peaks[0] + 100_000
+
+
+def assert_one_item(raw):
+    assert raw.table.to_dict("records") == [{"id": "1"}]
+
+
+@pytest.mark.parametrize(("start", "end"), [("", ""), ("<!--", "-->"), ('<i a="', '"/>'), ("<item>", "</item>")])  # fmt: skip
+def test_a_text_of_xml_without_end_is_refused_before_it_fills_the_memory(start, end, tmp_path):
+    path = tmp_path / "long.xml"
+    path.write_bytes(gzip.compress(xml_noise(start + "x" * 30_000_000 + end)))
+
+    def read():
+        with pytest.raises(CannotExtract, match="of more than 2,000,000 bytes") as told:
+            read_xml(path, "item")
+        assert_one_sentence(told.value)
+
+    assert peak_of(read) < 20_000_000
+
+
+SCATTERED = [{f"k{row}_{place}": place for place in range(5)} for row in range(2_000)]
+
+
+@pytest.mark.parametrize("kind", ["json lines", "json list", "xml", "documents"])
+def test_rows_that_have_no_keys_in_common_are_no_table_that_fills_the_memory(kind, tmp_path):
+    content = {
+        "json lines": lambda: "\n".join(map(json.dumps, SCATTERED)),
+        "json list": lambda: json.dumps(SCATTERED),
+        "documents": lambda: json.dumps({"_default": dict(enumerate(SCATTERED))}),
+        "xml": lambda: "<b>" + "".join(
+            "<item>" + "".join(f"<{name}/>" for name in row) + "</item>" for row in SCATTERED
+        ) + "</b>",
+    }[kind]().encode()  # fmt: skip
+    path = tmp_path / "scattered"
+    path.write_bytes(content)
+
+    def refused():
+        with pytest.raises(CannotExtract, match="2,000 rows have 10,000 different keys") as told:
+            UNLIMITED[kind](path)
+        assert_one_sentence(told.value)
+
+    assert peak_of(refused) < 100_000_000
+
+
+def test_many_files_that_have_no_columns_in_common_are_not_put_together(tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text(",".join(f"c{n}" for n in range(40)) + "\n" + ("," * 39 + "\n") * 2)
+    one = read_csv(path)
+    parts = [one._replace(table=one.table.add_prefix(f"{number}_")) for number in range(300)]
+    with pytest.raises(CannotExtract, match="600 rows have 12,000 different keys"):
+        together(parts)
+
+
+KEYS = [f"k{number}" for number in range(60_000)]
+WIDE = {
+    "a header of many columns": ("csv", ",".join(KEYS) + "\n"),
+    "a header of many columns, the last one twice": ("csv", ",".join([*KEYS, KEYS[-1]]) + "\n"),
+    "a header of commas": ("csv", "," * 900_000 + "\n"),
+    "an object of many keys, the last one twice": (
+        "json lines",
+        "{" + ",".join(f'"{key}":1' for key in [*KEYS, KEYS[-1]]) + "}",
+    ),
+    "an element of many attributes": (
+        "xml",
+        "<b><item " + " ".join(f'{key}=""' for key in KEYS) + "/></b>",
+    ),
+    "rows of many elements": (
+        "xml",
+        "<b>" + ("<item>" + "".join(f"<{key}/>" for key in KEYS[:9_000]) + "</item>") * 9 + "</b>",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_the_time_to_read_wide_rows_grows_with_them_and_not_with_their_square(case, tmp_path):
+    kind, text = WIDE[case]
+    path = tmp_path / "wide"
+    path.write_text(text)
+    began = time.process_time()
+    try:
+        UNLIMITED[kind](path)
+    except CannotExtract as error:
+        assert_one_sentence(error)
+    assert time.process_time() - began < 20, "comparing each with each takes minutes"
 
 
 def test_a_gzip_bomb_on_disk_fills_no_memory(tmp_path):
@@ -701,12 +941,13 @@ GOOD = {
     "feed": page('id: 1\ndata: {"id": 1}\n\nid: 2\ndata: {"id": 2}\n\nevent: end\ndata: {}\n\n', kind=STREAM),
     "site": page('<body data-id="1"><h1>Dew</h1></body>', kind=HTML),
 }  # fmt: skip
-HASTY = NetworkLimits(connect_s=2, read_s=2, whole_s=5, size=100_000, pages=6, tries=2, longest_wait_s=0.5)  # fmt: skip
+# Short in what an answer may cost, and long in what a busy machine may take for it.
+HASTY = NetworkLimits(connect_s=20, read_s=60, whole_s=60, size=100_000, pages=6, tries=2, longest_wait_s=0.5)  # fmt: skip
 NERVOUS = NetworkLimits(connect_s=2, read_s=0.25, whole_s=0.4, tries=2)  # for what trickles
 NO_WAIT = {"limits": HASTY, "pause": lambda seconds: None}
 CALLS = {
     "api": lambda url, **more: read_api(url, "open-sesame", **{**NO_WAIT, **more}),
-    "feed": lambda url, **more: read_events(url, "open-sesame", seconds=9, **{**NO_WAIT, **more}),
+    "feed": lambda url, **more: read_events(url, "open-sesame", seconds=60, **{**NO_WAIT, **more}),
     "site": lambda url, **more: read_site(
         url, "[data-id]", delay_s=0, pages=6, **{**NO_WAIT, **more}
     ),
@@ -725,16 +966,17 @@ def test_a_good_answer_is_read(rude, reader):
 
 
 class Slow:
-    """An answer that comes byte after byte for about three seconds, and then ends well."""
+    """An answer that comes byte after byte for half a minute at least, and then ends well."""
 
-    def __init__(self, start, piece=b"", wait=0.02, times=150):
-        self.start, self.piece, self.wait, self.times = start, piece, wait, times
-        self.let_finish = False
+    def __init__(self, start, piece=b"", wait=0.02):
+        self.start, self.piece, self.wait = start, piece, wait
+        self.let_finish, self.over = False, threading.Event()
 
     def __call__(self, write, path, head):
         write(self.start)
-        for _ in range(self.times):
-            time.sleep(self.wait)
+        for _ in range(int(30 / self.wait)):
+            if self.over.wait(self.wait):
+                return
             write(self.piece)
         self.let_finish = True
 
@@ -744,7 +986,7 @@ def drip(start, piece):
 
 
 def silent(start=b""):
-    return Slow(start, wait=0.05, times=20)
+    return Slow(start)
 
 
 def endless(start, piece):
@@ -824,23 +1066,54 @@ def test_a_bad_answer_ends_in_one_sentence(rude, reader, case):
 @pytest.mark.parametrize("reader", ["api", "site"])
 @pytest.mark.parametrize("case", SLOW)
 def test_an_answer_that_trickles_is_cut_off(rude, reader, case):
-    # Left alone, each would end well after some seconds: without a cut, there would be no error.
+    # Left alone, each would end well after half a minute: without a cut, there would be no error.
     make, why = SLOW[case]
     answer = make(reader)
     with pytest.raises(CannotFetch, match=why) as told:
         call(reader, rude, answer, limits=NERVOUS)
+    answer.over.set()
     assert_one_sentence(told.value)
     assert not answer.let_finish, "it was waited for to the end"
 
 
-def test_a_feed_that_says_nothing_more_ends_when_its_time_is_up(rude):
-    start = head_of("feed") + b'id: 1\ndata: {"id": 1}\n\n'
-    for answer in (drip(start, b": beat\n\n"), drip(start, b"x")):
-        rude.answers = {"/here": answer}
-        raw = read_events(f"{rude.url}/here", seconds=0.4, **NO_WAIT)
-        assert_sound(raw)
-        assert raw.table["id"].tolist() == [1]
-        assert raw.provenance.cursor == "1"
+def test_a_line_that_opens_when_the_time_is_up_already_is_cut_off_too(rude, monkeypatch):
+    class RingsAtOnce(threading.Timer):
+        def start(self):  # as on a busy machine: before the connection is made
+            self.function(*self.args)
+
+    monkeypatch.setattr(web.threading, "Timer", RingsAtOnce)
+    answer = drip(HEAD_OK, b"a")
+    with pytest.raises(CannotFetch, match="longer than|did not end|no answer"):
+        call("api", rude, answer, limits=NetworkLimits(tries=1))
+    answer.over.set()
+    assert not answer.let_finish, "it was waited for to the end"
+
+
+@pytest.mark.parametrize("piece", [b": beat\n\n", b"x"])
+def test_a_feed_that_says_nothing_more_ends_when_its_time_is_up(rude, piece, monkeypatch):
+    up, clock, take = threading.Event(), time.monotonic, live._Feed._take
+
+    class RingsAfterTheEvent(threading.Timer):
+        def run(self):
+            if up.wait(60) and not self.finished.is_set():
+                self.function(*self.args)
+
+    def take_and_let_time_pass(feed, event):
+        wanted = take(feed, event)
+        up.set()
+        return wanted
+
+    monkeypatch.setattr(web.threading, "Timer", RingsAfterTheEvent)
+    monkeypatch.setattr(live._Feed, "_take", take_and_let_time_pass)
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock() + 1_000 * up.is_set())
+    answer = drip(head_of("feed") + b'id: 1\ndata: {"id": 1}\n\n', piece)
+    rude.answers = {"/here": answer}
+    raw = read_events(f"{rude.url}/here", seconds=500, **NO_WAIT)
+    answer.over.set()
+    assert_sound(raw)
+    assert raw.table["id"].tolist() == [1]
+    assert raw.provenance.cursor == "1"
+    assert not answer.let_finish
 
 
 def test_a_bomb_on_the_line_fills_no_memory(rude):
@@ -928,6 +1201,16 @@ def test_a_name_and_password_in_an_address_are_not_shown():
     assert "hidden" not in str(told.value)
 
 
+@pytest.mark.parametrize("reader", ["api", "feed"])
+@pytest.mark.parametrize("status", ["403 Forbidden", "503 Busy"])
+def test_a_service_that_repeats_the_key_does_not_get_it_into_a_message(rude, reader, status):
+    with pytest.raises(CannotFetch, match=r"answered \d+: 'no key \*\*\* here'"):
+        call(reader, rude, page("no key open-sesame here", status))
+    with pytest.raises(CannotFetch, match=r"\*\*\*") as told:
+        call(reader, rude, page("<p>open-sesame", kind="text/open-sesame"))
+    assert "sesame" not in str(told.value)
+
+
 @pytest.mark.parametrize(("asked", "waited"), [("0.05", 0.05), ("0", 0.0), ("x", 0.2), ("-1", 0.2), ("nan", 0.2), ("inf", 0.2), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)])  # fmt: skip
 def test_the_pause_that_is_asked_for_is_kept_and_no_other(rude, asked, waited):
     waits = []
@@ -949,6 +1232,7 @@ EVENTS = {
     "data in two lines": ('data: {"id":\ndata: 1}\n\n', 1, 0), "CRLF": ('id: 5\r\ndata: {"id": 1}\r\n\r\n', 1, 0),
     "CR": ('id: 5\rdata: {"id": 1}\r\r', 1, 0), "no blank": ('data:{"id": 1}\n\n', 1, 0), "an unknown field": ('colour: red\ndata: {"id": 1}\n\n', 1, 0),
     "an id with a NUL": ('id: a\0b\ndata: {"id": 1}\n\n', 1, 0), "an event cut off": ('data: {"id": 1}', 0, 0),
+    "an id that is no ASCII": ('id:  é☃\ndata: {"id": 1}\n\n', 1, 0), "data that say where they stood": ('data: {"id": 1, "sse_id": 7}\n\n', 0, 1),
     "a retry of a year": ('retry: 99999999999\ndata: {"id": 1}\n\n', 1, 0), "a BOM": ('\ufeffdata: {"id": 1}\n\n', 1, 0),
 }  # fmt: skip
 
@@ -958,7 +1242,7 @@ def test_the_events_of_a_feed_are_read_as_the_standard_has_them(rude, case):
     text, returned, aside = EVENTS[case]
     tail = "" if case == "an event cut off" else "event: end\ndata: {}\n\n"
     rude.answers = {"/here": page(text + tail, kind=STREAM)}
-    raw = read_events(f"{rude.url}/here", end="end" if tail else "", **NO_WAIT)
+    raw = read_events(f"{rude.url}/here", seconds=60, end="end" if tail else "", **NO_WAIT)
     assert_sound(raw)
     assert (raw.account.returned, raw.account.set_aside) == (returned, aside)
 
@@ -972,7 +1256,31 @@ def test_an_event_without_end_and_one_that_is_no_text_are_refused(rude):
     ]:
         rude.answers = {"/here": answer}
         with pytest.raises(CannotFetch, match=why):
-            read_events(f"{rude.url}/here", limits=roomy)
+            read_events(f"{rude.url}/here", seconds=60, limits=roomy)
+
+
+def test_a_feed_that_was_never_reached_is_no_feed_without_events(rude):
+    patient = NetworkLimits(read_s=30, tries=50)
+    busy = page("", "503 Busy", extra="Retry-After: 0\r\n")
+    silence = silent()
+    for answer in (busy, silence):
+        rude.answers = {"/here": answer}
+        with pytest.raises(CannotFetch, match="did not answer as a stream|answered 503") as told:
+            read_events(f"{rude.url}/here", seconds=0.3, limits=patient)
+        assert_one_sentence(told.value)
+    silence.over.set()
+
+
+def test_a_reading_does_not_wait_beyond_its_time_for_a_service_that_asks_it_to(rude, monkeypatch):
+    waits, clock = [], time.monotonic
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock() + sum(waits))
+    start = page('id: 1\ndata: {"id": 1}\n\n', kind=STREAM)
+    rude.answers = {"/here": lambda write, *_: write(start if len(rude.asked) == 1 else page("", "503 Busy", extra="Retry-After: 50\r\n"))}  # fmt: skip
+    del rude.asked[:]
+    raw = read_events(f"{rude.url}/here", seconds=60, limits=NetworkLimits(), pause=waits.append)
+    assert raw.table["id"].tolist() == [1]
+    assert waits[1] == 50
+    assert sum(waits) <= 60
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"count": -1}, {"seconds": 0}, {"seconds": float("nan")}])  # fmt: skip
@@ -1044,6 +1352,68 @@ def test_a_trap_of_ever_new_pages_is_bounded(rude):
     with pytest.raises(CannotFetch, match="more than 6 pages within reach"):
         CALLS["site"](f"{rude.url}/")
     assert len(rude.asked) == 7
+
+
+TERMS = "<dt>a" * 400 + "</dt>" * 400 + "<dd>b</dd>"
+
+
+@pytest.mark.parametrize(("html", "why"), [
+    ("<!-- " * 90_000, "more than 100 tags or comments open"), ("<a " * 90_000, "more than 100 tags or comments open"),
+    ("<p>-->" + "<!-- >" * 90_000, "more than 100 tags or comments open"), ("<b>" * 100_001, "more than 100,000 tags"), ("<dl>" + "<dt>x</dt>" * 2_001, "more than 1,000 terms"),
+])  # fmt: skip
+def test_a_page_that_would_fill_the_memory_is_set_aside(rude, html, why):
+    mess = page(f'<body data-id="3">{html}', kind=HTML)
+    pages = {"/": thing(1, '<a href="/mess">x</a>'), "/mess": mess}
+    raw, _ = site(rude, pages, limits=NetworkLimits(size=2_000_000))
+    assert raw.table["id"].tolist() == ["1"]
+    assert why in raw.set_aside["reason"][0]
+
+
+def test_terms_that_share_a_description_or_have_none_are_facts_and_long_ones_are_cut():
+    text = f"<dl><dt>a</dt><dt>b</dt><dd>1</dd><dd>2</dd><dt>c</dt></dl><dl><dd>{'x' * 20_000}</dd><dt>d</dt><dd>{'y' * 20_000}</dd></dl>"
+    facts = facts_of(BeautifulSoup(f"<body>{text}", "html.parser"))
+    assert {name: facts[name] for name in "abc"} == {"a": "1", "b": "1", "c": None}
+    assert facts["d"] == "y" * 10_000
+    nested = facts_of(BeautifulSoup(f"<body>{TERMS}", "html.parser"))
+    assert nested["a"] is None
+
+
+def test_a_page_is_read_once_by_whatever_address_it_is_known(rude):
+    links = '<a href="/2">a</a><a href="/moved">b</a><a href="/also">c</a><a href="">d</a>'
+    upper = f'<a href="HTTP://127.0.0.1:{rude.server_address[1]}/2#x">e</a><a href="/#top">f</a>'
+    moved = page("", "301 Moved", extra="Location: /2\r\n")
+    pages = {"/": thing(1, links + upper), "/2": thing(2), "/moved": moved, "/also": moved}
+    raw, asked = site(rude, pages)
+    assert Counter(asked) == {"/": 1, "/2": 1, "/moved": 1, "/also": 1}
+    assert raw.table["id"].tolist() == ["1", "2"]
+    rude.answers["/robots.txt"] = page("", kind="text/plain")
+    del rude.asked[:]
+    assert len(read_site(rude.url, "[data-id]", delay_s=0, **NO_WAIT).table) == 2, "no slash at the end"  # fmt: skip
+    assert [path for path, _ in rude.asked].count("/") == 1
+
+
+def test_a_redirect_leads_to_no_page_that_robots_txt_rules_out_and_is_waited_for(rude):
+    waits = []
+    links = '<a href="/a">x</a><a href="/b">x</a>'
+    moved = {path: page("", "302 Found", extra=f"Location: {to}\r\n") for path, to in [("/a", "/private/1"), ("/b", "/c")]}  # fmt: skip
+    pages = {"/": thing(1, links), **moved, "/private/1": thing(9), "/c": thing(3)}
+    rules = "User-agent: *\nDisallow: /private\nCrawl-delay: 0.2"
+    raw, asked = site(rude, pages, rules, pause=waits.append)
+    assert asked == ["/", "/a", "/b", "/c"]
+    assert raw.set_aside["text"].tolist() == ["/a"]
+    assert raw.set_aside["reason"][0] == "it leads on to /private/1, and robots.txt asks not to read it"  # fmt: skip
+    assert raw.table["url"].tolist() == [f"{rude.url}/", f"{rude.url}/c"]
+    assert waits == [0.2] * 3, "a redirect is a page more"
+
+
+def test_a_site_that_makes_up_addresses_without_end_is_given_up(rude, monkeypatch):
+    monkeypatch.setattr(pages_reader, "_LINKS_A_PAGE", 10)
+    links = "".join(f'<a href="/no/{n}">x</a>' for n in range(80))
+    robots = page("User-agent: *\nDisallow: /no", kind="text/plain")
+    rude.answers = {"/robots.txt": robots, "/": thing(1, links)}
+    with pytest.raises(CannotFetch, match="leads to more than 60 addresses") as told:
+        CALLS["site"](f"{rude.url}/")
+    assert_one_sentence(told.value)
 
 
 @pytest.mark.parametrize(("robots", "read"), [

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.privacy import age_bands, group_sizes, hidden_in_groups, smallest_groups
+from helpers.etl.privacy import (
+    age_bands,
+    group_sizes,
+    hidden_in_groups,
+    pseudonyms,
+    require_withheld,
+    smallest_groups,
+    withheld,
+)
 
 PEOPLE = pd.DataFrame(
     {"age": [31, 31, None, None, 40], "skin": ["dry", "dry", "oily", "oily", None]}
@@ -45,6 +53,26 @@ def test_what_is_kept_is_k_anonymous_and_nobody_is_lost_in_silence():
     assert sorted([*kept.index, *held_back.index]) == list(people.index)
     assert held_back["reason"].str.fullmatch(r"only [1-4] with this age").all()
     assert 0 < len(held_back) < 120
+
+
+@pytest.mark.parametrize("ids", [
+    pd.Series([7, None, 8]), pd.Series([7, None, 8], dtype="Int64"), pd.Series(["7", None, "8"]),
+    pd.Series([7.0, None, "8"], dtype=object), pd.Series([8, None, 7], index=[2, 1, 0]).sort_index(),
+], ids=["floats", "whole numbers", "texts", "mixed", "another index"])  # fmt: skip
+def test_an_id_has_one_pseudonym_whether_its_column_has_gaps_or_not(ids):
+    found = pseudonyms(ids, b"0" * 32)
+    whole = pseudonyms(pd.Series([7, 8]), b"0" * 32)
+    assert found.dropna().tolist() == whole.tolist()
+    assert found.isna().tolist() == [False, True, False]
+    assert found.index.equals(ids.index)
+    assert pseudonyms(pd.Series([7.5]), b"0" * 32)[0] not in whole.tolist()
+
+
+def test_what_is_withheld_passes_the_check_in_whatever_case_it_is_written():
+    table = pd.DataFrame({"Phone_Number": ["1"], "EMAIL": ["a"], "tenure": [1]})
+    kept = withheld(table)
+    assert kept.columns.tolist() == ["tenure"]
+    require_withheld(kept)
 
 
 @pytest.mark.parametrize(("years", "band"), [(1, "39-39"), (10, "30-39"), (20, "20-39")])

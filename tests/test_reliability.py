@@ -57,6 +57,28 @@ def test_each_sender_has_to_send():
     assert timeliness(table["at"], *asked, by=table["by"]) == 3 / 4
 
 
+def test_a_row_without_a_sender_makes_no_share_of_more_than_all():
+    table = pd.DataFrame({"at": pd.to_datetime(["2024-12-01"] * 2), "by": ["a", None]})
+    assert timeliness(table["at"], "1D", "2024-12-01", "2024-12-02", by=table["by"]) == 1.0
+
+
+def test_moments_with_a_zone_count_in_utc():
+    on = ["2024-12-01T23:30:00-02:00", "2024-12-01T12:00:00Z", "2024-12-02T10:00:00"]
+    found = scores(FORMS.head(3).assign(on=on), PROMISE, "2024-12-01", "2024-12-03")
+    assert found["timely"] == 1.0
+    at = pd.to_datetime(pd.Series(on), format="ISO8601", utc=True)
+    assert timeliness(at, "1D", "2024-12-01", "2024-12-05") == 2 / 4
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_source_without_rows_has_no_score_and_breaks_no_table():
+    empty = scores(FORMS.head(0), PROMISE, "2024-12-01", "2024-12-05")
+    assert [name for name, score in empty.items() if math.isnan(score)] == ["complete", "valid", "unique", "consistent"]  # fmt: skip
+    nothing = {"rows": 0, **dict.fromkeys(list(empty)[1:], float("nan"))}
+    table = score_table({"empty": empty, "nothing": nothing})
+    assert table["weakest"].to_dict() == {"empty": "timely", "nothing": "none"}
+
+
 def test_rows_outside_the_span_and_without_a_time_fill_no_hole():
     at = pd.to_datetime(pd.Series(["2024-11-30", "2024-12-05", None, "2024-12-01"]))
     assert timeliness(at, "1D", "2024-12-01", "2024-12-05") == 1 / 4

@@ -37,7 +37,7 @@ def share_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[floa
     Raises
     ------
     ValueError
-        If the counts contradict each other.
+        If the counts contradict each other, or `confidence` is out of its range.
 
     Source
     ------
@@ -54,8 +54,17 @@ def share_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[floa
             f"hits are counted among the rows, so from 0 to rows, and there is at least 1 row; got "
             f"{hits} of {rows}. A segment without rows has no share."
         )
+    _require_confidence(confidence)
     found = binomtest(int(hits), int(rows)).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
+
+
+def _require_confidence(confidence):
+    """Stop unless a confidence is one; nothing is sure, and 95 is not 0.95."""
+    if not 0 < confidence < 1:
+        raise ValueError(
+            f"confidence is a share above 0 and below 1, such as 0.95; got {confidence}."
+        )
 
 
 def rows_needed(half_width: float, share: float = 0.5, confidence: float = 0.95) -> int:
@@ -67,6 +76,7 @@ def rows_needed(half_width: float, share: float = 0.5, confidence: float = 0.95)
     ----------
     half_width : as a share, above 0.0; 0.05 for five points.
     share : about what the share will be, 0.0 to 1.0.
+    confidence : as in `share_interval`.
 
     Raises
     ------
@@ -83,6 +93,7 @@ def rows_needed(half_width: float, share: float = 0.5, confidence: float = 0.95)
         raise ValueError(
             f"half_width is a share above 0 and below 1, such as 0.05; got {half_width}."
         )
+    _require_confidence(confidence)
     error = norm.ppf((1 + confidence) / 2) / half_width
     return max(1, math.ceil(share * (1 - share) * error**2))
 
@@ -164,6 +175,7 @@ def gain(before: Series, after: Series, confidence: float = 0.95) -> Gain:
     Parameters
     ----------
     before, after : True and False, one a row, with the same index.
+    confidence : as in `share_interval`.
 
     Raises
     ------
@@ -183,6 +195,7 @@ def gain(before: Series, after: Series, confidence: float = 0.95) -> Gain:
             f"{len(after):,} row(s) with {'the same' if before.index.equals(after.index) else 'another'} "
             "index. Judge both on one table."
         )
+    _require_confidence(confidence)
     steps = after.to_numpy(dtype=float) - before.to_numpy(dtype=float)
     reach = norm.ppf((1 + confidence) / 2) * np.std(steps, ddof=1) / math.sqrt(len(steps))
     share = float(steps.mean())

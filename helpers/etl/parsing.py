@@ -18,7 +18,8 @@ _DATES = {
     "%d.%m.%Y": r"\d{2}\.\d{2}\.\d{4}(?: \d{2}:\d{2}:\d{2})?",
     "%m/%d/%Y": r"\d{2}/\d{2}/\d{4}(?: \d{2}:\d{2}:\d{2} [AP]M)?",
 }
-_NUMBER = re.compile(r"[+-]?\d[\d.,'\u00a0\u202f ]*(?:[eE][+-]?\d{1,3})?")
+_BLANKS = "'\u00a0\u202f "  # that may separate thousands in any style
+_STYLES = ((".", ","), (",", "."))  # the decimal and the thousands sign
 
 
 def trimmed(texts: Series) -> Series:
@@ -48,7 +49,8 @@ def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
     """Return the decimal and the thousands sign that a column of texts uses.
 
     One text may be ambiguous ("1,234"); a file's column seldom is. A sign is the decimal one if it
-    stands last in a text with both, or once and not before exactly three digits.
+    stands last in a text with both, or once and not as a thousands sign does: before exactly three
+    digits and behind one to three that begin with no nought ("0,125" and "1234,567" are decimal).
 
     Parameters
     ----------
@@ -64,17 +66,20 @@ def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
     --------
     >>> number_style(Series(["12,5", "1.234,0"])), number_style(Series(["1,234"]), whole=True)
     ((',', '.'), ('.', ','))
+    >>> number_style(Series(["0,125"]))
+    (',', '.')
     """
     written = texts.dropna().astype("str").str.strip()
     if whole:
         commas = written.str.contains(",", regex=False).any()
         return (".", ",") if commas else (",", ".")
     found = written.str.extract(r"([.,])(\d+)$")
+    grouped = written.str.fullmatch(r"[+-]?[1-9]\d{0,2}[.,]\d{3}").fillna(False).to_numpy(bool)
     other = found[0].map({".": ",", ",": "."})
     counts = {sign: written.str.count(re.escape(sign)) for sign in ".,"}
     once = np.where(found[0].eq("."), counts["."], counts[","]) == 1
     has_other = np.where(other.eq("."), counts["."], counts[","]) > 0
-    decimal = once & (has_other | found[1].str.len().ne(3).to_numpy()) & found[0].notna().to_numpy()
+    decimal = once & (has_other | ~grouped) & found[0].notna().to_numpy()
     signs = sorted(found.loc[decimal, 0].unique())
     if len(signs) > 1:
         examples = [written[decimal & found[0].eq(sign)].iloc[0] for sign in signs]
@@ -90,6 +95,8 @@ def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
 
 def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) -> Series:
     """Read texts as numbers, whatever the decimal sign; what is no number becomes a gap.
+
+    Thousands stand in groups of three: "1.234.567" is a number, "01.09.2024" and "1.2.3" are none.
 
     Parameters
     ----------
@@ -127,13 +134,23 @@ def _in_one_style(texts, whole):
     """Read the numbers of one file."""
     typed = texts.map(lambda value: isinstance(value, (int, float, np.number))).to_numpy(bool)
     written = texts.astype("str").str.strip()
-    readable = written.str.fullmatch(_NUMBER.pattern).fillna(False).to_numpy(bool) & ~typed
-    decimal, thousands = number_style(written[readable].rename(texts.name), whole)
-    plain = written.str.replace(r"['\u00a0\u202f ]", "", regex=True)
+    fits = {style: _fits(written, *style) & ~typed for style in _STYLES}
+    either = np.logical_or(*fits.values())
+    decimal, thousands = number_style(written[either].rename(texts.name), whole)
+    readable = fits[decimal, thousands]
+    plain = written.str.replace(f"[{_BLANKS}]", "", regex=True)
     plain = plain.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
     numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
     as_given = pd.to_numeric(texts.where(typed), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
     return np.where(typed, as_given, numbers)
+
+
+def _fits(written, decimal, thousands):
+    """Return where a text is a number in one style."""
+    group = f"[{re.escape(thousands)}{_BLANKS}]"
+    whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)"
+    pattern = rf"[+-]?{whole}(?:{re.escape(decimal)}\d*)?(?:[eE][+-]?\d{{1,3}})?"
+    return written.str.fullmatch(pattern).fillna(False).to_numpy(bool)
 
 
 def parse_dates(texts: Series) -> Series:
@@ -188,7 +205,7 @@ def parse_flags(values: Series, yes: Iterable[str] = YES, no: Iterable[str] = NO
     >>> parse_flags(Series(["Ja", "N", True, "perhaps"])).tolist()
     [True, False, True, <NA>]
     """
-    words = values.astype("str").str.strip().str.lower()
+    words = values.astype("str").str.strip().str.lower().replace({"1.0": "1", "0.0": "0"})
     known = {**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}
     return words.map(known).astype("boolean")
 

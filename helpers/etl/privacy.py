@@ -81,7 +81,8 @@ def pseudonyms(ids: Series, secret: bytes, prefix: str = "p-") -> Series:
 
     The same id has the same pseudonym in every table, so they can be joined; a gap stays a gap. A
     plain hash would not do: ids are few, and trying them all takes a second. This is pseudonymous,
-    not anonymous: rare combinations of other columns may still name a person.
+    not anonymous: rare combinations of other columns may still name a person. A whole number is the
+    same id as a float, which it becomes in a column with gaps.
 
     Raises
     ------
@@ -94,11 +95,19 @@ def pseudonyms(ids: Series, secret: bytes, prefix: str = "p-") -> Series:
     >>> pseudonyms(ids, b"0" * 32).tolist()
     ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
     """
-    texts = ids.astype("str")
+    texts = _written(ids)
     known = {one: prefix + _digest(one, secret) for one in texts.dropna().unique().tolist()}
     if len(set(known.values())) < len(known):
         raise ValueError("Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret.")  # fmt: skip
     return texts.map(known).astype("str").rename(ids.name)
+
+
+def _written(ids):
+    """Return ids as texts; 7.0 is written as 7."""
+    found = [
+        int(one) if isinstance(one, float) and one.is_integer() else one for one in ids.tolist()
+    ]
+    return Series(found, index=ids.index, dtype=object).astype("str")
 
 
 def _digest(text, secret):
@@ -148,14 +157,15 @@ def with_consent(
 
 
 def withheld(table: DataFrame, fields: Iterable[str] = STAYS_IN_STAGE_2) -> DataFrame:
-    """Return the table without the fields that must not leave stage 2.
+    """Return the table without the fields that must not leave stage 2, in any mix of cases.
 
     Examples
     --------
     >>> withheld(DataFrame({"tenure": [1], "phone_number": ["0155-1"]})).columns.tolist()
     ['tenure']
     """
-    return table.drop(columns=[name for name in fields if name in table.columns])
+    fields = {field.lower() for field in fields}
+    return table.drop(columns=[name for name in table.columns if str(name).lower() in fields])
 
 
 def require_withheld(

@@ -48,7 +48,7 @@ def is_filled(values: Series) -> Series:
 
 
 def completeness(table: DataFrame, columns: Sequence[str]) -> float:
-    """Return the share of the cells of `columns` that hold something.
+    """Return the share of the cells of `columns` that hold something; nan without a cell.
 
     Examples
     --------
@@ -56,7 +56,8 @@ def completeness(table: DataFrame, columns: Sequence[str]) -> float:
     0.75
     """
     require_columns(table, "the table", columns)
-    return float(table[list(columns)].apply(is_filled).to_numpy().mean())
+    filled = [is_filled(table[column]) for column in columns]
+    return float(pd.concat(filled).astype(float).mean()) if filled else float("nan")
 
 
 def validity(table: DataFrame, rules: Mapping[str, Callable[[Series], Series]]) -> float:
@@ -77,7 +78,7 @@ def validity(table: DataFrame, rules: Mapping[str, Callable[[Series], Series]]) 
 
 
 def uniqueness(table: DataFrame, key: str) -> float:
-    """Return the share of the rows that are the first with their key.
+    """Return the share of the rows that are the first with their key; nan without a row.
 
     Examples
     --------
@@ -99,10 +100,11 @@ def timeliness(
 
     Parameters
     ----------
-    moments : when each row is from; a gap belongs to no time.
+    moments : when each row is from; a gap belongs to no time. Those with a zone count in UTC.
     every : the longest time in which at least one row is due, such as "1h" or "7D".
     start, until : the first moment that counts, and the first that no longer does.
-    by : tells the senders apart, aligned with `moments`: each of them has to send.
+    by : tells the senders apart, aligned with `moments`: each of them has to send. A row without a
+        sender belongs to none.
 
     Raises
     ------
@@ -122,9 +124,10 @@ def timeliness(
             f"until is after start, or nothing was due; got {start} and {until}. Swap them, or "
             "choose a longer span."
         )
-    within = moments.between(start, until, inclusive="left")
-    period = (moments[within] - start) // pd.Timedelta(every)
+    moments = moments.dt.tz_convert(None) if moments.dt.tz is not None else moments
     senders = by if by is not None else Series("", index=moments.index)
+    within = moments.between(start, until, inclusive="left") & senders.notna()
+    period = (moments[within] - start) // pd.Timedelta(every)
     came = DataFrame({"sender": senders[within], "period": period}).drop_duplicates()
     return float(len(came) / (len(due) * max(1, senders.nunique())))
 
@@ -140,7 +143,7 @@ def scores(
 
     Parameters
     ----------
-    table : the raw rows; moments are ISO texts or dates.
+    table : the raw rows; moments are ISO texts or dates, those with a zone in UTC.
     promise : what the source should keep.
     start, until : the time that counts, see `timeliness`.
     agrees : for rows that another source also tells about, whether the two agree; gaps elsewhere.
@@ -159,7 +162,7 @@ def scores(
     timely = float("nan")
     if promise.moment:
         require_columns(table, "the table", [promise.moment, *filter(None, [promise.by])])
-        moments = pd.to_datetime(table[promise.moment], errors="coerce", format="ISO8601")
+        moments = pd.to_datetime(table[promise.moment], errors="coerce", format="ISO8601", utc=True)
         by = table[promise.by] if promise.by else None
         timely = timeliness(moments, promise.every, start, until, by)
     compared = Series(dtype=float) if agrees is None else agrees.dropna().astype(float)
@@ -185,7 +188,7 @@ def score_table(of_sources: Mapping[str, Mapping[str, float]]) -> DataFrame:
     Returns
     -------
     One row a source, in the order given: `SCORES`, then `weakest`, the name of the lowest share
-    ("none" where all that could be counted are 1).
+    ("none" where all that could be counted are 1, or nothing could be).
 
     Examples
     --------
@@ -196,4 +199,5 @@ def score_table(of_sources: Mapping[str, Mapping[str, float]]) -> DataFrame:
     """
     table = DataFrame.from_dict(of_sources, orient="index")[SCORES]
     shares = table[SCORES[1:]].astype("float64")
-    return table.assign(weakest=shares.idxmin(axis=1).where(shares.min(axis=1) < 1, "none"))
+    weakest = shares.fillna(1.0).idxmin(axis=1)
+    return table.assign(weakest=weakest.where(shares.min(axis=1) < 1, "none"))

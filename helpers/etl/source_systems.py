@@ -172,6 +172,11 @@ def _from_files(name, kind, path, when):
     """Read one file of a source."""
     if kind == "csv":  # numbers are written file by file in one style, so each row names its file
         read = extract.read_csv(path, encodings=ENCODINGS, when=when)
+        if "file" in read.table:
+            raise CannotExtract(
+                f"{path.name} has a column 'file' of its own, which would be lost to the file's name "
+                "that each row gets here: read it with read_csv, and rename the column."
+            )
         return read._replace(table=read.table.assign(file=path.name))
     if kind == "sensors":
         return extract.read_sensors(path, _moment_of(name), when=when)

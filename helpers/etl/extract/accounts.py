@@ -10,10 +10,11 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
-from helpers.etl.extract.provenance import Origin, sha256_of_rows
+from helpers.etl.extract.provenance import Origin, refuse_scattered, sha256_of_rows
 
 ASIDE_COLUMNS = ["source", "line", "reason", "text"]
 KEPT_CHARACTERS = 10_000  # of the text of a row set aside; the rest stays in the source
+_PART_CHARACTERS = 50_000_000  # that a part of a file holds, however few its rows are
 
 
 class CannotExtract(ValueError):
@@ -102,9 +103,19 @@ class Tray:
 
     source: str
     seen: int = 0
+    characters: int = 0
     merged: int = 0
     rows: list = field(default_factory=list)
     aside: list[tuple] = field(default_factory=list)
+
+    def meet(self, text: str, rows: int) -> bool:
+        """Count a row before anything is decided about it; return whether it fills a part.
+
+        A part has so many `rows` at most, those set aside included, and fewer where they are long.
+        """
+        self.seen += 1
+        self.characters += len(text)
+        return self.seen >= rows or self.characters >= _PART_CHARACTERS
 
     def put_aside(self, line: int, reason: str, text: str) -> None:
         """Set a row aside with its line and the reason."""
@@ -126,6 +137,18 @@ class Tray:
         return Extract(table, aside_table(self.aside), provenance, self.account())
 
 
+def require_rows_of_a_part(rows: int) -> None:
+    """Stop unless a part can hold a row.
+
+    Raises
+    ------
+    CannotExtract
+        If `rows` is below 1.
+    """
+    if rows < 1:
+        raise CannotExtract(f"rows of a part were expected to be at least 1; got {rows}.")
+
+
 def aside_table(rows: list[tuple]) -> DataFrame:
     """Return rows set aside as a table, see `Extract`.
 
@@ -145,11 +168,12 @@ def together(extracts: Iterable[Extract]) -> Extract:
     -------
     The tables one below the other (columns are united, a missing cell is None), what was set
     aside, a provenance that names the sources and hashes their fingerprints, and the summed account.
+    The cursor is that of the last part, if all are of one source, and else "".
 
     Raises
     ------
     CannotExtract
-        If there is nothing to put together.
+        If there is nothing to put together, or the parts have hardly a column in common.
     """
     parts = list(extracts)
     if not parts:
@@ -159,15 +183,22 @@ def together(extracts: Iterable[Extract]) -> Extract:
     table = _stacked([part.table for part in parts])
     aside = pd.concat([part.set_aside for part in parts], ignore_index=True)
     account = sum((part.account for part in parts), RowAccount(0, 0))
-    first = parts[0].provenance
-    kinds = {part.provenance.source: part.provenance for part in parts}
-    whole = {} if len(kinds) == 1 else {
-        "source": ", ".join(kinds),
-        "sha256": sha256_of_rows({name: one.sha256} for name, one in kinds.items()),
-        "read_as": "; ".join(dict.fromkeys(one.read_as for one in kinds.values())),
+    return Extract(table, aside, _common([part.provenance for part in parts], table), account)
+
+
+def _common(origins, table):
+    """Return the provenance of a table that was put together from several readings."""
+    sources = dict.fromkeys(one.source for one in origins)
+    prints = dict.fromkeys((one.source, one.sha256) for one in origins)  # a file's parts share one
+    whole = {} if len(prints) == 1 else {
+        "source": ", ".join(sources),
+        "sha256": sha256_of_rows({name: sha256} for name, sha256 in prints),
+        "when": ", ".join(dict.fromkeys(one.when for one in origins)),
+        "read_as": "; ".join(dict.fromkeys(one.read_as for one in origins)),
+        "etag": "",
     }  # fmt: skip
-    provenance = replace(first, rows=len(table), columns=table.shape[1], **whole)
-    return Extract(table, aside, provenance, account)
+    cursor = origins[-1].cursor if len(sources) == 1 else ""
+    return replace(origins[0], rows=len(table), columns=table.shape[1], cursor=cursor, **whole)
 
 
 def _stacked(tables):
@@ -175,6 +206,7 @@ def _stacked(tables):
     if len({tuple(table.columns) for table in tables}) == 1:
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    refuse_scattered(sum(map(len, tables)), len(names), sum(table.size for table in tables))
     wide = []
     for table in tables:
         table = table.astype(object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -33,7 +34,8 @@ def unpack_zip(
     -------
     The files written, in the archive's order, and the members refused: as in `Extract.set_aside`,
     `line` the place in the archive. Refused are names that lead out of the folder, links, members
-    with a password, a name that came before, and members whose checksum is wrong.
+    with a password, packed in an unknown way or damaged, and a name that came before, as that of a
+    file or of a folder.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def unpack_zip(
                 )
             for place, member in enumerate(found, 1):
                 left -= _unpack(archive, member, place, folder, tray, left)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError) as error:
         raise CannotExtract(
             f"{path.name} cannot be unpacked: {error}. It is damaged or no zip archive: fetch it "
             "again."
@@ -78,8 +80,10 @@ def _unpack(archive, member, place, folder, tray, left):
         try:
             with archive.open(member) as file:
                 content = file.read(left + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             fault = f"it is damaged: {error}"
+        except NotImplementedError as error:
+            fault = f"it is packed in an unknown way: {error}"
     if fault:
         tray.put_aside(place, fault, repr(member.filename))
         return 0
@@ -112,7 +116,13 @@ def _fault(member, folder, written):
         return "it is a link"
     if member.flag_bits & 1:
         return "it needs a password"
-    taken = {str(one).casefold() for one in written}
-    if str(folder / name).casefold() in taken:
-        return "its name came before"
+    own = _spelt(folder / name)
+    taken = [_spelt(one) for one in written]
+    if any(one[: len(own)] == own or own[: len(one)] == one for one in taken):
+        return "its name came before, as that of a file or a folder"
     return ""
+
+
+def _spelt(path):
+    """Return the parts of a path as systems compare them that see no difference in case."""
+    return [part.casefold() for part in path.parts]

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"),
          (b"\x00\x00\xfe\xff", "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
          (codecs.BOM_UTF16_BE, "utf-16")]  # fmt: skip
 _BLOCK = 1 << 16
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_UNDECODED = re.compile("[\udc80-\udcff]")  # bytes, as surrogateescape writes them
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def examine(path: str | Path, encodings: Sequence[str], limits: FileLimits) -> E
     ----------
     path : a text file, or one packed with gzip (told by its first bytes, not by its name).
     encodings : tried in order; the first that reads every byte is taken, or else the first. A byte
-        order mark at the start decides before them.
+        order mark at the start decides before them, and so does UTF-8, where named, that reads more
+        of the characters beyond ASCII than it fails at: such a file is UTF-8 with damage.
 
     Raises
     ------
@@ -80,6 +84,8 @@ def examine(path: str | Path, encodings: Sequence[str], limits: FileLimits) -> E
         If the file is missing, cannot be read, is too large or is a damaged gzip file.
     """
     path = Path(path)
+    if not encodings:
+        raise CannotExtract("at least one encoding was expected, and none came: write 'utf-8'.")
     stamp = _stamp(path)
     start, left = b"", {name: _decoder(name) for name in encodings}
     with opened(path, limits) as file:
@@ -88,7 +94,7 @@ def examine(path: str | Path, encodings: Sequence[str], limits: FileLimits) -> E
             left = {name: one for name, one in left.items() if _decodes(one, block)}
     left = [name for name, one in left.items() if _decodes(one, b"", final=True)]
     marked = [name for bom, name in _BOMS if start.startswith(bom)]
-    encoding = [*marked, *left, *encodings][0]
+    encoding = marked[0] if marked else _best(encodings, left, path, limits)
     return Examined(path, encoding, fingerprint(path), stamp)
 
 
@@ -125,6 +131,30 @@ def _decodes(decoder, block, final=False):
     except ValueError:
         return False
     return True
+
+
+def _best(encodings, left, path, limits):
+    """Return the first encoding that reads a file, whole or as the damaged UTF-8 that it is."""
+    for name in encodings:
+        if name in left or (left and _is_utf_8(name, path, limits)):
+            return name
+    return encodings[0]
+
+
+def _is_utf_8(name, path, limits):
+    """Return whether a file that is no whole UTF-8 is mostly so: no other encoding looks like it."""
+    if codecs.lookup(name).name != "utf-8":
+        return False
+    decoder = codecs.getincrementaldecoder(name)("surrogateescape")
+    read = failed = 0
+    with opened(path, limits) as file:
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block)
+            if not text.isascii():
+                bad = len(_UNDECODED.findall(text))
+                failed += bad
+                read += len(_BEYOND_ASCII.findall(text)) - bad
+    return read > failed
 
 
 def _stamp(path):

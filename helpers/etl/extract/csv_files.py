@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.etl.extract.accounts import CannotExtract, Extract, Tray, together
+from helpers.etl.extract.accounts import (
+    CannotExtract,
+    Extract,
+    Tray,
+    require_rows_of_a_part,
+    together,
+)
 from helpers.etl.extract.content import Examined, FileLimits, Line, examine, lines_of
 from helpers.etl.extract.provenance import Origin
 
@@ -79,7 +85,7 @@ def csv_chunks(
     separator : one character; None takes from comma, semicolon, tab and bar what the header has.
     columns : the names expected, each once, in any order; None takes any.
     totals : set rows aside whose first field says Total; False keeps them.
-    rows : rows of a part.
+    rows : rows of a part at most, those set aside included; of long rows it has fewer.
     limits : how much is read before the file is refused.
 
     Yields
@@ -91,6 +97,12 @@ def csv_chunks(
     CannotExtract
         If the file is missing, empty, damaged, too large, or its header cannot be used.
     """
+    require_rows_of_a_part(rows)
+    if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
+        raise CannotExtract(
+            f"separator was expected to be one character, no quote and no line end; got {separator!r}: "
+            "leave it out to have it found."
+        )
     limits = limits or FileLimits()
     examined = examine(path, encodings, limits)
     lines = _Lines(lines_of(examined, limits, newline=""))
@@ -104,10 +116,7 @@ def _parts(records, header, totals, rows, limits, examined, separator, when):
     """Yield an extract for each part of the rows."""
     tray, whole = Tray(examined.path.name), False
     for total, (line, fields, text, fault) in enumerate(records, 1):
-        if len(tray.rows) == rows:
-            yield _part(tray, header, examined, separator, when)
-            tray, whole = Tray(examined.path.name), True
-        tray.seen += 1
+        full = tray.meet(text, rows)
         if total > limits.rows:
             raise CannotExtract(
                 f"{examined.path.name} has more than {limits.rows:,} rows: split it, or allow more "
@@ -118,6 +127,9 @@ def _parts(records, header, totals, rows, limits, examined, separator, when):
             tray.put_aside(line, fault, text.rstrip("\r\n"))
         else:
             tray.rows.append(fields)
+        if full:
+            yield _part(tray, header, examined, separator, when)
+            tray, whole = Tray(examined.path.name), True
     if tray.seen or not whole:
         yield _part(tray, header, examined, separator, when)
 
@@ -213,7 +225,7 @@ def _separator(lines, name):
 def _header(records, name, columns):
     """Return the header, or say why it cannot be used."""
     line, header, text, fault = next(records, (0, [], "", "the file is empty"))
-    twice = sorted({column for column in header if header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if times > 1)
     if not fault and any(not column.strip() for column in header):
         fault = "a column has no name"
     if not fault and twice:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from helpers.etl.extract.accounts import CannotExtract, Extract, Tray, together
+from helpers.etl.extract.accounts import (
+    CannotExtract,
+    Extract,
+    Tray,
+    require_rows_of_a_part,
+    together,
+)
+from helpers.etl.extract.column_values import reader_of
 from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
 
 CONNECT_S = 5
 STATEMENT_S = 120
-_NUMBER = (sa.Numeric, sa.Float)
-_KINDS = (
-    (sa.Boolean, "a yes or no"), (sa.DateTime, "a moment"), (sa.Date, "a date"),
-    (sa.Integer, "a whole number"), (_NUMBER, "a number"), (sa.String, "a text"),
-)  # fmt: skip
 
 
 def read_sql(url: str, table: str, **options) -> Extract:
@@ -46,13 +49,11 @@ def read_sql(url: str, table: str, **options) -> Extract:
     ([{'id': 1, 'joined_on': datetime.date(2024, 9, 1)}], ["joined_on 'soon' is not a date"], '2')
     """
     parts = list(sql_chunks(url, table, **options))
+    if len(parts) == 1:
+        return parts[0]
     whole = together(parts)
     found = sha256_of_rows(whole.table.to_dict("records"))
-    origin = parts[-1].provenance
-    made = Origin(
-        origin.source, *whole.table.shape, found, origin.when, origin.read_as, origin.cursor
-    )
-    return whole._replace(provenance=made)
+    return whole._replace(provenance=replace(whole.provenance, sha256=found))
 
 
 def sql_chunks(
@@ -86,12 +87,15 @@ def sql_chunks(
     Raises
     ------
     CannotExtract
-        If the database cannot be had, or the table or its key is not there.
+        If the database cannot be had, the table or its key is not there, two rows share a key or
+        one has none, or the table ends before `after`: it was emptied, and keys begin anew.
     """
+    require_rows_of_a_part(rows)
     with _connected(url) as connection:
         found = _described(connection, table, url)
         column = found.c[_key(found, key)]
         last, place = _typed(column, after), 0
+        _refuse_reset(connection, column, last, table)
         while True:
             part, count, last = _part(connection, found, column, last, rows, place, when, url)
             place += count
@@ -105,16 +109,18 @@ def sql_chunks(
 
 def _part(connection, found, column, last, rows, place, when, url):
     """Return one part as an extract, how many rows it had, and the last key."""
-    plain = connection.dialect.name == "sqlite"
-    asked = [sa.type_coerce(one, sa.types.NullType()).label(one.name) if plain else one for one in found.c]  # fmt: skip
-    query = sa.select(*asked).order_by(column).limit(rows)
-    query = query if last is None else query.where(column > last)
+    asked = [_as_stored(connection, one).label(one.name) for one in found.c]
+    query = sa.select(*asked).order_by(column).limit(rows + 1)  # one more, to compare its key
+    query = query if last is None else query.where(_as_stored(connection, column) > last)
+    met = connection.execute(query).all()
+    _refuse_shared_keys([row[found.c.keys().index(column.name)] for row in met], column, found.name)
     tray = Tray(f"{_shown(url)}, table {found.name}")
-    for row in connection.execute(query).mappings():
+    readers = {one.name: reader_of(one.type) for one in found.c}
+    for row in met[:rows]:
         tray.seen += 1
-        _sort_in(tray, found, dict(row), place + tray.seen)
-        last = row[column.name]
-    _refuse_stuck(column, last, found.name, tray.seen)
+        _sort_in(tray, readers, row, place + tray.seen)
+    if met:
+        last = met[:rows][-1][found.c.keys().index(column.name)]
     table = object_table(tray.rows, map(str, found.c.keys()))
     read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
@@ -122,52 +128,52 @@ def _part(connection, found, column, last, rows, place, when, url):
     return tray.extract(table, origin), tray.seen, last
 
 
-def _refuse_stuck(column, last, name, count):
-    if count and last is None:
+def _as_stored(connection, column):
+    """Return a column whose values come as they stand there: SQLite keeps any kind in any column."""
+    plain = connection.dialect.name == "sqlite"
+    return sa.type_coerce(column, sa.types.NullType()) if plain else column
+
+
+def _refuse_shared_keys(keys, column, name):
+    """Stop unless each key is there and another than the one before: they come in their order."""
+    if None in keys:
         raise CannotExtract(
             f"{name} has rows without a {column.name}, so there is no order to read it in: name a "
             "column that is always filled with key=..."
         )
+    twice = next((one for one, more in itertools.pairwise(keys) if one == more), None)
+    if twice is not None:
+        raise CannotExtract(
+            f"{name} has more than one row with the {column.name} {str(twice)[:60]!r}, so a part could "
+            "end between them and lose one: name a unique column with key=..."
+        )
 
 
-def _sort_in(tray, found, row, line):
+def _refuse_reset(connection, column, last, name):
+    """Stop if no row has the last key of an earlier reading or a later one."""
+    if last is None:
+        return
+    asked = sa.select(column).where(_as_stored(connection, column) >= last).limit(1)
+    if connection.execute(asked.with_only_columns(sa.literal(1))).first() is None:
+        raise CannotExtract(
+            f"{name} ends before the {column.name} {str(last)[:60]!r}, where the last reading ended: "
+            "rows were removed or the table was made anew, so that new rows may have old keys. Read "
+            "it from the start, without after=..."
+        )
+
+
+def _sort_in(tray, readers, row, line):
     """Put one row into the rows, or aside."""
     made, fault = {}, ""
-    for column in found.c:
+    for (name, (read, kind)), value in zip(readers.items(), row, strict=True):
         try:
-            made[column.name] = _value(column.type, row[column.name])
+            made[name] = None if value is None else read(value)
         except (ValueError, TypeError):
-            kind = next(text for one, text in _KINDS if isinstance(column.type, one))
-            fault = fault or f"{column.name} {str(row[column.name])[:60]!r} is not {kind}"
+            fault = fault or f"{name} {str(value)[:60]!r} is not {kind}"
     if fault:
-        tray.put_aside(line, fault, str(row))
+        tray.put_aside(line, fault, str(dict(zip(readers, row, strict=True))))
     else:
         tray.rows.append(made)
-
-
-def _value(kind, value):
-    """Return a value as its column's kind, or raise when it is none; nothing is rounded."""
-    if value is None:
-        return None
-    if isinstance(kind, sa.Boolean):
-        return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
-    if isinstance(kind, sa.DateTime):
-        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    if isinstance(kind, sa.Date):
-        return value if isinstance(value, date) else date.fromisoformat(value)
-    if isinstance(kind, sa.Integer):
-        return _one_of(type(value) is int, int, value)
-    if isinstance(kind, _NUMBER):
-        return _one_of(not isinstance(value, str | bytes | bool), float, value)
-    if isinstance(kind, sa.String):
-        return _one_of(isinstance(value, str), str, value)
-    return value
-
-
-def _one_of(fits, make, value):
-    if not fits:
-        raise ValueError(value)
-    return make(value)
 
 
 @contextlib.contextmanager
@@ -254,6 +260,7 @@ def _typed(column, after):
 
 def _shown(url):
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
+        # What stands behind a question mark may be a password as well.
+        return sa.make_url(url).set(query={}).render_as_string(hide_password=True)
     except (sa.exc.ArgumentError, ValueError, AttributeError):
         return "of the URL"

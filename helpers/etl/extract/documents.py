@@ -51,7 +51,8 @@ def read_documents(
     Raises
     ------
     CannotExtract
-        If the file is missing, damaged, larger than 200 MB or no store with this table.
+        If the file is missing, damaged, larger than 200 MB or no store with this table, or if the
+        table ends before `after`: it was emptied, and its numbers begin anew.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def read_documents(
     examined = examine(path, ["utf-8"], limits)
     stored = _table_of(whole_json(examined, limits), table, examined.path.name)
     tray = Tray(f"{examined.path.name}, table {table}")
-    good = _good(stored, tray, _number(after or "0", "after"))
+    good = _good(stored, tray, _place(stored, after, tray.source))
     with TinyDB(storage=lambda: _Kept({table: good})) as store:
         tray.rows.extend(dict(document) for document in store.table(table).all())
     found = object_table(tray.rows)
@@ -91,7 +92,7 @@ def _good(stored, tray, after):
     """Return the documents after a number; what is none is set aside."""
     good = {}
     for place, (number, document) in enumerate(stored.items(), 1):
-        known = number.isascii() and number.isdigit() and len(number) < 19
+        known = _is_number(number)
         if known and int(number) <= after:
             continue
         tray.seen += 1
@@ -108,10 +109,23 @@ def _good(stored, tray, after):
     return good
 
 
-def _number(text, name):
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+def _is_number(text):
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _place(stored, after, source):
+    """Return the number behind which to begin; -1 for the start."""
+    if not after:
+        return -1
+    if not _is_number(after):
         raise CannotExtract(
-            f"{name} is the cursor of an earlier reading, a whole number; got {text[:60]!r}: pass "
+            f"after is the cursor of an earlier reading, a whole number; got {after[:60]!r}: pass "
             "provenance.cursor, or nothing to read all."
         )
-    return int(text)
+    if not any(_is_number(number) and int(number) >= int(after) for number in stored):
+        raise CannotExtract(
+            f"{source} ends before the number {after}, where the last reading ended: documents were "
+            "removed or the store was made anew, so that new ones may have old numbers. Read it from "
+            "the start, without after=..."
+        )
+    return int(after)

@@ -90,14 +90,14 @@ def timed(extract: Extract, column: str, earliest: str = EARLIEST, latest: str =
     """
     require_columns(extract.table, extract.provenance.source, [column])
     values = extract.table[column].tolist()
-    within = [_within(value, earliest, latest) for value in values]
+    ends = datetime.fromisoformat(earliest), datetime.fromisoformat(latest)
+    within = [_within(value, *ends) for value in values]
     kept = extract.table[within].reset_index(drop=True)
     tray = Tray(extract.provenance.source)
-    for place, (fine, value) in enumerate(zip(within, values, strict=True), 1):
-        if not fine:
-            row = extract.table.iloc[place - 1].to_dict()
-            why = f"{column} {str(value)[:60]!r} is no moment from {earliest} to {latest}"
-            tray.put_aside(place, f"{why} (row {place} of those that could be read)", str(row))
+    odd = [place for place, fine in enumerate(within) if not fine]
+    for place, row in zip(odd, extract.table.iloc[odd].to_dict("records"), strict=True):
+        why = f"{column} {str(values[place])[:60]!r} is no moment from {earliest} to {latest}"
+        tray.put_aside(place + 1, f"{why} (row {place + 1} of those that could be read)", str(row))
     return _moved(extract, kept, aside_table(tray.aside))
 
 
@@ -118,4 +118,4 @@ def _within(value, earliest, latest):
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return False
-    return datetime.fromisoformat(earliest) <= moment < datetime.fromisoformat(latest)
+    return earliest <= moment < latest

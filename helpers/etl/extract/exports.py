@@ -46,7 +46,8 @@ def neutralized(table: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 def _guarded(column, risky):
     values = [f"'{v}" if is_one else v for v, is_one in zip(column.tolist(), risky, strict=True)]
-    return pd.Series(values, index=column.index, dtype=column.dtype)
+    kind = None if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return pd.Series(values, index=column.index, dtype=kind)
 
 
 def _risky(value):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from urllib.parse import parse_qsl, urlsplit
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 from helpers.etl.extract.accounts import CannotExtract, Extract, Tray
 from helpers.etl.extract.landing import Landing, Mark
@@ -14,6 +14,9 @@ from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
 from helpers.etl.extract.retries import get_patiently
 from helpers.etl.extract.strict_json import BadJson, parsed
 from helpers.etl.extract.web import AGENT, Caller
+
+_FORGOTTEN = {400, 404, 410}  # what a service answers that does not know its page's mark any more
+_AHEAD = timedelta(days=1)  # that a service's clock may be before ours
 
 
 def read_api(
@@ -46,11 +49,13 @@ def read_api(
     row_key : the column that names a row: a row that was kept before, equal in all, is merged. A
         landing needs it.
     newest : the column of the moment at which a row became known, ISO text. The next run asks for
-        rows `since` the newest one, less the overlap; without it, for everything.
+        rows `since` the newest one, less the overlap; without it, for everything. A moment more than
+        a day ahead of the clock does not count, or nothing would be new until then.
     overlap_days : how far before the newest moment the next run begins, for rows that arrive late
         under an older one. Rows that are there already are merged by `row_key`. 0 for none.
     limit : rows a page.
-    params : further questions for the first page.
+    params : further questions for the first page. Each choice of them is a source of its own in the
+        landing.
     when : the moment of reading, for the provenance.
     items, following : what the page calls its rows and the address of the next page.
     limits, pause : bounds, and what waits for so many seconds.
@@ -65,7 +70,8 @@ def read_api(
     ------
     CannotFetch
         If the service is down, refuses the key, or answers with what is no page. What was kept
-        stays, and the next run goes on there.
+        stays, and the next run goes on there; where the service has forgotten the page, it begins
+        anew and merges what comes again.
     """
     if landing is not None and not row_key:
         raise CannotExtract(
@@ -77,18 +83,27 @@ def read_api(
     try:
         overlap = _overlap(overlap_days)
         with Caller(url, key, agent, limits) as caller:
-            mark = kept.begin(_name(url))
-            first = {**(params or {}), "limit": limit}
+            asked = {**_questions(urlsplit(url).query), **(params or {})}
+            mark = kept.begin(_name(url, asked))
             walk = _Walk(caller, kept, url, row_key, newest, overlap, items, following, pause)
-            return walk.extract(walk.to_the_end(mark, first), when)
+            return walk.extract(walk.to_the_end(mark, {**asked, "limit": limit}), when)
     finally:
         if own:
             own.close()
 
 
-def _name(url):
-    """Return what a source is called in the landing: its path, for a port may change."""
-    return f"api {urlsplit(url).hostname}{urlsplit(url).path}"
+def _name(url, asked):
+    """Return what a source is called in the landing: its path, for a port may change, and what was
+    asked, by its fingerprint.
+    """
+    which = f" asked {sha256_of_rows([asked])[:8]}" if asked else ""
+    return f"api {urlsplit(url).hostname}{urlsplit(url).path}{which}"
+
+
+def _questions(query):
+    """Return the questions of an address; one that is asked several times has a list."""
+    asked = parse_qs(query, keep_blank_values=True)
+    return {name: found if len(found) > 1 else found[0] for name, found in asked.items()}
 
 
 def _overlap(days):
@@ -108,23 +123,32 @@ class _Walk:
     """A walk from page to page."""
 
     def __init__(self, caller, kept, url, row_key, newest, overlap, items, following, pause):
-        self._caller, self._kept, self._url, self._pause = caller, kept, url, pause
+        self._caller, self._kept, self._pause = caller, kept, pause
+        self._shown, self._url = shown(url), url.partition("#")[0].partition("?")[0]
         self._row_key, self._newest, self._overlap = row_key, newest, overlap
         self._items, self._following = items, following
 
     def to_the_end(self, mark: Mark, first: dict) -> Mark:
         """Read page after page, and keep each."""
         state, met = dict(mark.state), set()
-        since = {"since": self._with_overlap(state["since"])} if "since" in state else {}
-        params = state.get("next") or {**first, **since}
+        known = self._newest and "since" in state
+        first |= {"since": self._with_overlap(state["since"])} if known else {}
+        params = state.get("next") or first
         # A first page that is as it was says nothing of a second one: there, new rows may stand.
         etag = "" if state.get("next") or not state.get("whole") else state.get("etag", "")
         for _ in range(self._caller.limits.pages):
-            answer = self._ask(params, etag if etag and state.get("asked") == params else "")
+            try:
+                answer = self._ask(params, etag if etag and state.get("asked") == params else "")
+            except CannotFetch as error:
+                if met or not state.get("next") or error.status not in _FORGOTTEN:
+                    raise
+                params = first  # what was kept is merged when it comes again
+                del state["next"]
+                continue
             if answer.status == 304:
                 break
             rows, aside, following = self._page(answer)
-            if not met and "next" not in mark.state:
+            if not met and "next" not in state:
                 state |= {"asked": params, "etag": answer.headers.get("etag", "")}
                 state |= {"whole": following is None}
             state |= {"next": following, "newest": self._latest(rows, state.get("newest", ""))}
@@ -135,12 +159,12 @@ class _Walk:
             params = following
             if str(sorted(params.items())) in met:
                 raise CannotFetch(
-                    f"{shown(self._url)} leads back to a page it gave before, so its pages never "
+                    f"{self._shown} leads back to a page it gave before, so its pages never "
                     "end: tell who runs it."
                 )
         else:
             raise CannotFetch(
-                f"{shown(self._url)} has more than {self._caller.limits.pages:,} pages: take larger "
+                f"{self._shown} has more than {self._caller.limits.pages:,} pages: take larger "
                 "pages with limit=..., or allow more with NetworkLimits(pages=...)."
             )
         return self._finished(mark, state)
@@ -177,19 +201,19 @@ class _Walk:
         found, following = page.get(self._items), page.get(self._following)
         if not isinstance(found, list) or not isinstance(following, str | None):
             raise CannotFetch(
-                f"{shown(self._url)} was expected to answer with a list {self._items!r} and an "
+                f"{self._shown} was expected to answer with a list {self._items!r} and an "
                 f"address {self._following!r}; it has {', '.join(page)[:200] or 'nothing'}. Check "
                 "the address, or name them with items=... and following=..."
             )
-        tray = Tray(shown(self._url))
+        tray = Tray(self._shown)
         for place, row in enumerate(found, 1):
             if isinstance(row, dict):
                 tray.rows.append(row)
             else:
                 tray.put_aside(place, f"it is a {type(row).__name__} and no object", str(row))
-        return tray.rows, tray.aside, self._questions(following)
+        return tray.rows, tray.aside, self._next(following)
 
-    def _questions(self, following):
+    def _next(self, following):
         """Return the questions of the next page's address, which must be the endpoint's own."""
         if following is None:
             return None
@@ -199,26 +223,41 @@ class _Walk:
             or urlsplit(address).path != urlsplit(self._url).path
         ):
             raise CannotFetch(
-                f"{shown(self._url)} names {shown(address)} as its next page, which is another "
+                f"{self._shown} names {shown(address)} as its next page, which is another "
                 "endpoint; the key is not sent there. Tell who runs it."
             )
-        return dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
+        return _questions(urlsplit(address).query)
 
     def _latest(self, rows, newest):
         """Return the newest moment met so far."""
         if not self._newest:
             return newest
-        moments = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
-        return max([newest, *moments])
+        texts = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
+        moments = {text: _moment(text) for text in [newest, *texts]}
+        clock = datetime.now(UTC) + _AHEAD
+        good = [text for text, at in moments.items() if at is not None and at <= clock]
+        if good:
+            return max(good, key=moments.get)
+        # Where no text is a moment, the next run has to say so.
+        return max([newest, *(text for text, at in moments.items() if at is None)])
 
     def extract(self, mark: Mark, when: str) -> Extract:
         """Return what the run brought."""
         rows = self._kept.rows(mark.source, mark.run)
         table = object_table(rows)
         cursor, etag = mark.state.get("since", ""), mark.state.get("etag", "")
-        origin = Origin(shown(self._url), *table.shape, sha256_of_rows(rows), when, "JSON pages",
+        origin = Origin(self._shown, *table.shape, sha256_of_rows(rows), when, "JSON pages",
                         cursor, etag)  # fmt: skip
         return Extract(table, self._kept.aside(mark), origin, self._kept.account(mark))
+
+
+def _moment(text):
+    """Return the moment that a text says, or None; without a zone it is taken for UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def page_of(answer: Answer) -> dict:

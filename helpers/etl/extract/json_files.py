@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.etl.extract.accounts import CannotExtract, Extract, Tray, together
+from helpers.etl.extract.accounts import (
+    CannotExtract,
+    Extract,
+    Tray,
+    require_rows_of_a_part,
+    together,
+)
 from helpers.etl.extract.content import Examined, FileLimits, examine, lines_of, opened
 from helpers.etl.extract.provenance import Origin, object_table
 from helpers.etl.extract.strict_json import BadJson, parsed, parsed_object
@@ -49,7 +55,7 @@ def json_line_chunks(
     ----------
     path : UTF-8, one object a line; packed with gzip or not.
     when : the moment of reading, for the provenance.
-    rows : rows of a part.
+    rows : rows of a part at most, those set aside included; of long rows it has fewer.
     limits : how much is read before the file is refused.
 
     Yields
@@ -61,6 +67,7 @@ def json_line_chunks(
     CannotExtract
         If the file is missing, damaged or too large.
     """
+    require_rows_of_a_part(rows)
     limits = limits or FileLimits()
     examined = examine(path, ["utf-8"], limits)
     tray, met, whole, total = Tray(examined.path.name), {}, False, 0
@@ -68,10 +75,7 @@ def json_line_chunks(
         text = line.text.strip(" \t\r\n")
         if not text:
             continue
-        if len(tray.rows) == rows:
-            yield _part(tray, met, examined, when)
-            tray, whole = Tray(examined.path.name), True
-        tray.seen += 1
+        full = tray.meet(text, rows)
         total += 1
         if total > limits.rows:
             raise CannotExtract(
@@ -79,6 +83,9 @@ def json_line_chunks(
                 "with FileLimits(rows=...)."
             )
         _sort_in(tray, met, line, text, limits)
+        if full:
+            yield _part(tray, met, examined, when)
+            tray, whole = Tray(examined.path.name), True
     if tray.seen or not whole:
         yield _part(tray, met, examined, when)
 

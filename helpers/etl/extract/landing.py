@@ -72,6 +72,7 @@ class Landing:
 
     def __init__(self, path: str | Path):
         self._name = Path(path).name
+        self._looked: dict[str, str] = {}
         if str(path) != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         with self._told():
@@ -126,7 +127,9 @@ class Landing:
         aside : (source, line, reason, text) of what was set aside.
         state : the cursor after these rows.
         key : a column; a row equal to one kept before with the same key is merged. "" merges none.
-        apart : a column that does not count for being equal, such as the place in a feed.
+            So a row that goes back to what it was counts as a copy, unless it tells its moment.
+        apart : a column that does not count for being equal, such as the place in a feed; it does
+            for rows without a key, which nothing else tells apart.
 
         Raises
         ------
@@ -202,19 +205,21 @@ class Landing:
         (1, [])
         """
         known = dict(self._file.execute("SELECT name, sha256 FROM files"))
-        return [Path(path) for path in paths if known.get(str(path)) != fingerprint(path)]
+        found = {str(path): fingerprint(path) for path in paths}
+        self._looked |= found
+        return [Path(name) for name, sha256 in found.items() if known.get(name) != sha256]
 
     def remember(self, paths: Iterable[Path]) -> None:
-        """Remember that files were read, by their fingerprints."""
+        """Remember that files were read, as `unread` saw them: what was added since is unread."""
+        names = list(map(str, paths))
+        found = [(name, self._looked.pop(name, None) or fingerprint(name)) for name in names]
         with self._transaction():
-            self._file.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?)",
-                [(str(path), fingerprint(path)) for path in paths],
-            )
+            self._file.executemany("INSERT OR REPLACE INTO files VALUES (?, ?)", found)
 
     def _land(self, mark, row, key, apart):
         """Keep a row unless its like is there; return whether it was kept."""
-        name = json.dumps(row[key]) if key and key in row else None
+        name = json.dumps(row.get(key)) if key else None
+        apart = apart if row.get(key) is not None else ""
         like = sha256_of_rows([{n: v for n, v in row.items() if n != apart}]) if name else None
         if name is not None:
             known = self._file.execute(

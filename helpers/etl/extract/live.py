@@ -17,6 +17,7 @@ from helpers.etl.extract.web import AGENT, Caller, blocks
 
 LONGEST_EVENT = 1_000_000  # bytes
 _BATCH = 200  # events kept at once
+_OWN = ("sse_id", "sse_event")  # columns that do not come from an event's data
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ def read_events(
     Returns
     -------
     One row an event: `sse_id`, `sse_event`, then the keys of its data, typed as in JSON. Events whose
-    data are no JSON object are set aside. The provenance's cursor is the last id.
+    data are no JSON object, or have one of these two keys, are set aside. The provenance's cursor is
+    the last id.
 
     Raises
     ------
     CannotFetch
-        If the feed cannot be reached, is no event stream, or sends an event without end.
+        If the feed cannot be reached (within `seconds` either), is no event stream, or sends an event
+        without end.
     """
     if count < 1 or not seconds > 0:
         raise CannotFetch(
@@ -84,6 +87,10 @@ def read_events(
             own.close()
 
 
+class _TimeUp(CannotFetch):
+    """The time of a reading is up, which ends it as it should."""
+
+
 class _Feed:
     """A feed on its way into the landing."""
 
@@ -91,6 +98,7 @@ class _Feed:
         self._caller, self._kept, self._url, self._params = caller, kept, url, params
         self._row_key, self._end = row_key, end
         self._tray, self._since_kept, self._last = Tray(shown(url)), 0, ""
+        self._reached = False
 
     def read(self, count, seconds, after, when, pause) -> Extract:
         """Read until one of the bounds, or the feed's end."""
@@ -109,20 +117,25 @@ class _Feed:
         while True:
             had = self._last
             try:
-                return patiently(self._listen, self._caller.limits, pause)
+                return patiently(self._listen, self._caller.limits, self._until_deadline(pause))
+            except _TimeUp:
+                return None
             except CannotFetch as error:
-                left = self._deadline - time.monotonic()
-                if not error.again or self._last == had or left <= 0:
+                if not error.again or self._last == had:
                     raise
+
+    def _until_deadline(self, pause):
+        """Return a pause that does not go on when the time of the reading is up."""
+        return lambda seconds: pause(min(seconds, max(0.0, self._deadline - time.monotonic())))
 
     def _listen(self):
         """Listen on one line until it ends; a line that broke before its time raises."""
         headers = {"Accept": "text/event-stream"}
         if self._last:
-            headers["Last-Event-ID"] = self._last
+            headers["Last-Event-ID"] = self._last.strip().encode()  # as the standard has it
         left = self._deadline - time.monotonic()
         if left <= 0:
-            return
+            raise self._time_up()
         try:
             with self._caller.opened(self._url, self._params, headers, left) as (response, cut):
                 self._check(response, cut)
@@ -131,12 +144,21 @@ class _Feed:
                         return
         except CannotFetch as error:
             if error.again and time.monotonic() >= self._deadline:
-                return  # time was up, which ends a reading as it should
+                raise self._time_up() from error
             raise
         if self._end:
             raise CannotFetch(
                 f"{shown(self._url)} closed its line before the end: go on later.", True
             )
+
+    def _time_up(self):
+        """Return what ends the reading: as it should, if the feed was ever reached."""
+        if self._reached:
+            return _TimeUp("the time of the reading is up")
+        return CannotFetch(
+            f"{shown(self._url)} did not answer as a stream of events in the time of the reading: "
+            "check that it runs, or allow more with seconds=..."
+        )
 
     def _check(self, response, cut):
         """Stop unless the answer is good and a stream of events."""
@@ -150,12 +172,15 @@ class _Feed:
                 f"{shown(self._url)} was expected to be a stream of events; it answers "
                 f"{response.status_code} {kind[:60]!r}. Check the address."
             )
+        self._reached = True
 
     def _take(self, event: Event) -> bool:
         """Put one event into the rows or aside; return whether more are wanted."""
         self._tray.seen += 1
         try:
             row = parsed_object(event.data)
+            if not row.keys().isdisjoint(_OWN):
+                raise BadJson(f"its data have a key that stands for its place: {' or '.join(_OWN)}")
             self._tray.rows.append({"sse_id": event.id, "sse_event": event.kind, **row})
         except BadJson as error:
             self._tray.put_aside(self._tray.seen, str(error), event.data)
@@ -176,7 +201,7 @@ class _Feed:
 
     def _extract(self, when):
         rows = self._kept.rows(self._mark.source, self._mark.run)
-        table = object_table(rows, ["sse_id", "sse_event"])
+        table = object_table(rows, _OWN)
         origin = Origin(shown(self._url), *table.shape, sha256_of_rows(rows), when,
                         "server-sent events", self._last)  # fmt: skip
         return Extract(table, self._kept.aside(self._mark), origin, self._kept.account(self._mark))

@@ -27,6 +27,8 @@ _MOMENT = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]
 def rotated(path: str | Path) -> list[Path]:
     """Return the files of a rotated log, the oldest first: access.log.2.gz, access.log.1, access.log.
 
+    A file that is there packed and unpacked, as while it is being packed, comes once.
+
     Examples
     --------
     >>> import tempfile
@@ -39,9 +41,10 @@ def rotated(path: str | Path) -> list[Path]:
     path = Path(path)
     number = re.compile(re.escape(path.name) + r"\.(\d{1,6})(?:\.gz)?")
     names = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    older = [(int(found[1]), one) for one in names if (found := number.fullmatch(one.name))]
-    older.sort(key=lambda pair: -pair[0])
-    return [*(one for _, one in older), *([path] if path.exists() else [])]
+    # Sorted by name, access.log.1 comes before access.log.1.gz, which may be half packed yet.
+    found = {int(fits[1]): one for one in reversed(names) if (fits := number.fullmatch(one.name))}
+    older = [found[place] for place in sorted(found, reverse=True)]
+    return [*older, *([path] if path.exists() else [])]
 
 
 def read_logs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,13 +13,16 @@ from protego import Protego
 
 from helpers.etl.extract.accounts import Extract, Tray
 from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
+from helpers.etl.extract.page_facts import facts_of
 from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
 from helpers.etl.extract.retries import get_patiently
-from helpers.etl.extract.strict_json import BadJson, parsed
 from helpers.etl.extract.web import AGENT, Caller
 
 _ROBOTS_BYTES = 500_000  # RFC 9309 asks for at least as much
 _LONGEST_ADDRESS = 2_000
+_MOST_TAGS = 100_000  # of a page; a parsed tag takes about a kilobyte of memory
+_MOST_OPEN = 100  # tags or comments at the end; for each, the parser looks through all that is left
+_LINKS_A_PAGE = 1_000  # that are remembered for each page that may be read
 _FORBIDDEN = "robots.txt asks not to read it"
 
 
@@ -37,8 +39,8 @@ def read_site(
 ) -> Extract:
     """Walk through a site's public pages from `url` on, and read the pages of its things.
 
-    Only links on the same host are followed, none that robots.txt or `rel="nofollow"` rules out.
-    Between two pages it pauses as long as robots.txt asks, and `delay_s` at least.
+    Only links on the same host are followed, none that robots.txt or `rel="nofollow"` rules out, and
+    so it is with redirects. No page is read twice, by whichever address. Between two pages it pauses as long as robots.txt asks, and `delay_s` at least.
 
     Parameters
     ----------
@@ -53,8 +55,8 @@ def read_site(
     Returns
     -------
     One row a thing, all texts, see `facts_of`, in the order found, with its `url`. Set aside: links
-    that may not be read, pages that are missing, no HTML, or in no readable encoding; pages without
-    a thing only lead on and are no rows.
+    that may not be read, pages that are missing, no HTML, in no readable encoding or of more than
+    100,000 tags; pages without a thing only lead on and are no rows.
 
     Raises
     ------
@@ -101,18 +103,31 @@ def _delay(rules: Protego, agent: str, least: float, limits: NetworkLimits) -> f
     return max(float(least), asked)
 
 
+def _address(url: str) -> str:
+    """Return an address in one way of writing: the host in small letters, a path, no place in it."""
+    parts = urlsplit(urldefrag(url)[0])
+    user, at, _ = parts.netloc.rpartition("@")
+    scheme, _, host = host_of(url).partition("://")
+    question = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{user}{at}{host}{parts.path or '/'}{question}"
+
+
+class _MetBefore(CannotFetch):
+    """A redirect leads to a page that is read under its own address."""
+
+
 class _Walk:
     """A walk over the pages of one host."""
 
     def __init__(self, caller, rules, agent, thing, delay, pause):
         self._caller, self._rules, self._agent, self._thing = caller, rules, agent, thing
-        self._delay, self._pause = delay, pause
+        self._delay, self._pause, self._met = delay, pause, set()
         self.tray, self.read = Tray(caller.host), 0
 
     def through(self, start: str, pages: int) -> None:
         """Read page after page, nearest first."""
-        start = urldefrag(start)[0]
-        waiting, met = deque([start]), {start}
+        start = _address(start)
+        waiting, self._met = deque([start]), {start}
         while waiting:
             address = waiting.popleft()
             if not self._rules.can_fetch(address, self._agent):
@@ -123,37 +138,66 @@ class _Walk:
                     f"{self._caller.host} has more than {pages:,} pages within reach: begin further "
                     "down, or allow more with pages=..."
                 )
-            for link in self._page(address, first=self.read == 0):
-                if link not in met:
-                    met.add(link)
-                    waiting.append(link)
+            found = self._page(address, first=self.read == 0)
+            waiting.extend(link for link in found if self._is_new(link))
+            if len(self._met) > _LINKS_A_PAGE * pages:
+                raise CannotFetch(
+                    f"{self._caller.host} leads to more than {_LINKS_A_PAGE * pages:,} addresses: it "
+                    "may make them up without end. Begin further down."
+                )
+
+    def _is_new(self, address):
+        """Return whether an address was not met before, and remember it."""
+        new = address not in self._met
+        self._met.add(address)
+        return new
 
     def _page(self, address, first):
         """Read one page; return the addresses that it leads to."""
         if self.read:
             self._pause(self._delay)
         self.read += 1
+        hops = {address}
         try:
-            answer = get_patiently(self._caller, address, pause=self._pause)
+            answer = get_patiently(self._caller, address, None, None, self._pause, self._hop(hops))
             page = _parsed(answer)
+            is_one = page.select_one(self._thing) is not None
+            facts = facts_of(page, self._thing) if is_one else {}
+        except _MetBefore:
+            return []
         except CannotFetch as error:
             if first:
                 raise
             self._set_aside(address, str(error), "")
             return []
-        if page.select_one(self._thing) is not None:
+        if is_one:
             self.tray.seen += 1
-            self.tray.rows.append({"url": shown(address), **facts_of(page, self._thing)})
+            place = address if len(hops) == 1 else answer.url
+            self.tray.rows.append({"url": shown(place), **facts})
         return self._links(page, answer.url)
+
+    def _hop(self, hops):
+        """Return what is asked before a redirect is followed: it is one more page, with its rules."""
+
+        def ask(url: str) -> None:
+            target = _address(url)
+            if not self._rules.can_fetch(target, self._agent):
+                raise CannotFetch(f"it leads on to {urlsplit(target).path}, and {_FORBIDDEN}")
+            if target not in hops and not self._is_new(target):
+                raise _MetBefore(f"it leads on to {shown(target)}, which was met before")
+            hops.add(target)
+            self._pause(self._delay)
+
+        return ask
 
     def _links(self, page, base):
         """Return the addresses of a page's links on the same host."""
         found = []
-        for link in page.select("a[href]"):
+        for link in page.find_all("a", href=True):
             if "nofollow" in (link.get("rel") or []):
                 continue
             try:
-                address = urldefrag(joined(base, link["href"].strip()))[0]
+                address = _address(joined(base, link["href"].strip()))
                 own = host_of(address) == self._caller.host
             except (CannotFetch, ValueError):  # mailto:, javascript:, nonsense
                 continue
@@ -180,6 +224,14 @@ def _parsed(answer: Answer) -> BeautifulSoup:
         ) from error
     if "\0" in text:
         raise CannotFetch(f"{shown(answer.url)} holds a NUL and is no HTML page.")
+    if text.count("<") > _MOST_TAGS:
+        raise CannotFetch(
+            f"{shown(answer.url)} has more than {_MOST_TAGS:,} tags, too many to read."
+        )
+    if _open_at_the_end(text) > _MOST_OPEN:
+        raise CannotFetch(
+            f"{shown(answer.url)} leaves more than {_MOST_OPEN} tags or comments open."
+        )
     try:
         return BeautifulSoup(text, "html.parser")
     except (ParserRejectedMarkup, RecursionError) as error:
@@ -188,43 +240,7 @@ def _parsed(answer: Answer) -> BeautifulSoup:
         ) from error
 
 
-def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
-    """Return what a page says about its thing, as the texts that stand there.
-
-    Returns
-    -------
-    `id` (the attribute `data-id` of the element that `thing` selects), `title` (the first heading),
-    `price` (the text of `.price`), each term of a description list, and `json_ld` (the facts for
-    machines, as their JSON text; None where there are none or they are no JSON).
-
-    Examples
-    --------
-    >>> page = BeautifulSoup('<body data-id="7"><h1>Dew</h1><dl><dt>brand</dt><dd>Lumo</dd></dl>', "html.parser")
-    >>> facts_of(page)
-    {'id': '7', 'title': 'Dew', 'price': None, 'brand': 'Lumo', 'json_ld': None}
-    """
-    own = page.select_one(thing)
-    facts = {
-        "id": own.get("data-id") if own else None,
-        "title": _text(page.select_one("h1")),
-        "price": _text(page.select_one(".price")),
-    }
-    for term in page.select("dt"):
-        said = term.find_next_sibling("dd")
-        name = _text(term)
-        if name and name not in (*facts, "url", "json_ld"):
-            facts[name] = _text(said)
-    return {**facts, "json_ld": _json_ld(page)}
-
-
-def _text(element):
-    return element.get_text().strip() if element is not None else None
-
-
-def _json_ld(page):
-    """Return the machine-readable facts as JSON text in one way of writing."""
-    script = page.select_one('script[type="application/ld+json"]')
-    try:
-        return json.dumps(parsed(script.string or ""), ensure_ascii=False) if script else None
-    except BadJson:
-        return None
+def _open_at_the_end(text):
+    """Count the comments and the tags that nothing closes any more."""
+    comments = text.count("<!--", text.rfind("-->") + 1)
+    return max(comments, text.count("<", text.rfind(">") + 1))

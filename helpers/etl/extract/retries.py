@@ -78,6 +78,9 @@ def get_patiently(
     params: Mapping | None = None,
     headers: Mapping | None = None,
     pause: Callable[[float], None] = time.sleep,
+    hop: Callable[[str], None] | None = None,
 ) -> Answer:
     """Return a good answer (200 to 299, or 304), after as many tries as the limits allow."""
-    return patiently(lambda: refuse_status(caller.get(url, params, headers)), caller.limits, pause)
+    return patiently(
+        lambda: refuse_status(caller.get(url, params, headers, hop)), caller.limits, pause
+    )

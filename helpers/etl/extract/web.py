@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
+from helpers.etl.extract.sockets import Sockets, Watched
 
 AGENT = "LifecycleCourse/1.0 (+a course on data; reads what it is allowed to)"
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BLOCK = 65_536
+_SHORTEST_KEY = 6  # characters; a shorter one may be a word of any sentence
 
 
 class Caller:
@@ -49,7 +49,8 @@ host that is called here: check the address.
     ):
         self.host = host_of(url)
         self.limits = limits or NetworkLimits()
-        self._sockets: weakref.WeakSet = weakref.WeakSet()
+        self._key = key
+        self._sockets = Sockets()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc: the key goes to this host only
         self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "gzip, deflate"})
@@ -60,25 +61,35 @@ host that is called here: check the address.
                 )
             self._session.headers["X-API-Key"] = key
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Watched(self._sockets))
+            self._session.mount(scheme, Watched(self._sockets))
 
     def __enter__(self) -> Caller:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, error, trace) -> None:
         self._session.close()
+        if isinstance(error, CannotFetch) and len(self._key) >= _SHORTEST_KEY:
+            error.args = (str(error).replace(self._key, "***"),)  # a service may repeat it
 
     def get(
-        self, url: str, params: Mapping | None = None, headers: Mapping | None = None
+        self,
+        url: str,
+        params: Mapping | None = None,
+        headers: Mapping | None = None,
+        hop: Callable[[str], None] | None = None,
     ) -> Answer:
         """Return the answer to one call, whatever its status.
+
+        Parameters
+        ----------
+        hop : called with the address of each redirect before it is followed; may raise.
 
         Raises
         ------
         CannotFetch
             If the host is another, does not answer, is too slow, or answers too much.
         """
-        with self.opened(url, params, headers) as (response, cut):
+        with self.opened(url, params, headers, hop=hop) as (response, cut):
             body = b"".join(blocks(response, self.limits.size, cut))
             lower = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.url, response.status_code, lower, body)
@@ -90,16 +101,17 @@ host that is called here: check the address.
         params: Mapping | None = None,
         headers: Mapping | None = None,
         whole_s: float | None = None,
+        hop: Callable[[str], None] | None = None,
     ) -> Iterator[tuple[requests.Response, threading.Event]]:
         """Yield a response whose body is not read yet, and an event that tells when time was up."""
         seconds = whole_s or self.limits.whole_s
-        cut = threading.Event()
-        alarm = threading.Timer(seconds, self._cut, [cut])
+        cut = self._sockets.called()
+        alarm = threading.Timer(seconds, self._sockets.cut, [cut])
         alarm.daemon = True
         alarm.start()
         response = None
         try:
-            response = self._followed(url, params, headers)
+            response = self._followed(url, params, headers, hop)
             yield response, cut
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if cut.is_set():
@@ -107,6 +119,7 @@ host that is called here: check the address.
             raise _unanswered(url, error) from error
         finally:
             alarm.cancel()
+            self._sockets.ended()
             if response is not None:
                 response.close()
 
@@ -116,19 +129,14 @@ host that is called here: check the address.
             "more with NetworkLimits(whole_s=...).", again=True
         )  # fmt: skip
 
-    def _cut(self, cut):
-        """End the call: what is being waited for comes back empty."""
-        cut.set()
-        for one in list(self._sockets):
-            with contextlib.suppress(OSError):
-                one.shutdown(2)
-
-    def _followed(self, url, params, headers):
+    def _followed(self, url, params, headers, hop):
         """Call, and follow redirects on the same host."""
         timeout = (self.limits.connect_s, self.limits.read_s)
         start = url
         for _ in range(self.limits.redirects + 1):
             self._refuse_other_host(url)
+            if hop and url != start:
+                hop(url)
             response = self._one_call(url, params, headers, timeout)
             location = response.headers.get("Location", "")
             if response.status_code not in _REDIRECTS or not location:
@@ -236,32 +244,3 @@ def _unanswered(url, error):
     return CannotFetch(
         f"{shown(url)} gave no answer that can be read: {why}. Check that the service runs.", again
     )
-
-
-class _Watched(HTTPAdapter):
-    """An adapter that knows its open sockets, so that a call can be cut off."""
-
-    def __init__(self, sockets):
-        self._sockets = sockets
-        super().__init__(max_retries=0, pool_connections=2, pool_maxsize=2)
-
-    def init_poolmanager(self, *args, **options):
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(urllib3.HTTPConnectionPool, self._sockets),
-            "https": _pool(urllib3.HTTPSConnectionPool, self._sockets),
-        }
-
-
-def _pool(kind, sockets):
-    """Return a kind of pool whose connections leave their sockets in `sockets`."""
-
-    class Line(kind.ConnectionCls):
-        def connect(self):
-            super().connect()
-            sockets.add(self.sock)
-
-    class Pool(kind):
-        ConnectionCls = Line
-
-    return Pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
@@ -13,6 +14,7 @@ from helpers.etl.extract.content import Examined, FileLimits, examine, opened
 from helpers.etl.extract.provenance import Origin, object_table
 
 _LARGEST_ELEMENT = 10_000  # inner elements of one row
+_LONGEST_TEXT = 2_000_000  # bytes without a beginning or an end of an element
 
 
 def read_xml(
@@ -32,7 +34,7 @@ def read_xml(
     One row an element: its attributes, then the text of each inner element and, as `price.unit`,
     its attributes. Names lose their namespaces. A cell that a row lacks is None; an element without
     text gives "". A row is set aside when a name comes twice in it, or when it holds deeper
-    elements; its `line` counts the rows from 1.
+    elements, or text beside its elements; its `line` counts the rows from 1.
 
     Raises
     ------
@@ -70,31 +72,47 @@ def read_xml(
 
 def _collect(examined: Examined, row: str, tray: Tray, limits: FileLimits) -> None:
     """Walk through the file; let go of each element once it is read."""
-    depth, inside, inner = 0, 0, 0
+    above, inside, inner = [], 0, 0
     with opened(examined.path, limits) as file:
-        for event, element in iterparse(_Checked(file), events=("start", "end"), forbid_dtd=True):
+        checked = _Checked(file, tray.source)
+        for event, element in iterparse(checked, events=("start", "end"), forbid_dtd=True):
+            checked.since = 0
             own = _local(element.tag) == row
             if event == "start":
-                depth, inside, inner = depth + 1, inside + own, (inner + 1) * (inside > 0)
-                _refuse_depth(tray.source, depth, limits.depth, inner)
+                above.append(element)
+                inside, inner = inside + own, (inner + 1) * (inside > 0)
+                _refuse_depth(tray.source, len(above), limits.depth, inner)
                 continue
-            depth, inside = depth - 1, inside - own
+            above.pop()
+            inside -= own
             if own:
                 within = inside > 0 or any(_local(one.tag) == row for one in element)
                 _sort_in(tray, element, within, limits.rows)
             if not inside:
                 inner = 0
                 element.clear()
+                for parent in above[-1:]:  # an element that was emptied would stay there
+                    del parent[:]
 
 
 class _Checked:
-    """A file as the parser wants it: a ValueError of ours is not taken for the parser's."""
+    """A file as the parser wants it, which keeps in memory what has no end yet.
 
-    def __init__(self, file):
-        self._file = file
+    `since` counts the bytes read since the last element began or ended.
+    """
+
+    def __init__(self, file, name):
+        self._file, self._name, self.since = file, name, 0
 
     def read(self, size=-1):
-        return self._file.read1(65_536 if size < 0 else size)
+        block = self._file.read1(65_536 if size < 0 else size)
+        self.since += len(block)
+        if self.since > _LONGEST_TEXT:
+            raise CannotExtract(
+                f"{self._name} holds a text, a comment or a tag of more than {_LONGEST_TEXT:,} bytes: "
+                "check that it is the right file."
+            )
+        return block
 
 
 def _refuse_depth(name, depth, most, inner):
@@ -110,6 +128,11 @@ def _local(tag):
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
+def _says(text):
+    """Return whether there is more than blanks in a text."""
+    return bool(text and text.strip())
+
+
 def _sort_in(tray: Tray, element: Element, nested: bool, most: int) -> None:
     """Put one row element into the rows, or aside."""
     tray.seen += 1
@@ -121,10 +144,12 @@ def _sort_in(tray: Tray, element: Element, nested: bool, most: int) -> None:
         cells.append((name, one.text or ""))
         cells += [(f"{name}.{_local(key)}", value) for key, value in one.attrib.items()]
     names = [name for name, _ in cells]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [] if len(set(names)) == len(names) else Counter(names).most_common(1)[0]
     deeper = any(len(one) for one in element)
+    loose = [element.text, *(one.tail for one in element)]
     fault = "a row stands within a row" if nested else ""
     fault = fault or ("an element within its elements" if deeper else "")
+    fault = fault or ("text beside its elements" if any(map(_says, loose)) else "")
     fault = fault or (f"{twice[0]!r} comes twice" if twice else "")
     if fault:
         tray.put_aside(tray.seen, f"it holds too much: {fault}", str(cells))
