@@ -99,6 +99,12 @@ def sephora(sephora_folder):
 
 
 @pytest.fixture(scope="module")
+def twins(sephora):
+    """The products that share their reviews."""
+    return twin_products(sephora[2].table)
+
+
+@pytest.fixture(scope="module")
 def as_pandas(sephora_folder):
     """The reviews as plain pandas reads them: the oracle."""
     return pd.read_csv(sephora_folder / FILES["ratings"], dtype={"user_id": str})
@@ -124,9 +130,8 @@ def test_clean_reviews_are_the_file_under_our_names(sephora, as_pandas):
     assert not table["skin_tone"].eq("notsurest").any()
 
 
-def test_218_twins_in_101_groups_are_found_and_their_reviews_merged(sephora):
+def test_218_twins_in_101_groups_are_found_and_their_reviews_merged(sephora, twins):
     _, cleaned, reviews = sephora
-    twins = twin_products(reviews.table)
     assert (len(twins), twins["twin_of"].nunique()) == (218, 101)
     products = cleaned["products"].table.set_index("product_id")
     brands = twins["product_id"].map(products["brand"])
@@ -189,9 +194,8 @@ def test_prices_of_march_2023_are_not_usable_for_earlier_reviews(sephora):
     assert products.loc[litres, "size_ml"].notna().mean() > 0.98
 
 
-def test_a_split_by_time_gives_away_what_a_random_one_hides(sephora):
+def test_a_split_by_time_gives_away_what_a_random_one_hides(sephora, twins):
     reviews = sephora[2].table
-    twins = twin_products(reviews)
     parts = split_by_time(reviews, "rated_on", "2022-07-01", "2022-10-01")
     drawn = random_split(reviews, parts, seed=7)
     assert [len(part) for part in drawn] == [len(part) for part in parts]
@@ -216,16 +220,16 @@ def test_the_figures_of_the_split_are_those_measured_elsewhere_on_the_same_files
     assert round(leaks["tested_on_new_products"], 2) == 0.38
 
 
-def test_products_reviewed_together_are_of_one_brand_and_no_twins(sephora):
+def test_products_reviewed_together_are_of_one_brand_and_no_twins(sephora, twins):
     _, cleaned, reviews = sephora
     brand = cleaned["products"].table.set_index("product_id")["brand"]
     pairs = reviewed_together(cleaned["ratings"].table, "2022-10-01", at_least=20).head(50)
     same = pairs["product_id"].map(brand).eq(pairs["with_product_id"].map(brand))
     assert same.mean() > 0.8, "brand is the strongest bond"
     unmerged = reviewed_together(reviews.table, "2022-10-01", at_least=20).head(50)
-    first = twin_products(reviews.table).set_index("product_id")["twin_of"]
-    twins = unmerged["product_id"].map(first).eq(unmerged["with_product_id"].map(first))
-    assert twins.mean() > 0.6, "without the merge, twins would be the strongest pairs"
+    first = twins.set_index("product_id")["twin_of"]
+    pairs_of_twins = unmerged["product_id"].map(first).eq(unmerged["with_product_id"].map(first))
+    assert pairs_of_twins.mean() > 0.6, "without the merge, twins would be the strongest pairs"
     merged = pairs["product_id"].map(first).eq(pairs["with_product_id"].map(first))
     assert not merged.any()
 

@@ -152,6 +152,19 @@ def test_a_hundred_thousand_keys_are_settled_and_every_contradiction_is_told():
     assert set(lost["winner"]) == {"shop"}
 
 
+def test_keys_that_are_texts_on_one_side_and_numbers_on_the_other_are_told():
+    with pytest.raises(
+        ValueError, match="key holds texts in the left table and numbers in the right"
+    ):
+        join(table([1]).astype({"key": "str"}), table([1], v=[2]), "key")
+
+
+def test_a_row_that_describes_nobody_contradicts_nobody():
+    tables = {"a": pd.DataFrame({"key": [1.0, None], "v": [1, 2]})}
+    with pytest.raises(ValueError, match=r"a has 1 row\(s\) without key"):
+        resolve_conflicts(tables, "key", [WinningRule("v", ("a",), "")])
+
+
 # --- privacy -------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 from helpers.etl.feature_table import features_as_of, require_no_future, store_features
-from helpers.etl.load import load_lake, load_warehouse, one_writer, read_lake, read_warehouse
+from helpers.etl.load import (
+    load_lake,
+    load_tables,
+    load_warehouse,
+    one_writer,
+    read_lake,
+    read_warehouse,
+)
 from helpers.etl.load_database import load_database, read_database
 
 ROOT = Path(__file__).parent.parent
@@ -76,6 +83,109 @@ def test_a_load_that_fails_leaves_what_was_there(kind, tmp_path):
     with pytest.raises(ValueError, match="holds the columns"):
         load(kind, tmp_path, SALES.rename(columns={"price_eur": "cents"}).assign(line_id=[1, 2, 9]))
     assert stored(kind, tmp_path)["price_eur"].tolist() == [5.0, 6.0, 7.0]
+
+
+def test_several_tables_are_loaded_all_or_none(tmp_path):
+    store, keys = tmp_path / "w.duckdb", {"sales": "line_id", "more": "line_id"}
+    assert load_tables({"sales": SALES, "more": SALES.head(1)}, store, keys) == {
+        "sales": 3,
+        "more": 1,
+    }
+    later = SALES.assign(price_eur=9.0)
+    with pytest.raises(ValueError, match="price_eur of more holds numbers, the table has texts"):
+        load_tables({"sales": later, "more": SALES.assign(price_eur="x")}, store, keys)
+    assert stored("warehouse", tmp_path)["price_eur"].tolist() == [5.0, 6.0, 7.0]
+    assert load_tables({}, store, {}) == {}
+
+
+def test_the_lake_too_refuses_other_columns_and_keeps_every_column_of_the_past(tmp_path):
+    load("lake", tmp_path, SALES)
+    for other in (SALES.drop(columns="price_eur"), SALES.assign(points=5)):
+        with pytest.raises(ValueError, match=r"sales holds the columns .*; the table has .*Rename"):
+            load("lake", tmp_path, other)
+    assert stored("lake", tmp_path)["price_eur"].tolist() == [5.0, 6.0, 7.0]
+
+
+WHOLE = SALES.assign(price_eur=[5, 6, 7])
+
+
+@pytest.mark.parametrize("first", [WHOLE, SALES.assign(price_eur=[5.5, 6.5, 7.5])])
+@pytest.mark.parametrize("second", [WHOLE.assign(line_id=[3, 4, 5]), SALES.assign(price_eur=[5.25, 6.25, 7.25], line_id=[3, 4, 5])])  # fmt: skip
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_load_rounds_what_comes_or_what_is_stored(kind, first, second, tmp_path):
+    load(kind, tmp_path, first)
+    try:
+        load(kind, tmp_path, second)
+        expected = [*first["price_eur"].head(2), *second["price_eur"]]
+    except ValueError as error:  # a database widens no column
+        assert kind == "database"
+        assert "holds whole numbers, the table has decimals" in str(error)
+        expected = first["price_eur"].tolist()
+    assert stored(kind, tmp_path)["price_eur"].tolist() == expected
+
+
+def test_a_whole_number_that_a_decimal_one_cannot_hold_is_not_rounded(tmp_path):
+    huge = WHOLE.assign(price_eur=2**53 + 1)
+    for first, second in [(huge, SALES), (SALES, huge)]:
+        load("warehouse", tmp_path, first, key=None)
+        with pytest.raises(
+            ValueError, match=r"3 value\(s\) of the type BIGINT that DOUBLE would round"
+        ):
+            load("warehouse", tmp_path, second)
+
+
+@pytest.mark.parametrize("column", ["price_eur", "line_id", "at"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_of_another_kind_is_refused_and_nothing_is_converted_in_silence(kind, column, tmp_path):  # fmt: skip
+    dated = SALES.assign(at=pd.Timestamp("2024-09-01"))
+    load(kind, tmp_path, dated)
+    with pytest.raises(ValueError, match=rf"{column} of sales holds .*, the table has texts.*unchanged"):  # fmt: skip
+        load(kind, tmp_path, dated.assign(**{column: ["7", "8", "9"]}))
+    assert stored(kind, tmp_path)["price_eur"].tolist() == [5.0, 6.0, 7.0]
+
+
+@pytest.mark.parametrize("gaps", [[None] * 3, [np.nan] * 3, pd.array([None] * 3, dtype="str")])
+@pytest.mark.parametrize("kind", ["warehouse", "lake"])
+def test_a_column_of_gaps_alone_takes_the_kind_of_what_comes_later(kind, gaps, tmp_path):
+    load(kind, tmp_path, SALES.assign(price_eur=gaps))
+    load(kind, tmp_path, SALES.tail(1))
+    assert stored(kind, tmp_path)["price_eur"].tolist()[2] == 7.0
+    load(kind, tmp_path, SALES.assign(price_eur=gaps, line_id=[1, 2, 4]))
+    assert stored(kind, tmp_path)["price_eur"].isna().tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_without_a_key_are_refused_for_each_delivery_would_add_them_again(kind, tmp_path):
+    with pytest.raises(ValueError, match=r"1 row\(s\) have no line_id, the first in row 2; .*Quarantine"):  # fmt: skip
+        load(kind, tmp_path, SALES.assign(line_id=[1, None, 3]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_columns_that_sql_cannot_tell_apart_are_refused(kind, tmp_path):
+    with pytest.raises(ValueError, match="two columns 'price_eur'"):
+        load(kind, tmp_path, SALES.assign(PRICE_EUR=1.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_in_another_order_and_with_odd_names_are_stored_under_their_names(kind, tmp_path):
+    odd = SALES.assign(**{'a "b': [1, 2, 3]})
+    for table in (odd, odd[odd.columns[::-1]]):
+        load(kind, tmp_path, table, key=["line_id", 'a "b'])
+    assert len(stored(kind, tmp_path)) == 3
+    assert stored(kind, tmp_path)["price_eur"].tolist() == [5.0, 6.0, 7.0]
+
+
+def test_a_lake_is_parted_by_texts_for_folders_have_no_other_type(tmp_path):
+    with pytest.raises(ValueError, match="ok holds flags, but it makes the names of folders"):
+        load_lake(SALES.assign(ok=[True, False, True]), tmp_path, "sales", by=["ok"])
+
+
+def test_a_file_that_is_no_warehouse_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "w.duckdb").write_text("something else")
+    with pytest.raises(
+        ValueError, match=r"sales could not be stored in w\.duckdb: .*Check the file"
+    ):
+        load("warehouse", tmp_path, SALES)
 
 
 def test_the_lake_has_one_folder_a_month_and_the_same_bytes_each_time(tmp_path):
@@ -171,6 +281,24 @@ def test_features_without_a_moment_are_refused(tmp_path):
     table = pd.DataFrame({"customer_id": [1, 2], "known_at": [pd.Timestamp("2024-01-01"), pd.NaT]})
     with pytest.raises(ValueError, match=r"1 row\(s\) of features lack customer_id or known_at"):
         store_features(table, tmp_path / "f.duckdb", "people", "customer_id")
+
+
+def test_moments_that_are_texts_or_in_another_time_zone_are_refused_for_they_hide_the_future(tmp_path):  # fmt: skip
+    store = tmp_path / "f.duckdb"
+    table = pd.DataFrame(
+        {"customer_id": [1], "known_at": pd.to_datetime(["2024-01-05"]), "value": 1}
+    )
+    with pytest.raises(ValueError, match="known_at of features holds texts; moments"):
+        store_features(table.assign(known_at="05.01.2024"), store, "people", "customer_id")
+    store_features(table, store, "people", "customer_id")
+    asked = pd.DataFrame({"customer_id": [1], "at": pd.to_datetime(["2024-01-05"], utc=True)})
+    for at in (asked["at"], "2024-01-05"):
+        with pytest.raises(
+            ValueError, match="at of the rows asked holds .*; moments were expected"
+        ):
+            features_as_of(asked.assign(at=at), store, "people", "customer_id", "at")
+    with pytest.raises(ValueError, match="A warehouse was expected at g.duckdb"):
+        features_as_of(asked, tmp_path / "g.duckdb", "people", "customer_id", "at")
 
 
 def test_types_survive_the_warehouse_and_the_lake(tmp_path):

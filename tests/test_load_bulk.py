@@ -1,6 +1,8 @@
 """`helpers.etl.bulk`: the rules as SQL load what pandas loads, account for every row, and stay alone."""
 
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -74,6 +76,49 @@ def test_the_same_lines_twice_give_the_same_warehouse_and_a_failure_leaves_it(tm
         load(tmp_path)
     pd.testing.assert_frame_equal(read_warehouse(tmp_path / "w.duckdb", "FROM order_lines"), first)
     assert not [name for name in os.listdir(tmp_path) if "-new-" in name]
+
+
+@pytest.mark.parametrize("price", ["nan", "inf", "-inf", "1e9"])
+def test_a_price_that_is_no_amount_does_not_poison_what_customers_spent(price, tmp_path):
+    laid_down(tmp_path, [(1, "1", price, "list", "2024-01-01 10:00:00"), (2, "1", "5.0", "list", "2024-01-01 10:00:00")])  # fmt: skip
+    done = load(tmp_path)
+    assert done.accounting.quarantined == {"price_eur is no amount": 1}
+    spent = read_warehouse(done.warehouse, "SELECT sum(spent_eur) AS eur FROM customer_features")
+    assert spent["eur"].item() == 5.0
+
+
+@pytest.mark.parametrize("column", ["line_id", "order_id", "customer_id"])
+def test_a_line_of_no_order_or_of_nobody_is_quarantined(column, tmp_path):
+    lines = laid_down(tmp_path, [(1, "1", "5.0", "list", "2024-01-01 10:00:00"), (2, "1", "5.0", "list", "2024-01-01 10:00:00")])  # fmt: skip
+    lines.astype({column: "str"}).assign(**{column: ["", "7"]}).to_csv(tmp_path / "lines.csv", index=False)  # fmt: skip
+    done = load(tmp_path)
+    assert done.accounting.quarantined == {f"{column} is no number": 1}
+    assert done.accounting.loaded == 1
+
+
+KILLED = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("CREATE TABLE old AS SELECT 1 AS x")
+os._exit(9)
+"""
+
+
+def test_what_a_killed_writer_left_in_the_log_does_not_spoil_the_next_warehouse(tmp_path):
+    laid_down(tmp_path, [(1, "1", "5.0", "list", "2024-01-01 10:00:00")])
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "w.duckdb")], check=False)
+    assert (tmp_path / "w.duckdb.wal").is_file(), "the kill left no log: this test tests nothing"
+    done = load(tmp_path)
+    assert read_warehouse(done.warehouse, "FROM order_lines")["line_id"].tolist() == [1]
+
+
+def test_two_copies_that_differ_in_their_channel_alone_are_settled_alike_each_time(tmp_path):
+    rows = [(n // 2, "1", "5.0", ["list", "search"][n % 2], "2024-01-01 10:00:00") for n in range(2_000)]  # fmt: skip
+    laid_down(tmp_path, [*rows[::2], *rows[1::2]])
+    load_order_lines(tmp_path / "lines.csv", tmp_path / "products.csv", tmp_path / "w.duckdb")
+    # The first by name wins, whichever thread reads it first.
+    found = read_warehouse(tmp_path / "w.duckdb", "SELECT DISTINCT channel FROM order_lines")
+    assert found["channel"].tolist() == ["list"]
 
 
 def test_a_second_load_is_told_to_wait(tmp_path):

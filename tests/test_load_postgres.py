@@ -19,6 +19,11 @@ def test_postgresql_takes_the_same_loads_once_and_whole(database):  # noqa: F811
     with pytest.raises(
         ValueError, match=r"sales could not be stored: .*What was there is unchanged"
     ):
+        # A whole number beyond the 64 bits with a sign that the column has.
+        load_database(later.head(1).assign(line_id=pd.array([2**63], dtype="uint64")), database, "sales", "line_id")  # fmt: skip
+    with pytest.raises(ValueError, match="price_eur of sales holds numbers, the table has texts"):
         load_database(later.assign(price_eur="much"), database, "sales", "line_id")
+    with pytest.raises(ValueError, match="line_id of sales holds whole numbers, the table has dec"):
+        load_database(later.assign(line_id=[5.0, 5.5]), database, "sales", "line_id")
     stored = read_database(database, "sales").sort_values("line_id")
     assert stored["price_eur"].tolist() == [5.0, 6.0, 8.0, 9.0]

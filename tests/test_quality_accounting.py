@@ -1,5 +1,7 @@
 """`helpers.etl.accounting` and `schemas`: no row is dropped in silence, and the rules bite."""
 
+import datetime
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -98,6 +100,7 @@ def test_repairs_and_values_set_aside_are_counted_and_the_raw_table_is_left_alon
         ("shop.ratings", {"rating": 6}, "rating is a number from 1 to 5"),
         ("shop.ratings", {"known_at": None}, "known_at is given"),
         ("shop.ratings", {"rating": "many"}, "rating is a number from 1 to 5"),
+        ("shop.ratings", {"customer_id": 1.5}, "customer_id is a number from 1 to 1e+12"),
         ("shop.customers", {"skin_type": "combi"}, "skin_type is a known word"),
         ("operator.usage", {"minutes": -1.0}, "minutes is a number from 0 to 1440"),
     ],
@@ -129,6 +132,67 @@ def test_rows_made_for_what_never_came_are_none_of_those_that_came_in():
     first = Accounting("rooms", 5, 4, {"no date": 1}, made=2)
     assert (first.rows_in, first.made) == (5, 2)
     assert (first + Accounting("rooms", 3, 3, made=1)).made == 3
+
+
+def test_a_reason_that_a_row_has_itself_is_kept_beside_that_of_the_quarantine():
+    raw = pd.DataFrame({
+        "return_id": [1, 2, 3], "order_id": [1, 1, None], "product_id": [1, 2, 3], "known_at": ["2024-09-01"] * 3,
+        "reason": ["ordered twice", "did not suit my skin", "not as described"],
+    })  # fmt: skip
+    cleaning = Cleaning("shop.returns", raw)
+    cleaning.refuse(raw["return_id"].eq(2), "by hand")
+    done = cleaning.done(source_schema("shop.returns"))
+    seen = done.quarantined[["return_id", "own_reason", "reason"]].to_numpy().tolist()
+    assert seen == [
+        [2, "did not suit my skin", "by hand"],
+        [3, "not as described", "order_id is given"],
+    ]
+    assert done.accounting.quarantined == {"by hand": 1, "order_id is given": 1}
+    assert done.table["reason"].tolist() == ["ordered twice"]
+    for whole in (raw.head(1), raw.head(0)):  # with nobody to refuse the columns are the same
+        aside = Cleaning("shop.returns", whole).done(source_schema("shop.returns")).quarantined
+        assert aside.columns.tolist() == done.quarantined.columns.tolist()
+
+
+def test_a_column_that_is_there_twice_is_refused_before_anything_is_counted():
+    with pytest.raises(ValueError, match="sales has two columns 'price'.*Rename or drop one"):
+        Cleaning("sales", pd.DataFrame([[1, 5.0, 6.0]], columns=["line_id", "price", "price"]))
+
+
+def test_flags_and_values_of_rows_that_are_gone_are_refused():
+    raw = pd.DataFrame({"key": [1, 1, 2], "word": ["a", "b", "c"]})
+    cleaning = Cleaning("sales", raw)
+    cleaning.merge("key")
+    steps = [lambda: cleaning.refuse(raw["word"].eq("c"), "c"), lambda: cleaning.set_aside("word", raw["word"].eq("c"), "c"),
+             lambda: cleaning.repair("word", raw["word"], "again"), lambda: cleaning.parse("word", lambda words: words.iloc[::-1], "turned")]  # fmt: skip
+    for step in steps:
+        with pytest.raises(
+            ValueError, match=r"sales got \d value\(s\) for 2 rows.*cleaning\[column\]"
+        ):
+            step()
+    assert cleaning.done().table["word"].tolist() == ["b", "c"]
+
+
+NASTY = st.one_of(st.none(), st.integers(-3, 3), st.floats(), st.booleans(), st.text(max_size=2), st.just([1]), st.just({"a": 1}),
+                  st.datetimes(timezones=st.just(datetime.UTC)), st.dates())  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(NASTY, NASTY), max_size=12))
+def test_a_table_of_anything_at_all_is_accounted_for_row_by_row(rows):
+    raw = pd.DataFrame({"key": pd.Series([k for k, _ in rows], dtype=object), "value": pd.Series([v for _, v in rows], dtype=object)})  # fmt: skip
+    raw["row"] = range(len(raw))
+    cleaning = Cleaning("anything", raw)
+    cleaning.merge("key")
+    cleaning.parse("value", parse_numbers, "read as a number")
+    cleaning.refuse(cleaning["value"].gt(1), "large")
+    done = cleaning.done()
+    books = done.accounting
+    assert books.rows_in == len(rows) == len(done.table) + len(done.quarantined) + books.merged
+    kept = [*done.table["row"], *done.quarantined["row"]]
+    assert len(kept) == len(set(kept))
+    nameless = {row for row, (key, _) in enumerate(rows) if key is None or key != key}
+    assert nameless <= set(kept), "a row without a key is nobody's copy"
 
 
 def test_what_reading_changed_is_counted_and_a_mere_type_is_not():

@@ -74,6 +74,30 @@ def test_by_customer_nobody_is_in_two_parts_and_the_order_of_rows_does_not_matte
     assert [len(one) / count for one in ids] == pytest.approx([0.6, 0.2, 0.2], abs=1 / count)
 
 
+@pytest.mark.parametrize("people", [[1.0, None, 2.0, 3.0, 4.0], ["a", None, "b", "c", "d"]])
+def test_rows_of_nobody_are_refused_and_not_taken_for_one_customer(people):
+    with pytest.raises(ValueError, match=r"1 row\(s\) have no customer_id, the first in row 2"):
+        split_by_customer(pd.DataFrame({"customer_id": people}), seed=7)
+
+
+@pytest.mark.parametrize("people", [0, 1, 2, 3])
+def test_a_part_without_a_customer_is_refused(people):
+    with pytest.raises(ValueError, match=f"{people} customer.* too few to split: a part"):
+        split_by_customer(pd.DataFrame({"customer_id": range(people)}), seed=7)
+
+
+def test_days_with_a_time_zone_are_cut_in_it_and_texts_are_no_days():
+    table = visits([0, 1, 2, 3])
+    there = table.assign(at=table["at"].dt.tz_localize("Europe/Berlin"))
+    parts = split_by_time(there, "at", "2024-01-02", "2024-01-03")
+    assert [len(part) for part in parts] == [1, 1, 2]  # midnight in Berlin, an hour before UTC's
+    for texts in (table["at"].dt.strftime("%d.%m.%Y"), table["at"].astype("str")):
+        with pytest.raises(ValueError, match="at holds str; dates were expected"):
+            split_by_time(table.assign(at=texts), "at", "2024-01-02", "2024-01-03")
+    with pytest.raises(ValueError, match=r"dates has 0 row\(s\)"):
+        dates_of_shares(table["at"].head(0))
+
+
 @pytest.mark.parametrize("shares", [(0.8, 0.2, 0.2), (0.6, 0.2, 0.1), (0.0, 0.5, 0.5), (60, 20, 20)])  # fmt: skip
 def test_shares_that_do_not_add_up_are_refused(shares):
     with pytest.raises(ValueError, match="add up|share"):

@@ -11,9 +11,19 @@ from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
 from helpers.etl.column_types import rewritten, typed
+from helpers.etl.deliveries import differing_copies, merge_deliveries
 
 if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
+
+__all__ = [
+    "Accounting",
+    "Cleaned",
+    "Cleaning",
+    "differing_copies",
+    "merge_deliveries",
+    "with_reason",
+]
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Cleaned:
     Attributes
     ----------
     table : the rows that go on, indexed from 0.
-    quarantined : the rows set aside, as they were then, with a column `reason`.
+    quarantined : the rows set aside, as they were then, see `with_reason`.
     accounting : where the rows went.
     changes : what was done to single values: `column`, `what`, `values` (how many).
     """
@@ -172,6 +182,9 @@ class Cleaning:
 
     def __init__(self, source: str, raw: DataFrame, needs=()):
         require_columns(raw, source, needs)
+        if raw.columns.has_duplicates:
+            twice = raw.columns[raw.columns.duplicated()][0]
+            raise ValueError(f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one.")  # fmt: skip
         self.source, self.table = source, typed(raw.reset_index(drop=True))
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
@@ -181,10 +194,10 @@ class Cleaning:
         return self.table[column]
 
     def refuse(self, which: Series, reason: str) -> None:
-        """Send the rows at `which` to quarantine."""
-        which = which.fillna(False).to_numpy(bool)
+        """Send the rows at `which`, a flag a row, to quarantine."""
+        which = self._aligned(which).fillna(False).to_numpy(bool)
         if which.any():
-            self._aside.append(self.table[which].assign(reason=reason))
+            self._aside.append(with_reason(self.table[which], reason))
             self.table = self.table[~which].reset_index(drop=True)
 
     def merge(self, key, newest: str | None = None) -> None:
@@ -195,6 +208,7 @@ class Cleaning:
 
     def repair(self, column: str, values: Series, what: str) -> None:
         """Put `values` into a column and count those that differ from what stood there."""
+        values = self._aligned(values)
         old = self.table[column] if column in self.table else Series(None, index=self.table.index)
         same = old.astype("str").eq(values.astype("str")) | (old.isna() & values.isna())
         self.table = self.table.assign(**{column: values})
@@ -202,7 +216,10 @@ class Cleaning:
 
     def set_aside(self, column: str, which: Series, why: str) -> None:
         """Take the values at `which` out of a column: a gap is better than a wrong value."""
-        which = which.fillna(False).to_numpy(bool) & self.table[column].notna().to_numpy()
+        which = (
+            self._aligned(which).fillna(False).to_numpy(bool)
+            & self.table[column].notna().to_numpy()
+        )
         values = self.table[column]
         if which.any():
             kinds = {"b": "boolean", "i": "Int64", "u": "Int64"}
@@ -213,7 +230,7 @@ class Cleaning:
     def parse(self, column: str, read: Callable[[Series], Series], what: str) -> None:
         """Read a column with one of `helpers.etl.parsing`; a text that cannot be read is set aside."""
         written = self.table[column]
-        values = read(written)
+        values = self._aligned(read(written))
         self.table = self.table.assign(**{column: values})
         self._count(column, f"{what}: unreadable, set aside", int((written.notna() & values.isna()).sum()))  # fmt: skip
         changed = rewritten(written, values) & written.notna() & values.notna()
@@ -229,68 +246,42 @@ class Cleaning:
         """
         if schema is not None:
             from helpers.etl.quality import quarantine
+            from helpers.etl.schemas import number_columns
 
             self.table, refused = quarantine(self.table, schema)
-            self._aside += [refused] if len(refused) else []
-        aside = pd.concat(self._aside, ignore_index=True) if self._aside else self.table.head(0).assign(reason="")  # fmt: skip
+            if len(refused):  # a value that gave a column no type may be gone with its row
+                self._aside, self.table = [*self._aside, refused], typed(self.table)
+            for column in number_columns(self.source, self.table):
+                if self.table[column].dtype == object:  # a text such as "7" among numbers
+                    self.parse(column, pd.to_numeric, "read as a number")
+        aside = pd.concat(self._aside, ignore_index=True) if self._aside else with_reason(self.table.head(0), "")  # fmt: skip
         reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
         accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
         return Cleaned(self.table, aside, accounting, values)
+
+    def _aligned(self, values):
+        """Return values that have an entry a row; older ones speak of rows that are gone."""
+        if not values.index.equals(self.table.index):
+            raise ValueError(
+                f"A step of {self.source} got {len(values):,} value(s) for {len(self.table):,} rows, or "
+                "under another index: rows were refused or merged since. Take them from the cleaning "
+                "itself, as in cleaning[column]."
+            )
+        return values
 
     def _count(self, column, what, values):
         if values:
             self._values.append((column, what, values))
 
 
-def merge_deliveries(
-    table: DataFrame, key: str | list[str], newest: str | None = None
-) -> DataFrame:
-    """Merge rows that were delivered more than once: one row a key stays.
-
-    The rule: the copy with the latest `newest` wins, for a system sends a row again after it was
-    edited; without such a column, or when it is equal, the copy that arrived last wins. The row
-    stays where its first copy stood, so the order of the table is kept. A row without a key is
-    nobody's copy and stays.
-
-    Parameters
-    ----------
-    table : rows in the order in which they arrived.
-    key : the column or columns that name a row.
-    newest : a column that tells which copy is younger; a gap counts as the oldest.
+def with_reason(rows: DataFrame, reason) -> DataFrame:
+    """Return rows with why they were set aside as `reason`; one of their own becomes `own_reason`.
 
     Examples
     --------
-    >>> table = DataFrame({"order_id": [1, 2, 1], "price_eur": [9.0, 5.0, 8.0], "sent": [2, 1, 1]})
-    >>> merge_deliveries(table, "order_id")["price_eur"].tolist()
-    [8.0, 5.0]
-    >>> merge_deliveries(table, "order_id", newest="sent")["price_eur"].tolist()
-    [9.0, 5.0]
+    >>> returned = DataFrame({"return_id": [1], "reason": ["ordered twice"]})
+    >>> with_reason(returned, "no date").to_dict("records")
+    [{'return_id': 1, 'own_reason': 'ordered twice', 'reason': 'no date'}]
     """
-    keys = [key] if isinstance(key, str) else list(key)
-    require_columns(table, "the deliveries", [*keys, *([newest] if newest else [])])
-    numbered = table.reset_index(drop=True)
-    nameless = numbered[keys].isna().any(axis=1)
-    if not numbered.duplicated(keys).any():
-        return numbered
-    ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
-    kept = ranked[~ranked.duplicated(keys, keep="last") | nameless.loc[ranked.index]]
-    rows = numbered.index.to_series()
-    first = rows.groupby([numbered[one] for one in keys], sort=False, dropna=False).transform("min")
-    place = first.where(~nameless, rows)
-    return kept.loc[place.loc[kept.index].sort_values(kind="stable").index].reset_index(drop=True)
-
-
-def differing_copies(table: DataFrame, key: str | list[str]) -> DataFrame:
-    """Return the rows whose key comes again with other values: copies that contradict each other.
-
-    Examples
-    --------
-    >>> table = DataFrame({"order_id": [1, 1, 2, 2], "price_eur": [9.0, 9.0, 5.0, 4.0]})
-    >>> differing_copies(table, "order_id")["price_eur"].tolist()
-    [5.0, 4.0]
-    """
-    keys = [key] if isinstance(key, str) else list(key)
-    different = table.drop_duplicates()
-    again = different.duplicated(keys, keep=False) & different[keys].notna().all(axis=1)
-    return different[again]
+    return rows.rename(columns={"reason": "own_reason"}).assign(reason=reason)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from helpers.checks import require_rows
@@ -20,7 +21,8 @@ def resample(
 
     Parameters
     ----------
-    X, y : a training part, and never a test part: nobody draws the future again.
+    X, y : a training part, and never a test part: nobody draws the future again. Numbers without
+        names (an array, as another step of a pipeline returns them) become a table.
     seed : the same seed draws the same rows.
     method : "oversample" draws the rarer classes again, "undersample" leaves rows of the commoner
         classes out.
@@ -28,7 +30,7 @@ def resample(
     Raises
     ------
     ValueError
-        If the lengths differ, there is one class only, or the method is unknown.
+        If the lengths differ, a label is missing, there is one class only, or the method is unknown.
 
     Examples
     --------
@@ -38,7 +40,10 @@ def resample(
     """
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(METHODS)}; got {method!r}.")
+    X = X if isinstance(X, DataFrame) else DataFrame(X)
     require_rows(X, "X")
+    if pd.isna(y).any():
+        raise ValueError(f"{int(pd.isna(y).sum()):,} label(s) of y are missing. Drop those rows first.")  # fmt: skip
     labels = np.asarray(y)
     if len(labels) != len(X):
         raise ValueError(f"X has {len(X):,} rows and y {len(labels):,} labels; one each was expected.")  # fmt: skip
@@ -59,6 +64,11 @@ def _drawn(places, size, rng):
     if size <= len(places):
         return rng.permutation(places)[:size]
     return np.concatenate([places, rng.choice(places, size - len(places))])
+
+
+def _has(method):
+    """Return the check whether a model, fitted or not, has a method."""
+    return lambda self: hasattr(getattr(self, "model_", self.model), method)
 
 
 class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -93,10 +103,31 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.model_.predict(X)
 
+    @available_if(_has("predict_proba"))
     def predict_proba(self, X):
         """Return the probability of each class; resampling has shifted them: see calibration."""
         check_is_fitted(self)
         return self.model_.predict_proba(X)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X):
+        """Return the score of each row, where the model gives one."""
+        check_is_fitted(self)
+        return self.model_.decision_function(X)
+
+    def __sklearn_is_fitted__(self):
+        """Return whether there is a fitted copy of the model."""
+        return hasattr(self, "model_")
+
+    @property
+    def n_features_in_(self):
+        """Return how many columns the model has seen."""
+        return self.model_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Return the names of the columns that the model has seen."""
+        return self.model_.feature_names_in_
 
 
 def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: int = 5) -> DataFrame:

@@ -7,20 +7,27 @@ accounted for.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.etl.accounting import Accounting
-from helpers.etl.load import _connected, one_writer
+from helpers.etl.duck import connected, literal, one_value
 from helpers.etl.parsing import spelling_key
-from helpers.etl.schemas import CHANNELS
+from helpers.etl.schemas import CHANNELS, TABLES
+from helpers.etl.storing import one_writer
 
 # Reasons in the order in which they are tried; a row has one.
 REASONS = {
     "line_id is no number": "line_id IS NULL",
-    "price_eur is no amount": "price_eur IS NULL OR price_eur < 0",
+    "order_id is no number": "order_id IS NULL",
+    "customer_id is no number": "customer_id IS NULL",
+    # DuckDB reads "nan" and "inf" as numbers, and holds them for greater than any other.
+    "price_eur is no amount": "price_eur IS NULL OR NOT price_eur BETWEEN {} AND {}".format(
+        *TABLES["shop.order_lines"]["price_eur"]
+    ),
     "ordered_at is no date": "ordered_at IS NULL",
     "product_id is no product": "category IS NULL",
     "channel is no known word": "channel IS NULL",
@@ -83,27 +90,39 @@ def load_order_lines(
         folder = Path(tempfile.mkdtemp(dir=warehouse.parent, prefix=f".{warehouse.name}-new-"))
         try:
             new = folder / "new.duckdb"
-            with _connected(new) as connection:
+            with connected(new) as connection:
                 accounting = _run(connection, lines, products, folder, memory_limit, threads)
+            _settle(warehouse)
             new.replace(warehouse)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return BulkLoad(accounting, warehouse)
 
 
+def _settle(warehouse):
+    """Bring the log that a killed writer left into the old file: it would not fit the new one."""
+    import duckdb
+
+    log = warehouse.with_name(f"{warehouse.name}.wal")
+    if log.exists():
+        with contextlib.suppress(duckdb.Error), connected(warehouse):
+            pass
+        log.unlink(missing_ok=True)
+
+
 def _run(connection, lines, products, folder, memory_limit, threads):
     """Run the statements on an open database and return the accounts."""
     import duckdb
 
-    connection.execute(f"SET temp_directory = '{_quoted(folder / 'spill')}'")
+    connection.execute(f"SET temp_directory = {literal(folder / 'spill')}")
     connection.execute("SET preserve_insertion_order = false")
     if memory_limit:
-        connection.execute(f"SET memory_limit = '{_quoted(memory_limit)}'")
+        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
     try:
-        connection.execute(f"CREATE TEMP TABLE goods AS SELECT product_id::BIGINT AS product_id, any_value(category) AS category, median(price_eur::DOUBLE) AS listed FROM {_source(products)} GROUP BY 1")  # fmt: skip
-        connection.execute(f"CREATE TABLE marked AS {_marked(lines)}")
+        connection.execute(f"CREATE TEMP TABLE goods AS SELECT product_id::BIGINT AS product_id, min(category) AS category, median(price_eur::DOUBLE) AS listed FROM {_source(products)} GROUP BY 1")  # fmt: skip
+        connection.execute(f"CREATE TEMP TABLE marked AS {_marked(lines)}")
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -113,13 +132,13 @@ def _run(connection, lines, products, folder, memory_limit, threads):
     chosen = "SELECT * EXCLUDE reason FROM marked WHERE reason IS NULL"
     if repeats:  # windows are dear, so they see nothing but the rows that come again
         again = "line_id IN (SELECT line_id FROM again)"
-        one = "row_number() OVER (PARTITION BY line_id ORDER BY ordered_at DESC, price_eur, customer_id, order_id, product_id) = 1"  # fmt: skip
+        one = "row_number() OVER (PARTITION BY line_id ORDER BY ordered_at DESC, price_eur, customer_id, order_id, product_id, channel) = 1"  # fmt: skip
         chosen = f"{chosen} AND NOT ({again}) UNION ALL {chosen} AND {again} QUALIFY {one}"
     connection.execute(f"CREATE TABLE order_lines AS {chosen}")
-    rows_in = connection.execute("SELECT count(*) FROM marked").fetchone()[0]
+    rows_in = one_value(connection, "SELECT count(*) FROM marked")
     connection.execute("DROP TABLE marked")
     connection.execute(FEATURES)
-    loaded = connection.execute("SELECT count(*) FROM order_lines").fetchone()[0]
+    loaded = one_value(connection, "SELECT count(*) FROM order_lines")
     reasons = dict(connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY 1 ORDER BY 1").fetchall())  # fmt: skip
     return Accounting("shop.order_lines", rows_in, loaded, reasons, repeats)
 
@@ -138,7 +157,7 @@ GROUP BY customer_id
 def _repeats(connection):
     """Note the line ids that come again; return how many rows are too many."""
     connection.execute("CREATE TEMP TABLE again AS SELECT line_id, count(*) AS n FROM marked WHERE reason IS NULL GROUP BY line_id HAVING count(*) > 1")  # fmt: skip
-    return int(connection.execute("SELECT coalesce(sum(n - 1), 0) FROM again").fetchone()[0])
+    return int(one_value(connection, "SELECT coalesce(sum(n - 1), 0) FROM again"))
 
 
 def _marked(lines):
@@ -165,12 +184,8 @@ def _marked(lines):
 
 def _source(files):
     """Return how DuckDB reads a file or a pattern of files; a CSV file gives trimmed texts."""
-    text = _quoted(files)
-    if text.endswith(".parquet"):
-        return f"read_parquet('{text}')"
+    text = literal(files)
+    if str(files).endswith(".parquet"):
+        return f"read_parquet({text})"
     # trim also keeps DuckDB 2.0 from moving TRY_CAST into the reader, which stops at the first bad cell.
-    return f"(SELECT trim(COLUMNS(*)) FROM read_csv('{text}', header = true, all_varchar = true))"
-
-
-def _quoted(value):
-    return str(value).replace("'", "''")
+    return f"(SELECT trim(COLUMNS(*)) FROM read_csv({text}, header = true, all_varchar = true))"

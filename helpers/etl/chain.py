@@ -16,7 +16,8 @@ from pandas import DataFrame
 
 from helpers.etl.accounting import Cleaned
 from helpers.etl.extract import Extract
-from helpers.etl.load import load_lake, load_warehouse, read_lake
+from helpers.etl.lake import lake_rows, load_lake
+from helpers.etl.load import load_tables
 from helpers.etl.schemas import TABLES
 from helpers.etl.shapes import as_read
 from helpers.etl.source_systems import NOTHING_YET, Access, extract_all, extract_source
@@ -191,7 +192,7 @@ def load_all(
     keys: Mapping[str, str | list[str]] | None = None,
     months: Mapping[str, str] = BULKY,
 ) -> DataFrame:
-    """Load every clean table into a warehouse, and the bulky ones into a lake by month too.
+    """Load every clean table into a warehouse, all or none, and the bulky ones into a lake too.
 
     A row whose key is stored already replaces it, so that the same run twice is the same tables.
 
@@ -208,15 +209,16 @@ def load_all(
     One row a table: `table`, `key`, `rows` (stored in the warehouse now), `lake_rows` (in the lake;
     0 for a table that does not go there).
     """
+    tables = {name: _storable(done.table) for name, done in cleaned.items()}
+    named = {
+        n: (keys or {}).get(n) or key_of(done.accounting.source) for n, done in cleaned.items()
+    }
+    stored = load_tables(tables, warehouse, named)
     rows = []
-    for name, done in cleaned.items():
-        key = (keys or {}).get(name) or key_of(done.accounting.source)
-        table = _storable(done.table)
-        stored = load_warehouse(table, warehouse, name, key=key)
-        in_lake = 0
-        if lake is not None and name in months:
-            in_lake = _to_lake(name, table, key, lake, months[name])
-        rows.append((name, key if isinstance(key, str) else ", ".join(key), stored, in_lake))
+    for name, key in named.items():
+        to_lake = lake is not None and name in months
+        in_lake = _to_lake(name, tables[name], key, lake, months[name]) if to_lake else 0
+        rows.append((name, key if isinstance(key, str) else ", ".join(key), stored[name], in_lake))
     return DataFrame(rows, columns=["table", "key", "rows", "lake_rows"])
 
 
@@ -230,7 +232,7 @@ def _to_lake(name, table, key, lake, date):
     """Load a table into the lake by month; return the rows that it has there."""
     month = pd.to_datetime(table[date]).dt.strftime("%Y-%m")
     load_lake(table.assign(month=month), lake, name, by=["month"], key=key)
-    return len(read_lake(lake, name))
+    return lake_rows(lake, name)
 
 
 def key_of(source: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pandas import DataFrame
 
 from helpers.etl.accounting import Cleaned, Cleaning
-from helpers.etl.clean_steps import NUMBER, read_moments, read_whole
+from helpers.etl.clean_steps import NUMBER, read_ids, read_moments, read_whole
 from helpers.etl.parsing import parse_numbers
 from helpers.etl.schemas import source_schema
 from helpers.etl.units import to_eur
@@ -22,6 +22,7 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     raw : one row an event, with `event_id` and `at`.
     """
     cleaning = Cleaning(source, raw, ["event_id", "at"])
+    read_ids(cleaning)
     read_whole(cleaning, "product_id")
     cleaning.merge("event_id")
     read_moments(cleaning, "at")

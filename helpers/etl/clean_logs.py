@@ -34,11 +34,11 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     """
     cleaning = Cleaning(source, raw, ["ip", "at", "method", "path", "status", "bytes", "agent"])
     cleaning.refuse(cleaning["path"].isna(), "a line that cannot be read")
-    named = cleaning["agent"].str.contains(r"bot|crawl|spider", case=False, regex=True)
+    named = cleaning["agent"].str.contains(r"bot|crawl|spider", case=False, regex=True, na=False)
     cleaning.refuse(named, "a robot: it says so")
-    probe = cleaning["path"].str.contains(r"^/(?:robots\.txt|wp-login|\.env)", regex=True)
+    probe = cleaning["path"].str.contains(r"^/(?:robots\.txt|wp-login|\.env)", regex=True, na=False)
     cleaning.refuse(probe, "a robot: it asks for what no person asks for")
-    nobody = ~cleaning["path"].str.contains(PERSON[source], regex=True)
+    nobody = ~cleaning["path"].str.contains(PERSON[source], regex=True, na=False)
     cleaning.refuse(nobody, "a robot: no session or customer in the path")
     moments = pd.to_datetime(cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True)  # fmt: skip
     cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(columns="at")  # fmt: skip

@@ -9,6 +9,7 @@ from helpers.etl import parsing
 from helpers.etl.accounting import Cleaned, Cleaning
 from helpers.etl.clean_steps import (
     NUMBER,
+    read_ids,
     read_moments,
     read_numbers,
     read_page_prices,
@@ -50,7 +51,9 @@ def clean_invoices(raw: DataFrame) -> Cleaned:
     [21.85]
     """
     cleaning = Cleaning("operator.invoices", raw, ["invoice_id", "customerID", "amount_eur"])
+    read_ids(cleaning)
     cleaning.merge("invoice_id")
+    cleaning.parse("amount_eur", parsing.parse_numbers, NUMBER)
     amounts = cleaning["amount_eur"]
     euro = amounts.mask(amounts.gt(LARGEST_BILL_EUR), (amounts / 100).round(2))
     cleaning.repair("amount_eur", euro, "cents to euro")
@@ -86,6 +89,7 @@ def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
     [['billing', nan]]
     """
     cleaning = Cleaning(source, raw, ["ticket_id", "topic", "hours_to_solve"])
+    read_ids(cleaning)
     cleaning.merge("ticket_id")
     cleaning.parse("topic", parsing.trimmed, "blanks around it")
     read_words(cleaning, "topic", TOPICS)
@@ -102,6 +106,7 @@ def clean_usage(source: str, raw: DataFrame) -> Cleaned:
     A day has 1,440 minutes; what says otherwise is set aside.
     """
     cleaning = Cleaning(source, raw, ["usage_id", "customerID", "used_on", "minutes", "megabytes"])
+    read_ids(cleaning)
     cleaning.merge("usage_id")
     for column in ["minutes", "megabytes"]:
         cleaning.parse(column, parsing.parse_numbers, NUMBER)
@@ -195,6 +200,7 @@ def _steps_down(names):
 def clean_complaints(raw: DataFrame) -> Cleaned:
     """Clean the complaint forms: topic, date and the wish to be called in one form each."""
     cleaning = Cleaning("operator.complaints", raw, ["entry_id", "written_on", "topic", "call_me_back"])  # fmt: skip
+    read_ids(cleaning)
     cleaning.merge("entry_id")
     cleaning.parse("call_me_back", parsing.parse_flags, "read as yes or no")
     read_words(cleaning, "topic", TOPICS)
@@ -218,6 +224,7 @@ def _with_dates(source, raw, key, dates, texts=()):
 def _with_words(source, raw, key, words, dates):
     """Clean a table of words from a short list and of dates."""
     cleaning = Cleaning(source, raw, [key, *words, *dates])
+    read_ids(cleaning)
     cleaning.merge(key)
     for column, known in words.items():
         read_words(cleaning, column, known)

@@ -9,6 +9,7 @@ from helpers.etl.accounting import Cleaned, Cleaning
 from helpers.etl.clean_steps import (
     NUMBER,
     agreed,
+    read_ids,
     read_moments,
     read_numbers,
     read_page_prices,
@@ -42,6 +43,7 @@ def clean_customers(raw: DataFrame) -> Cleaned:
     ['combination', 'dry']
     """
     cleaning = Cleaning("shop.customers", raw, ["customer_id", "age", "skin_type", "joined_on"])
+    read_ids(cleaning)
     cleaning.merge("customer_id")
     _skin_type(cleaning)
     _age(cleaning)
@@ -54,6 +56,7 @@ def clean_customers(raw: DataFrame) -> Cleaned:
 def clean_products(raw: DataFrame) -> Cleaned:
     """Clean the products: brands without blanks around them, one spelling of a category."""
     cleaning = Cleaning("shop.products", raw, ["product_id", "brand", "category", "launched_on"])
+    read_ids(cleaning)
     cleaning.merge("product_id")
     cleaning.parse("brand", parsing.trimmed, "blanks around it")
     read_words(cleaning, "category", CATEGORIES)
@@ -76,6 +79,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     """
     schema = source_schema(source)
     cleaning = Cleaning(source, raw, schema.columns)
+    read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     read_moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
     return cleaning.done(schema)
@@ -100,7 +104,9 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     [[58.0, 'list']]
     """
     cleaning = Cleaning("shop.order_lines", raw, ["line_id", "product_id", "price_eur", "channel"])
+    read_ids(cleaning)
     cleaning.merge("line_id")
+    cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
     listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
     usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
     in_cents = hundredfold(cleaning["price_eur"], listed.fillna(usual))
@@ -113,6 +119,7 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
 def clean_returns(raw: DataFrame) -> Cleaned:
     """Clean the returns: one spelling of the reason."""
     cleaning = Cleaning("shop.returns", raw, ["return_id", "reason", "known_at"])
+    read_ids(cleaning)
     cleaning.merge("return_id")
     read_words(cleaning, "reason", RETURN_REASONS)
     read_moments(cleaning, "known_at")
@@ -125,6 +132,7 @@ def clean_catalogue(raw: DataFrame) -> Cleaned:
     A size or a description that is not there stays a gap: it is imputed where a model needs it.
     """
     cleaning = Cleaning("shop.catalogue", raw, ["product_id", "category", "price_eur"])
+    read_ids(cleaning)
     cleaning.merge("product_id")
     cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
     read_words(cleaning, "category", CATEGORIES)
@@ -143,6 +151,7 @@ def clean_ratings(raw: DataFrame) -> Cleaned:
     [4.0, nan]
     """
     cleaning = Cleaning("shop.ratings", raw, ["rating_id", "rating", "known_at"])
+    read_ids(cleaning)
     cleaning.merge("rating_id")
     cleaning.parse("rating", parsing.parse_numbers, NUMBER)
     cleaning.set_aside("rating", ~cleaning["rating"].isin(range(1, 6)), "not from 1 to 5")
@@ -154,6 +163,7 @@ def clean_texts(source: str, raw: DataFrame) -> Cleaned:
     """Clean what customers wrote ("shop.feedback" or "shop.complaints"): no blanks around it."""
     schema = source_schema(source)
     cleaning = Cleaning(source, raw, schema.columns)
+    read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     cleaning.parse("text", parsing.trimmed, "blanks around it")
     read_moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
@@ -243,6 +253,7 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
 def clean_profiles(raw: DataFrame) -> Cleaned:
     """Clean the forms typed in the stores: skin type, age and consent in people's own words."""
     cleaning = Cleaning("shop.profiles", raw, ["entry_id", "entered_at", "skin_type", "age", "email_consent"])  # fmt: skip
+    read_ids(cleaning)
     cleaning.merge("entry_id")
     _skin_type(cleaning)
     _age(cleaning)

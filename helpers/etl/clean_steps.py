@@ -8,11 +8,12 @@ from pandas import DataFrame, Series
 
 from helpers.etl import parsing
 from helpers.etl.accounting import Cleaning
-from helpers.etl.schemas import TABLES
+from helpers.etl.schemas import number_columns
 
 SPELLING = "one spelling"
 NUMBER = "read as a number"
 DATE = "read as a date"
+LARGEST_EXACT = 2**53  # from here on a decimal number cannot hold every whole one
 
 
 def read_numbers(cleaning: Cleaning, *columns: str, whole: bool = False) -> None:
@@ -40,9 +41,12 @@ def read_whole(cleaning: Cleaning, *columns: str) -> None:
     [7, <NA>]
     """
     for column in [name for name in columns if name in cleaning.table]:
+        if cleaning[column].dtype.kind in "iu":
+            continue
         cleaning.parse(column, parsing.parse_numbers, NUMBER)
         values = cleaning[column]
-        if (values.dropna() % 1).eq(0).all():
+        known = values.dropna()
+        if (known % 1).eq(0).all() and known.abs().lt(LARGEST_EXACT).all():
             whole = values.astype("Int64" if values.isna().any() else "int64")
             cleaning.table = cleaning.table.assign(**{column: whole})
 
@@ -72,20 +76,25 @@ def read_page_prices(cleaning: Cleaning, column: str = "price_eur") -> None:
     [1012.5, 45.0]
     """
     if cleaning[column].dtype.kind not in "if":
-        bare = cleaning[column].astype("str").str.removeprefix("€").str.strip()
+        bare = cleaning[column].map(lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one)  # fmt: skip
         cleaning.repair(column, parsing.parse_numbers(bare), NUMBER)
 
 
-def number_columns(source: str, table: DataFrame) -> list[str]:
-    """Return the columns of a table that its schema says are numbers, but for the key.
+def read_ids(cleaning: Cleaning) -> None:
+    """Read the ids among which something else stands, in the columns that the schema says are numbers.
+
+    A database gives them as numbers; a single text among them would leave the column without a type.
 
     Examples
     --------
-    >>> number_columns("shop.cold_rooms", DataFrame(columns=["reading_id", "humidity_pct"]))
-    ['humidity_pct']
+    >>> cleaning = Cleaning("shop.sessions", DataFrame({"session_id": [5, "6", "?"], "customer_id": [1, 2, 3]}))
+    >>> read_ids(cleaning)
+    >>> cleaning["session_id"].tolist()
+    [5, 6, <NA>]
     """
-    rules = {name.rstrip("?"): rule for name, rule in TABLES[source].items()}
-    return [name for name in table.columns if isinstance(rules.get(name), tuple)]
+    names = number_columns(cleaning.source, cleaning.table)
+    mixed = [n for n in names if n.endswith("_id") and cleaning[n].dtype == object]
+    read_whole(cleaning, *mixed)
 
 
 def agreed(words: Series, by: Series) -> Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 
 import pandas as pd
@@ -12,7 +13,8 @@ def typed(table: DataFrame) -> DataFrame:
     """Give columns of plain Python values the type that holds them; no value changes.
 
     A reader leaves a number a number and a text a text, in columns of any objects. A column that
-    mixes them stays as it is: what the texts mean is for its cleaning to say.
+    mixes them stays as it is: what the texts mean is for its cleaning to say. A list or an object
+    of JSON in a cell becomes its text, which no rule takes for a number or a known word.
 
     Examples
     --------
@@ -26,6 +28,9 @@ def typed(table: DataFrame) -> DataFrame:
 
 def _typed(values):
     """Return a column of objects in the type of its values, if they are of one."""
+    nested = values.map(lambda one: isinstance(one, (list, dict, tuple, set)))
+    if nested.any():
+        values = values.mask(nested, values[nested].map(lambda one: json.dumps(one, default=str)))
     kinds = {type(one) for one in values[values.notna()]}
     gaps = values.isna().any()
     if kinds and kinds <= {date, datetime}:
@@ -35,7 +40,10 @@ def _typed(values):
     dtypes = {bool: "boolean" if gaps else "bool", int: "Int64" if gaps else "int64",
               float: "float64", str: "str"}  # fmt: skip
     found = dtypes.get(kinds.pop()) if len(kinds) == 1 else None
-    return values.astype(found) if found else values
+    try:
+        return values.astype(found) if found else values
+    except OverflowError:  # a whole number beyond 64 bits: no id and no amount
+        return values
 
 
 def rewritten(written: Series, values: Series) -> Series:
@@ -49,7 +57,8 @@ def rewritten(written: Series, values: Series) -> Series:
     [False, True]
     """
     if values.dtype.kind == "M":
-        return pd.to_datetime(written, format="ISO8601", errors="coerce") != values
+        read = pd.to_datetime(written, format="ISO8601", errors="coerce", utc=True)
+        return read.dt.tz_localize(None) != values
     if values.dtype.kind not in "iuf":
         return written.astype("str").ne(values.astype("str"))
     if written.dtype == object:  # a text among numbers was mended, a number was none

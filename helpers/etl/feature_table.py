@@ -8,7 +8,9 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
-from helpers.etl.load import _connected, checked_name, load_warehouse
+from helpers.etl.duck import identifier
+from helpers.etl.load import load_warehouse, opened
+from helpers.etl.storing import WITH_ZONE, checked_name, kind_of, kind_of_type
 
 KNOWN_AT = "known_at"
 
@@ -27,7 +29,7 @@ def store_features(features: DataFrame, store: str | Path, name: str, entity: st
     Raises
     ------
     ValueError
-        If an entity or a moment is missing, or the pair repeats.
+        If an entity or a moment is missing, the moments are none, or the pair repeats.
     """
     require_columns(features, "features", [entity, KNOWN_AT])
     gaps = features[[entity, KNOWN_AT]].isna().any(axis=1)
@@ -36,7 +38,18 @@ def store_features(features: DataFrame, store: str | Path, name: str, entity: st
             f"{int(gaps.sum()):,} row(s) of features lack {entity} or {KNOWN_AT}: nobody knows "
             "from when they may be used. Quarantine them first."
         )
+    _require_moments(features, "features", KNOWN_AT)
     return load_warehouse(features, store, name, key=[entity, KNOWN_AT])
+
+
+def _require_moments(table, name, column, kinds=("moments", f"moments{WITH_ZONE}")):
+    """Stop if a column is compared as something else than moments, or in another time zone's."""
+    found = kind_of(table[column])
+    if len(table) and found not in kinds:
+        raise ValueError(
+            f"{column} of {name} holds {found or 'gaps'}; {' or '.join(kinds)} were expected, or nobody "
+            "knows what came first. Read it with pd.to_datetime, in one time zone."
+        )
 
 
 def features_as_of(
@@ -56,6 +69,12 @@ def features_as_of(
     -------
     The rows asked, in their order and under their index, with `known_at` and the features.
 
+    Raises
+    ------
+    ValueError
+        If nothing is stored there, a moment is missing or is none, or one is in a time zone and the
+        other is not: hours of the future could slip in.
+
     Examples
     --------
     >>> import tempfile
@@ -74,11 +93,14 @@ def features_as_of(
         raise ValueError(f"{int(asked[at].isna().sum()):,} row(s) asked have no {at}. Drop or date them.")  # fmt: skip
     numbered = asked.reset_index(drop=True)[[entity, at]].set_axis(["entity", "at"], axis=1)
     numbered["place"] = range(len(numbered))
-    with _connected(store, read_only=True) as connection:
+    whom, place = identifier(entity), identifier(name)
+    with opened(store) as connection:
+        known = connection.execute(f"SELECT {KNOWN_AT} FROM {place} LIMIT 0").description[0][1]
+        _require_moments(asked, "the rows asked", at, [kind_of_type(str(known))])
         connection.register("asked", numbered)
         found = connection.execute(
-            f'SELECT asked.place, stored.* EXCLUDE ("{entity}") FROM asked ASOF LEFT JOIN "{name}" AS stored '
-            f'ON asked.entity = stored."{entity}" AND asked.at >= stored."{KNOWN_AT}" ORDER BY place'
+            f"SELECT asked.place, stored.* EXCLUDE ({whom}) FROM asked ASOF LEFT JOIN {place} AS stored "
+            f"ON asked.entity = stored.{whom} AND asked.at >= stored.{KNOWN_AT} ORDER BY place"
         ).df()  # fmt: skip
     found = found.drop(columns="place").set_axis(asked.index)
     both = [column for column in found.columns if column in asked.columns]

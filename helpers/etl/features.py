@@ -47,7 +47,8 @@ def subscriber_features(customers: DataFrame) -> DataFrame:
 def calendar_features(table: DataFrame, at: str) -> DataFrame:
     """Add the month, the weekday and the season of a date; the month also as a point on a circle.
 
-    December and January are neighbours, which the numbers 12 and 1 hide and the circle shows.
+    December and January are neighbours, which the numbers 12 and 1 hide and the circle shows. A
+    row without a date has gaps.
 
     Examples
     --------
@@ -57,11 +58,11 @@ def calendar_features(table: DataFrame, at: str) -> DataFrame:
     """
     require_columns(table, "the table", [at])
     month = table[at].dt.month
-    seasons = np.array(["winter", "spring", "summer", "autumn"], dtype=object)
+    seasons = dict(enumerate(["winter", "spring", "summer", "autumn"]))
     return table.assign(
         month=month,
         weekday=table[at].dt.weekday,
-        season=pd.array(seasons[(month.to_numpy() % 12) // 3], dtype="str"),
+        season=(month % 12 // 3).map(seasons).astype("str"),
         month_sin=np.sin(2 * np.pi * month / 12).round(12),
         month_cos=np.cos(2 * np.pi * month / 12).round(12),
     )
@@ -73,7 +74,8 @@ def customer_features(lines: DataFrame, as_of: str | pd.Timestamp) -> DataFrame:
     Parameters
     ----------
     lines : one row a product bought: `customer_id`, `order_id`, `product_id`, `category`,
-        `price_eur`, `ordered_at`.
+        `price_eur`, `ordered_at`; those that had arrived by then, if some arrive late. A line
+        without a customer is nobody's and counts nowhere.
     as_of : the first day that is still unknown; lines on or after it are left out.
 
     Returns
@@ -117,7 +119,8 @@ def bought_together(lines: DataFrame, at_least: int = 2) -> DataFrame:
 
     Parameters
     ----------
-    lines : `order_id`, `product_id`; a product twice in an order counts once.
+    lines : `order_id`, `product_id`; a product twice in an order counts once, and a line without an
+        order stands beside no other.
     at_least : orders that a pair needs; a pair seen once is chance.
 
     Returns
@@ -133,7 +136,7 @@ def bought_together(lines: DataFrame, at_least: int = 2) -> DataFrame:
     [[10.0, 20.0, 2.0, 0.6666666666666666, 1.3333333333333333], [20.0, 10.0, 2.0, 1.0, 1.3333333333333333]]
     """
     require_columns(lines, "lines", ["order_id", "product_id"])
-    baskets = lines[["order_id", "product_id"]].drop_duplicates()
+    baskets = lines[["order_id", "product_id"]].dropna().drop_duplicates()
     pairs = baskets.merge(baskets.rename(columns={"product_id": "with_product_id"}), on="order_id")
     pairs = pairs[pairs["product_id"] != pairs["with_product_id"]]
     table = pairs.groupby(["product_id", "with_product_id"]).size().reset_index(name="orders")
@@ -169,8 +172,10 @@ def together_features(pairs: DataFrame, products: DataFrame) -> DataFrame:
     require_columns(products, "products", ["product_id"])
     first = pairs.drop_duplicates("product_id").set_index("product_id")
     ids = products["product_id"]
+    best = ids.map(first["with_product_id"])
+    numbered = pd.api.types.is_numeric_dtype(pairs["with_product_id"])
     return products.assign(
         partners=ids.map(pairs["product_id"].value_counts()).fillna(0).astype("int64"),
-        best_partner=ids.map(first["with_product_id"]).astype("Int64"),
+        best_partner=best.astype("Int64") if numbered else best,
         best_lift=ids.map(first["lift"]).fillna(0.0).astype("float64"),
     )

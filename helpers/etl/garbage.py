@@ -13,7 +13,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns, require_rows
-from helpers.etl.accounting import merge_deliveries
+from helpers.etl.deliveries import merge_deliveries
 from helpers.etl.features import customer_features
 from helpers.etl.parsing import parse_dates
 from helpers.etl.units import hundredfold

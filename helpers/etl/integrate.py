@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Real
 
-import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
+from helpers.etl.conflicts import WinningRule, resolve_conflicts
 from helpers.etl.splits import split_customers
+from helpers.etl.storing import kind_of
 
 __all__ = [
     "WinningRule", "check_cardinality", "join", "one_schema", "rename", "resolve_conflicts",
@@ -19,24 +18,6 @@ __all__ = [
 ]  # fmt: skip
 
 CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
-
-
-@dataclass(frozen=True)
-class WinningRule:
-    """Which source is believed about a column when sources contradict each other.
-
-    Attributes
-    ----------
-    column : what they speak about.
-    sources : their names, the most trusted first; a gap leaves the word to the next.
-    because : the reason, for whoever reads the table later.
-    tolerance : how far numbers may differ and still agree.
-    """
-
-    column: str
-    sources: tuple[str, ...]
-    because: str
-    tolerance: float = 0.0
 
 
 def check_cardinality(
@@ -104,8 +85,9 @@ def join(
     Raises
     ------
     ValueError
-        If the cardinality is broken, a column would come twice, or rows have no match and
-        `unmatched` is "refuse" (or neither of the two).
+        If the cardinality is broken, the keys are texts on one side and numbers on the other, a
+        column would come twice, or rows have no match and `unmatched` is "refuse" (or neither of the
+        two).
 
     Examples
     --------
@@ -123,6 +105,13 @@ def join(
             f"Both tables have the column(s) {', '.join(map(str, both))}, so which one is meant is "
             "unknown. Rename or drop one, or settle it with resolve_conflicts."
         )
+    for key in keys:
+        ours, theirs = kind_of(left[key]), kind_of(right[key])
+        if ours and theirs and ours != theirs:
+            raise ValueError(
+                f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "
+                "meet. Bring both to one type first."
+            )
     named = right.loc[right[keys].notna().all(axis=1)]  # a gap names nothing, so it joins nothing
     joined = left.merge(named, on=keys, how="left", indicator="_found")
     lost = joined["_found"].eq("left_only")
@@ -172,7 +161,7 @@ def unify_versions(
     >>> unify_versions(rows, {1: {}, 2: {"id": "event_id", "ts": "at"}}).to_numpy().tolist()
     [[1, '09:00'], [2, '10:00']]
     """
-    unknown = sorted({str(row.get(version, 1)) for row in rows if row.get(version, 1) not in versions})  # fmt: skip
+    unknown = sorted({str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)})  # fmt: skip
     if unknown:
         raise ValueError(
             f"Records of version(s) {', '.join(unknown)} were found; known are "
@@ -215,86 +204,3 @@ def one_schema(
         part.insert(0, "source", source)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def resolve_conflicts(
-    tables: Mapping[str, DataFrame], key: str, rules: Sequence[WinningRule]
-) -> tuple[DataFrame, DataFrame]:
-    """Return one row a key with the winning value of each column, and every contradiction.
-
-    Parameters
-    ----------
-    tables : source -> table with one row a `key`.
-    rules : one a column.
-
-    Returns
-    -------
-    The table, and `key`, `column`, `source`, `value`, `winner`, `winning_value`, `because` for each
-    value that lost against another one. A gap contradicts nobody.
-
-    Raises
-    ------
-    ValueError
-        If a table repeats a key, or a rule names a source or a column that is not there.
-
-    Examples
-    --------
-    >>> shop = DataFrame({"product_id": [1, 2], "price_eur": [12.0, None]})
-    >>> page = DataFrame({"product_id": [1, 2], "price_eur": [14.0, 9.0]})
-    >>> rule = WinningRule("price_eur", ("shop", "page"), "a page may be old")
-    >>> table, lost = resolve_conflicts({"shop": shop, "page": page}, "product_id", [rule])
-    >>> table["price_eur"].tolist(), lost["value"].tolist()
-    ([12.0, 9.0], [14.0])
-    """
-    indexed = {}
-    for source, table in tables.items():
-        require_columns(table, source, [key])
-        again = table[key].duplicated()
-        if again.any():
-            raise ValueError(f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first.")  # fmt: skip
-        indexed[source] = table.set_index(key)
-    keys = sorted(set().union(*(table.index for table in indexed.values())))
-    result, lost = DataFrame({key: keys}), []
-    for rule in rules:
-        if unknown := [source for source in rule.sources if source not in tables]:
-            raise ValueError(f"The rule on {rule.column} believes {', '.join(unknown)}; the tables are {', '.join(tables)}. Name a source as its table is named.")  # fmt: skip
-        for source in rule.sources:
-            require_columns(tables[source], source, [rule.column])
-        values, conflicts = _winning(indexed, keys, rule)
-        result[rule.column] = values.array
-        lost += conflicts
-    columns = ["key", "column", "source", "value", "winner", "winning_value", "because"]
-    return result, DataFrame(lost, columns=columns)
-
-
-def _winning(indexed, keys, rule):
-    """Return the winning values of one column, and the values that lost."""
-    given = {source: indexed[source][rule.column].reindex(keys) for source in rule.sources}
-    values, winner = None, pd.Series("", index=keys, dtype="str")
-    for source, column in given.items():
-        winner = winner.mask(winner.eq("") & column.notna(), source)
-        values = column if values is None else values.where(values.notna(), column)
-    conflicts = []
-    for source, column in given.items():
-        spoken = (column.notna() & ~winner.isin(["", source])).to_numpy()
-        said, won, by = column[spoken], values[spoken], winner[spoken]
-        lost = _differ(said, won, rule.tolerance)
-        rows = zip(said.index[lost], said[lost].tolist(), by[lost], won[lost].tolist(), strict=True)
-        conflicts += [(one, rule.column, source, value, whose, better, rule.because) for one, value, whose, better in rows]  # fmt: skip
-    return values, conflicts
-
-
-def _differ(said: pd.Series, won: pd.Series, tolerance: float) -> np.ndarray:
-    """Return where two columns without gaps contradict each other: a flag a row."""
-    differ = (said != won).to_numpy(bool, copy=True)
-    if tolerance:
-        apart = (_numbers(said[differ]) - _numbers(won[differ])).abs()
-        differ[differ] = ~(apart <= tolerance).to_numpy(bool)
-    return differ
-
-
-def _numbers(values: pd.Series) -> pd.Series:
-    """Return the numbers of a column as floats; a text, even "5.0", is none and becomes a gap."""
-    if not pd.api.types.is_numeric_dtype(values):
-        values = values.astype("object").where([isinstance(one, Real) for one in values])
-    return values.astype("float64")

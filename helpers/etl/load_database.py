@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows
-from helpers.etl.load import checked_name, one_writer
+from helpers.etl.storing import (
+    WITH_ZONE,
+    checked_keys,
+    checked_name,
+    kind_of,
+    kind_of_type,
+    one_writer,
+    require_same_columns,
+    require_same_kinds,
+    require_unrepeated,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,7 +45,9 @@ def load_database(
     Raises
     ------
     ValueError
-        If the name is none, the key repeats within `table`, or the database refuses.
+        If the name is none, a key is missing or repeats within `table`, the columns differ from
+        those stored or hold something else, or the database refuses. The stored table is then as
+        it was.
 
     Examples
     --------
@@ -51,14 +62,8 @@ def load_database(
     from pandas.errors import DatabaseError
 
     checked_name(name)
-    keys = [key] if isinstance(key, str) else list(key or [])
-    require_columns(table, "the table", keys)
-    require_rows(table, "the table")
-    if keys and table.duplicated(keys).any():
-        raise ValueError(
-            f"The table repeats {int(table.duplicated(keys).sum()):,} key(s) of {', '.join(keys)}. "
-            "Merge the deliveries first."
-        )
+    keys = checked_keys(table, key)
+    require_unrepeated(table, keys)
     with _alone(url), _engine(url) as engine:
         try:
             with engine.begin() as connection:
@@ -79,17 +84,27 @@ def _store(connection, table, name, keys):
     there = sa.inspect(connection).has_table(name)
     if there and keys:
         stored = sa.Table(name, sa.MetaData(), autoload_with=connection)
-        if sorted(stored.c.keys()) != sorted(map(str, table.columns)):
-            raise ValueError(
-                f"{name} holds the columns {', '.join(stored.c.keys())}; the table has "
-                f"{', '.join(map(str, table.columns))}. Rename them, or replace the whole table "
-                "(key=None)."
-            )
+        require_same_columns(name, stored.c.keys(), table)
+        _require_fit(name, stored, table)
         same = sa.and_(*(stored.c[one] == sa.bindparam(f"old_{one}") for one in keys))
         old = table[keys].astype(object).rename(columns={one: f"old_{one}" for one in keys})
         connection.execute(sa.delete(stored).where(same), old.to_dict("records"))
     table.to_sql(name, connection, index=False, chunksize=BATCH, if_exists="append" if keys else "replace")  # fmt: skip
     return connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one()
+
+
+def _require_fit(name, stored, table):
+    """Stop if the types of the stored columns cannot hold what comes; a database widens none."""
+    there = {one.name: kind_of_type(str(one.type)) for one in stored.c}
+    coming = {str(one): kind_of(table[one]).removesuffix(WITH_ZONE) for one in table.columns}
+    require_same_kinds(name, there, coming)
+    for column in [one for one in table.columns if coming[str(one)] == "numbers"]:
+        whole = issubclass(stored.c[str(column)].type.python_type, int)
+        if whole and (table[column].dropna() % 1).ne(0).any():
+            raise ValueError(
+                f"{column} of {name} holds whole numbers, the table has decimals that it would round; "
+                "what was there is unchanged. Replace the whole table (key=None)."
+            )
 
 
 def read_database(url: str | Path, name: str) -> DataFrame:

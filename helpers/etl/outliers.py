@@ -4,61 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from helpers.checks import require_columns
+from helpers.etl.accounting import with_reason
+from helpers.etl.limits import limits
+from helpers.etl.transformers import require_free
 
 ACTIONS = ("flag", "cap", "gap")
-
-
-def robust_scale(values: Series) -> float:
-    """Return the standard deviation as the middle half of the values shows it.
-
-    It is 1.4826 times the median distance from the median; for values of a bell curve that is the
-    standard deviation, and up to half of the values may be wild.
-
-    Examples
-    --------
-    >>> round(robust_scale(Series([1.0, 2.0, 3.0, 4.0, 900.0])), 4)
-    1.4826
-    """
-    values = values.dropna()
-    if not len(values):
-        return 0.0
-    return float(1.4826 * (values - values.median()).abs().median())
-
-
-def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tuple[float, float]:
-    """Return the least and the greatest value that is no outlier.
-
-    Parameters
-    ----------
-    values : numbers; gaps are left out.
-    rule : "iqr" (`width`, 1.5, quartile distances beyond the quartiles) or "robust z" (`width`,
-        3.5, robust standard deviations from the median).
-
-    Raises
-    ------
-    ValueError
-        If the rule is unknown.
-
-    Examples
-    --------
-    >>> limits(Series([1.0, 2.0, 3.0, 4.0, 5.0]))
-    (-1.0, 7.0)
-    """
-    values = values.dropna().astype("float64")
-    if rule == "iqr":
-        low, high = values.quantile([0.25, 0.75])
-        reach = (1.5 if width is None else width) * (high - low)
-    elif rule == "robust z":
-        low = high = values.median()
-        reach = (3.5 if width is None else width) * robust_scale(values)
-    else:
-        raise ValueError(f"rule is 'iqr' or 'robust z'; got {rule!r}. Take 'iqr'.")
-    return float(low - reach), float(high + reach)
 
 
 def remove_outliers(
@@ -78,7 +33,7 @@ def remove_outliers(
     require_columns(table, "the table", [column])
     low, high = limits(table[column], rule, width)
     out = table[column].notna() & ~table[column].between(low, high)
-    return table[~out], table[out].assign(reason=f"{column} outside {low:.4g} to {high:.4g}")
+    return table[~out], with_reason(table[out], f"{column} outside {low:.4g} to {high:.4g}")
 
 
 class OutlierTreatment(TransformerMixin, BaseEstimator):
@@ -103,17 +58,25 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
         self.columns, self.rule, self.width, self.action = columns, rule, width, action
 
     def fit(self, X: DataFrame, y=None):
-        """Learn the limits of each column."""
+        """Learn the limits of each column.
+
+        Raises
+        ------
+        ValueError
+            If the rule or the action is unknown, a column is missing or holds no number, or a flag
+            would overwrite a column.
+        """
         require_columns(X, "the table", self.columns)
         if self.action not in ACTIONS:
             raise ValueError(f"action is one of {', '.join(ACTIONS)}; got {self.action!r}.")
+        require_free(X, self._flags())
         self.limits_ = {name: limits(X[name], self.rule, self.width) for name in self.columns}
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         return self
 
     def transform(self, X: DataFrame) -> DataFrame:
-        """Return the treated table: same rows, same order, same index."""
+        """Return the treated table: same rows, same order, same index; other columns pass."""
         check_is_fitted(self)
         require_columns(X, "the table", self.columns)
         treated = X.copy()
@@ -129,8 +92,12 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` gives."""
-        flags = [f"{n}_outlier" for n in self.columns] if self.action == "flag" else []
-        return np.asarray([*self.feature_names_in_, *flags], dtype=object)
+        check_is_fitted(self)
+        return np.asarray([*self.feature_names_in_, *self._flags()], dtype=object)
+
+    def _flags(self):
+        """Return the names of the columns that are added."""
+        return [f"{name}_outlier" for name in self.columns] if self.action == "flag" else []
 
 
 def outlier_report(table: DataFrame, columns: list[str]) -> DataFrame:

@@ -84,7 +84,7 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
     Returns
     -------
     The accepted rows as they were, and the quarantined rows with one more column, `reason`, that
-    names every broken rule.
+    names every broken rule; a `reason` of their own becomes `own_reason`.
 
     Raises
     ------
@@ -103,6 +103,7 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
     from pandera.errors import SchemaErrors
 
     from helpers.checks import require_columns
+    from helpers.etl.accounting import with_reason
 
     require_columns(raw, "the raw table", schema.columns)
     numbered = raw.reset_index(drop=True)
@@ -123,6 +124,6 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
             .agg(lambda checks: "; ".join(sorted(map(str, checks))))
         )
         accepted = numbered.drop(index=reasons.index).reset_index(drop=True)
-        refused = numbered.loc[reasons.index].assign(reason=reasons).reset_index(drop=True)
+        refused = with_reason(numbered.loc[reasons.index], reasons).reset_index(drop=True)
         return accepted, refused
-    return numbered, numbered.head(0).assign(reason=pd.Series(dtype=str))
+    return numbered, with_reason(numbered.head(0), pd.Series(dtype=str))

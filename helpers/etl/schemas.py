@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from pandera.pandas import DataFrameSchema
 
 SKIN_TYPES = ["combination", "dry", "normal", "oily"]
@@ -115,6 +116,19 @@ def source_schema(source: str) -> DataFrameSchema:
     return pa.DataFrameSchema(columns)
 
 
+def number_columns(source: str, table: DataFrame) -> list[str]:
+    """Return the columns of a table that its schema says are numbers; none where there is no schema.
+
+    Examples
+    --------
+    >>> from pandas import DataFrame
+    >>> number_columns("shop.cold_rooms", DataFrame(columns=["reading_id", "humidity_pct"]))
+    ['humidity_pct']
+    """
+    rules = {name.rstrip("?!"): rule for name, rule in TABLES.get(source, {}).items()}
+    return [name for name in table.columns if isinstance(rules.get(name), tuple)]
+
+
 def _given(pa, name):
     return pa.Check(lambda values: values.notna(), error=f"{name} is given", ignore_na=False)
 
@@ -134,7 +148,15 @@ def _fits(pa, name, rule):
     if isinstance(rule, list):
         return pa.Check(lambda v: v.isin(rule) | v.isna(), error=f"{name} is a known word")
     least, most = rule
+
+    def within(values):
+        numbers = pd.to_numeric(values, errors="coerce")
+        fits = numbers.between(least, most) & (
+            numbers.mod(1).eq(0) if name.endswith("_id") else True
+        )
+        return fits.fillna(False) | values.isna()
+
     return pa.Check(
-        lambda v: pd.to_numeric(v, errors="coerce").between(least, most).fillna(False) | v.isna(),
+        within,
         error=f"{name} is a number from {least:g} to {most:g}",
     )

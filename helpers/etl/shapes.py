@@ -125,7 +125,7 @@ def stream_events(raw: DataFrame) -> DataFrame:
 def _flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) -> DataFrame:
     """Bring each document to a row with the maker of its schema."""
     require_columns(raw, of, ["schema"])
-    unknown = sorted({str(schema) for schema in raw["schema"] if schema not in makers})
+    unknown = sorted({str(schema) for schema in raw["schema"] if schema not in list(makers)})
     if unknown:
         raise ValueError(
             f"Documents of schema {', '.join(unknown)} were found in {of}; known are "
@@ -146,14 +146,14 @@ def _product_1(row):
 
 
 def _product_2(row):
-    facts = {one.get("name"): one.get("value") for one in row.get("attributes") or []}
+    facts = {str(_at(one, "name")): _at(one, "value") for one in _several(row.get("attributes"))}
     claims = _at(row, "label", "claims")
-    skins = claims and [one.removeprefix("for ").removesuffix(" skin") for one in claims]
+    skins = [str(one).removeprefix("for ").removesuffix(" skin") for one in _several(claims)]
     return {
         "product_id": _number(row.get("id")), "name": row.get("title"),
         "brand": _at(row, "brand", "name"), "category": row.get("category"),
         "price_eur": _at(row, "price", "amount"), "size_ml": facts.get("size (ml)"),
-        "launched_on": row.get("launched_on"), "suits": _listed(skins),
+        "launched_on": row.get("launched_on"), "suits": _listed(skins if isinstance(claims, list) else claims),
         "fragrance_free": facts.get("fragrance free"), "description": row.get("text"),
     }  # fmt: skip
 
@@ -167,10 +167,10 @@ def _ticket_1(row):
 
 
 def _ticket_2(row):
-    first = (row.get("events") or [{}])[0]
+    first = next(iter(_several(row.get("events"))), None)
     return {
         "ticket_id": _number(row.get("id")), "customerID": row.get("customer_id"),
-        "topic": (row.get("labels") or [None])[0], "opened_on": first.get("on"),
+        "topic": next(iter(_several(row.get("labels"))), None), "opened_on": _at(first, "on"),
         "hours_to_solve": _at(row, "solved", "after_hours"),
     }  # fmt: skip
 
@@ -187,8 +187,13 @@ def _at(row, *keys):
     return row
 
 
+def _several(values):
+    """Return what a document lists; nothing where it holds something else in that place."""
+    return values if isinstance(values, list) else []
+
+
 def _listed(words):
-    return ", ".join(words) if isinstance(words, list) else words
+    return ", ".join(map(str, words)) if isinstance(words, list) else words
 
 
 def _number(label):

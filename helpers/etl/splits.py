@@ -6,6 +6,12 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns, require_rows, require_share, require_unique
+from helpers.etl.shares import check_shares, dates_of_shares, split_shares
+
+__all__ = [
+    "check_shares", "dates_of_shares", "split_by_customer", "split_by_time", "split_customers",
+    "split_shares", "what_leaks",
+]  # fmt: skip
 
 
 def split_customers(
@@ -91,35 +97,6 @@ def _hold_out(customers, share, seed):
     )
 
 
-def check_shares(train_share: float, validation_share: float, test_share: float) -> None:
-    """Stop unless three shares add up to 1; say so where one is outside what is usual.
-
-    Usual are 60-80 % to train, 10-20 % to validate and 10-20 % to test; not every choice within
-    them adds up (80/20/20 does not).
-
-    Raises
-    ------
-    ValueError
-        If a share is none, is zero for training, or the sum is not 1.
-
-    Examples
-    --------
-    >>> check_shares(0.8, 0.2, 0.2)
-    Traceback (most recent call last):
-    ValueError: The shares 0.8, 0.2 and 0.2 add up to 1.2; 1 was expected, or rows are used twice or \
-never. Take 0.6, 0.2 and 0.2.
-    """
-    shares = {"train_share": train_share, "validation_share": validation_share}
-    for name, share in {**shares, "test_share": test_share}.items():
-        require_share(share, name)
-    total = train_share + validation_share + test_share
-    if abs(total - 1) > 1e-9 or train_share == 0:
-        raise ValueError(
-            f"The shares {train_share:g}, {validation_share:g} and {test_share:g} add up to "
-            f"{total:g}; 1 was expected, or rows are used twice or never. Take 0.6, 0.2 and 0.2."
-        )
-
-
 def split_by_time(
     table: DataFrame, at: str, validation_from: str | pd.Timestamp, test_from: str | pd.Timestamp
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
@@ -128,7 +105,8 @@ def split_by_time(
     Parameters
     ----------
     table : one row an event, with the date `at`; order and index are kept.
-    validation_from, test_from : the first day of each part.
+    validation_from, test_from : the first day of each part, in the time zone of the dates if they
+        have one.
 
     Returns
     -------
@@ -137,7 +115,8 @@ def split_by_time(
     Raises
     ------
     ValueError
-        If a date is missing in a row, the days are in the wrong order, or a part would be empty.
+        If a date is missing in a row or is none, the days are in the wrong order, or a part would be
+        empty.
 
     Examples
     --------
@@ -146,7 +125,12 @@ def split_by_time(
     [1, 1, 1]
     """
     require_columns(table, "the table", [at])
-    first, second = pd.Timestamp(validation_from), pd.Timestamp(test_from)
+    if not pd.api.types.is_datetime64_any_dtype(table[at]):
+        raise ValueError(
+            f"{at} holds {table[at].dtype}; dates were expected, or days are compared as texts. Read "
+            "them first, as pd.to_datetime does."
+        )
+    first, second = (_moment(day, table[at].dt.tz) for day in (validation_from, test_from))
     if not first < second:
         raise ValueError(
             f"validation_from {first:%Y-%m-%d} has to lie before test_from {second:%Y-%m-%d}: the "
@@ -171,22 +155,10 @@ def split_by_time(
     return parts
 
 
-def dates_of_shares(
-    dates: pd.Series, validation_share: float = 0.2, test_share: float = 0.2
-) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return the two days that cut a table by time into about these shares of its rows.
-
-    Examples
-    --------
-    >>> days = pd.Series(pd.date_range("2024-01-01", periods=10))
-    >>> [str(day.date()) for day in dates_of_shares(days, 0.2, 0.2)]
-    ['2024-01-07', '2024-01-09']
-    """
-    check_shares(1 - validation_share - test_share, validation_share, test_share)
-    ordered = dates.dropna().sort_values(ignore_index=True)
-    cuts = [round(len(ordered) * share) for share in (1 - validation_share - test_share, 1 - test_share)]  # fmt: skip
-    first, second = (ordered.iloc[min(cut, len(ordered) - 1)].normalize() for cut in cuts)
-    return first, second
+def _moment(day, zone):
+    """Return the start of a day; a day without a time zone is one of the table's."""
+    moment = pd.Timestamp(day)
+    return moment.tz_localize(zone) if zone is not None and moment.tz is None else moment
 
 
 def split_by_customer(
@@ -205,6 +177,11 @@ def split_by_customer(
     table : any number of rows a customer; order and index are kept.
     seed : the same seed gives the same customers, in whatever order the rows stand.
 
+    Raises
+    ------
+    ValueError
+        If a row has no customer, or there are so few that a part would have none.
+
     Examples
     --------
     >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 5]})
@@ -216,32 +193,26 @@ def split_by_customer(
 
     check_shares(1 - validation_share - test_share, validation_share, test_share)
     require_columns(table, "the table", [customer])
+    nameless = table[customer].isna().to_numpy()
+    if nameless.any():
+        raise ValueError(
+            f"{int(nameless.sum()):,} row(s) have no {customer}, the first in row "
+            f"{int(nameless.argmax()) + 1:,}: nobody knows whether they are of one customer or of many. "
+            "Quarantine them first."
+        )
     people = np.sort(table[customer].unique())
     drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
     held_out, tested = round(len(people) * (validation_share + test_share)), round(len(people) * test_share)  # fmt: skip
-    if len(people) - held_out < 1:
-        raise ValueError(f"{len(people)} customer(s) are too few to split. Collect more.")
+    sizes = [
+        (1, len(people) - held_out),
+        (validation_share, held_out - tested),
+        (test_share, tested),
+    ]
+    if any(share and not size for share, size in sizes):
+        raise ValueError(f"{len(people)} customer(s) are too few to split: a part would have none. Collect more.")  # fmt: skip
     test, validation = set(drawn[:tested]), set(drawn[tested:held_out])
     tested_rows, validated_rows = table[customer].isin(test), table[customer].isin(validation)
     return table[~tested_rows & ~validated_rows], table[validated_rows], table[tested_rows]
-
-
-def split_shares(parts: tuple[DataFrame, DataFrame, DataFrame]) -> DataFrame:
-    """Return the share of rows of each part beside what is usual.
-
-    Examples
-    --------
-    >>> parts = tuple(DataFrame({"x": range(n)}) for n in (60, 20, 20))
-    >>> split_shares(parts)["usual"].tolist()
-    [True, True, True]
-    """
-    total = sum(len(part) for part in parts)
-    usual = [(0.6, 0.8), (0.1, 0.2), (0.1, 0.2)]
-    rows = []
-    for name, part, (low, high) in zip(["train", "validation", "test"], parts, usual, strict=True):
-        share = len(part) / total if total else 0.0
-        rows.append((name, len(part), share, low - 0.005 <= share <= high + 0.005))
-    return DataFrame(rows, columns=["part", "rows", "share", "usual"])
 
 
 def what_leaks(

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from helpers.checks import require_columns, require_rows
+from helpers.etl.accounting import with_reason
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
@@ -57,14 +58,16 @@ class Imputer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `how` is unknown, or a column holds nothing but gaps.
+            If `how` is unknown or needs numbers, a column is missing or holds nothing but gaps, or an
+            indicator would overwrite a column.
         """
         if self.how not in HOW:
             raise ValueError(f"how is one of {', '.join(HOW)}; got {self.how!r}. Take 'median'.")
-        if self.how == "constant" and self.value is None:
+        if self.how == "constant" and pd.isna(self.value):
             raise ValueError("how='constant' needs the value to write, such as value='unknown'.")
         require_columns(X, "the table", [*self.columns, *([self.by] if self.by else [])])
         require_rows(X, "the table")
+        require_free(X, self._marks())
         self.fill_ = {name: self._value(X[name], name) for name in self.columns}
         self.fill_by_ = {}
         if self.by and self.how != "constant":
@@ -86,30 +89,51 @@ class Imputer(TransformerMixin, BaseEstimator):
         if self.how == "most frequent":
             counts = known.value_counts()
             return sorted(counts[counts == counts.max()].index, key=str)[0]
+        if not pd.api.types.is_numeric_dtype(known) or pd.api.types.is_bool_dtype(known):
+            raise ValueError(f"how={self.how!r} needs numbers; {name} holds {known.dtype}, such as {known.iloc[0]!r}. Take how='most frequent' or 'constant'.")  # fmt: skip
         numbers = known.astype("float64")
         return float(numbers.median() if self.how == "median" else numbers.mean())
 
     def transform(self, X: DataFrame) -> DataFrame:
-        """Return the table with the gaps filled."""
+        """Return the table with the gaps filled: same rows, same order, same index; others pass."""
         check_is_fitted(self)
         require_columns(X, "the table", [*self.columns, *([self.by] if self.by else [])])
         filled = X.copy()
         for name in self.columns:
             values = X[name]
+            if isinstance(values.dtype, pd.CategoricalDtype):
+                values = values.cat.set_categories(values.cat.categories.union([self.fill_[name]], sort=False))  # fmt: skip
             if name in self.fill_by_:
                 values = values.where(values.notna(), X[self.by].map(self.fill_by_[name]))
             filled[name] = values.where(values.notna(), self.fill_[name])
             if self.how in ("median", "mean"):
                 filled[name] = filled[name].astype("float64")
         if self.indicator:
-            marks = {f"{name}_missing": X[name].isna().astype("int64") for name in self.columns}
-            filled = filled.assign(**marks)
+            gaps = {f"{name}_missing": X[name].isna().astype("int64") for name in self.columns}
+            filled = filled.assign(**gaps)
         return filled
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` gives."""
-        marks = [f"{name}_missing" for name in self.columns] if self.indicator else []
-        return np.asarray([*self.feature_names_in_, *marks], dtype=object)
+        check_is_fitted(self)
+        return np.asarray([*self.feature_names_in_, *self._marks()], dtype=object)
+
+    def _marks(self):
+        """Return the names of the columns that are added."""
+        return [f"{name}_missing" for name in self.columns] if self.indicator else []
+
+
+def require_free(table: DataFrame, names: Sequence[str]) -> None:
+    """Stop if a column that is to be added is there already.
+
+    Raises
+    ------
+    ValueError
+        With the first such name.
+    """
+    taken = [name for name in names if name in table.columns]
+    if taken:
+        raise ValueError(f"The table has a column {taken[0]} already, which would be overwritten. Rename it.")  # fmt: skip
 
 
 def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, DataFrame]:
@@ -127,7 +151,7 @@ def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, Da
     gaps = table[list(columns)].isna()
     out = gaps.any(axis=1)
     reasons = ["no " + ", ".join(np.asarray(columns)[row]) for row in gaps[out].to_numpy()]
-    return table[~out], table[out].assign(reason=reasons)
+    return table[~out], with_reason(table[out], reasons)
 
 
 def scaler(columns: Sequence[str], how: str = "standardize") -> ColumnTransformer:
@@ -154,7 +178,8 @@ def scaler(columns: Sequence[str], how: str = "standardize") -> ColumnTransforme
 def one_hot(columns: Sequence[str]) -> ColumnTransformer:
     """Return a transformer that makes a column of 0 and 1 of each level seen in training.
 
-    A level that training did not know gives 0 everywhere. For words without an order.
+    A level that training did not know gives 0 everywhere; a gap is a level of its own. For words
+    without an order.
 
     Examples
     --------

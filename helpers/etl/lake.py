@@ -1,0 +1,169 @@
+"""Stage 3: load tables into a lake: Parquet files in folders, moved into place when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.checks import require_columns
+from helpers.etl.deliveries import merge_deliveries
+from helpers.etl.duck import connected, identifier, literal, one_value
+from helpers.etl.storing import (
+    checked_keys,
+    checked_name,
+    kind_of,
+    one_writer,
+    require_same_columns,
+    require_same_kinds,
+)
+
+
+def load_lake(
+    table: DataFrame,
+    lake: str | Path,
+    name: str,
+    by: list[str],
+    key: str | list[str] | None = None,
+    newest: str | None = None,
+) -> Path:
+    """Write a table into a lake: Parquet files in folders `name/by=value/`, in place of the old ones.
+
+    With a `key`, what is stored is read first and merged, so that a delivery twice makes no row
+    double. The new table is written beside the old one and moved into place when it is whole; the
+    order of rows and the files are the same for the same input.
+
+    Parameters
+    ----------
+    lake : the folder of all tables.
+    by : the columns of texts that make the folders, such as ["month"]; few values each.
+    newest : with `key`, the column that tells which copy is younger, see `merge_deliveries`.
+
+    Returns
+    -------
+    The folder of the table.
+
+    Raises
+    ------
+    ValueError
+        If the name is none, a key is missing, the columns differ from those stored or hold something
+        else, or somebody else is writing. The stored table is then as it was.
+
+    Examples
+    --------
+    >>> lake = tempfile.mkdtemp()
+    >>> sales = DataFrame({"line_id": [1, 2], "month": ["2024-08", "2024-09"], "price_eur": [5.0, 7.0]})
+    >>> folder = load_lake(sales, lake, "sales", by=["month"])
+    >>> sorted(path.name for path in folder.iterdir())
+    ['month=2024-08', 'month=2024-09']
+    >>> len(read_lake(lake, "sales", "month = '2024-09'"))
+    1
+    """
+    checked_name(name)
+    keys = checked_keys(table, key)
+    require_columns(table, "the table", by)
+    for column in by:
+        if kind_of(table[column]) not in ("texts", ""):
+            raise ValueError(
+                f"{column} holds {kind_of(table[column])}, but it makes the names of folders, which "
+                "are read back as texts. Write it as a text first."
+            )
+    lake = Path(lake)
+    with one_writer(lake / name):
+        _finish_move(lake, name)
+        if keys and (lake / name).is_dir():
+            table = merge_deliveries(_stacked(read_lake(lake, name), table, name), keys, newest)
+        new = Path(tempfile.mkdtemp(dir=lake, prefix=f".{name}-new-"))
+        try:
+            _write_parquet(table, new, by)
+            _move_into_place(new, lake, name)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    return lake / name
+
+
+def _stacked(stored, table, name):
+    """Return what is stored and what comes as one table; no value of either changes."""
+    require_same_columns(name, stored.columns, table)
+    stored = stored[list(map(str, table.columns))].set_axis(table.columns, axis=1)
+    there, coming = ({c: kind_of(one[c]) for c in table.columns} for one in (stored, table))
+    require_same_kinds(name, there, coming)
+    # A column of gaps alone has no type of its own to bring along.
+    parts = [stored[[c for c in table.columns if there[c] or not coming[c]]],
+             table[[c for c in table.columns if coming[c] or not there[c]]]]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)[list(table.columns)]
+
+
+def _write_parquet(table, folder, by):
+    """Write the partitions with DuckDB, on one thread so that the files are the same each time."""
+    with connected() as connection:
+        connection.execute("SET threads = 1")
+        connection.register("incoming", table)
+        connection.execute(
+            f"COPY (SELECT * FROM incoming) TO {literal(folder)} (FORMAT parquet, "
+            f"PARTITION_BY ({', '.join(map(identifier, by))}), OVERWRITE_OR_IGNORE true, "
+            "FILENAME_PATTERN 'part-{i}')"
+        )
+
+
+def _move_into_place(new, lake, name):
+    """Replace the folder of a table: the old one steps aside, the new one in, the old one goes."""
+    os.chmod(new, 0o755)
+    aside = lake / f".{name}-old"
+    if (lake / name).exists():
+        os.rename(lake / name, aside)
+    os.rename(new, lake / name)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _finish_move(lake, name):
+    """Tidy up after a kill: bring the old table back if the new one did not come."""
+    aside = lake / f".{name}-old"
+    if aside.exists() and not (lake / name).exists():
+        os.rename(aside, lake / name)
+    shutil.rmtree(aside, ignore_errors=True)
+    for left in lake.glob(f".{name}-new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def read_lake(lake: str | Path, name: str, where: str = "") -> DataFrame:
+    """Return a table of a lake; a condition on the folders' columns leaves the other files unread.
+
+    The names of the columns are looked up in the first file, whichever month is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+    """
+    with _files(lake, name) as (connection, files):
+        condition = f"WHERE {where}" if where else ""
+        return connection.execute(f"SELECT * FROM {files} {condition}").df()
+
+
+def lake_rows(lake: str | Path, name: str) -> int:
+    """Return how many rows a table of a lake has; its files say so without being read."""
+    with _files(lake, name) as (connection, files):
+        return one_value(connection, f"SELECT count(*) FROM {files}")
+
+
+@contextlib.contextmanager
+def _files(lake, name):
+    """Open DuckDB; yield it with the words that name the files of a table."""
+    checked_name(name)
+    folder = Path(lake) / name
+    if not folder.is_dir():
+        folder = Path(lake) / f".{name}-old"  # a writer was killed between its two moves
+    if not folder.is_dir():
+        raise ValueError(f"The lake holds no table {name}. Load it first.")
+    files = literal(folder / "**" / "*.parquet")
+    with connected() as connection:
+        yield (
+            connection,
+            f"read_parquet({files}, hive_partitioning = true, hive_types_autocast = false)",
+        )
