@@ -1,6 +1,7 @@
 """Lesson 03a: what its sentences and tables tell, against the world's truth and counts done anew."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -232,10 +233,16 @@ def test_the_future_in_a_feature_makes_a_false_score(lines):
     assert 0.55 < TOLD["auc_as_of"] < 0.8
 
 
-def test_derived_features_are_what_their_names_say():
-    for row in stored_table(STEM, "derived-made"):
-        ratio = float(row["spent_eur"]) / int(row["orders"])
-        assert float(row["order_eur"]) == pytest.approx(ratio, rel=1e-5)
+def test_derived_features_are_what_their_names_say(lines):
+    known = lines[lines["ordered_at"] < AS_OF]
+    rows = stored_table(STEM, "derived-made")
+    for row in rows:
+        own = known[known["customer_id"] == int(row["customer_id"])]
+        orders = own["order_id"].nunique()
+        assert float(row["order_eur"]) == pytest.approx(own["price_eur"].sum() / orders, rel=1e-5)
+        different = own["product_id"].nunique() / orders
+        assert float(row["different_per_order"]) == pytest.approx(different, rel=1e-5)
+    assert len(rows) == 3
     chord = 2 * math.sin(math.pi / 12)  # between neighbours on a circle of twelve
     assert TOLD["circle_november"] == pytest.approx(chord, rel=1e-4)
     assert TOLD["circle_january"] == pytest.approx(chord, rel=1e-4)
@@ -253,6 +260,24 @@ def test_cleanser_goes_with_rich_cream_as_the_world_has_planted(lines):
     assert TOLD["partners_right"] >= 9
 
 
+def test_the_features_of_a_product_are_its_partners_in_orders_before_the_day(lines):
+    known = lines[lines["ordered_at"] < AS_OF]
+    baskets = known.groupby("order_id")["product_id"].agg(set).tolist()
+    holds = {one: sum(one in basket for basket in baskets) for one in set(known["product_id"])}
+    rows = stored_table(STEM, "together-features-made")
+    for row in rows:
+        one = int(row["product_id"])
+        together = Counter(other for basket in baskets if one in basket for other in basket - {one})
+        often = {other: count for other, count in together.items() if count >= 3}
+        lifts = {other: n * len(baskets) / (holds[one] * holds[other]) for other, n in often.items()}  # fmt: skip
+        assert int(row["partners"]) == len(often)
+        assert float(row["best_lift"]) == pytest.approx(max(lifts.values(), default=0), abs=0.006)
+        if lifts:
+            assert lifts[int(float(row["best_partner"]))] == max(lifts.values())
+    assert len(rows) == 4
+    assert any(int(row["partners"]) for row in rows)
+
+
 def test_both_scales_are_those_of_the_training_part_and_only_an_honest_one_leaves_it():
     for row in stored_table(STEM, "scale-both"):
         found = [float(row[name]) for name in row if name]
@@ -263,7 +288,14 @@ def test_both_scales_are_those_of_the_training_part_and_only_an_honest_one_leave
 
 
 def test_one_hot_categories_know_the_seasons_and_numbers_by_the_alphabet_do_not(lines):
-    assert len(stored_table(STEM, "one-hot-made")[0]) - 1 == len(CATEGORIES)
+    encoded = [
+        {name: value for name, value in row.items() if name}
+        for row in stored_table(STEM, "one-hot-made")
+    ]
+    assert set(encoded[0]) == set(CATEGORIES)
+    for row, category in zip(encoded, lines["category"].head(3), strict=True):
+        assert [name for name, value in row.items() if value != "0"] == [category]
+        assert row[category] == "1"
     warm = lines["ordered_at"].dt.month.between(3, 8)
     best = warm.groupby(lines["category"]).transform("mean")
     # No model that sees the category alone can order lines better than the true shares do.
