@@ -100,7 +100,7 @@ def test_the_command_fetches_says_where_and_what_to_type_next(
 ):
     done = lifecycle("data", "telco", "--into", telco_csv.parent)
     assert done.returncode == 0
-    assert "lifecycle run -p TELCO_CSV" in done.stdout
+    assert "python3 run.py run -p TELCO_CSV" in done.stdout
     refused = lifecycle("data", "telco", "--into", tmp_path, "--url", f"{source}/wrong")
     assert refused.returncode == 1
     assert refused.stderr.startswith("lifecycle: What ")
