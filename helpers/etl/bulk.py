@@ -126,7 +126,10 @@ def _run(connection, lines, products, folder, memory_limit, threads):
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
-        raise ValueError(f"The order lines cannot be read: {str(error).splitlines()[0]} Check the files and their columns.") from error  # fmt: skip
+        cause = str(error).splitlines()[0].rstrip(".!")
+        raise ValueError(
+            f"The order lines cannot be read: {cause}. Check the files and their columns."
+        ) from error
     connection.execute("CREATE TABLE quarantine AS SELECT * FROM marked WHERE reason IS NOT NULL")
     repeats = _repeats(connection)
     chosen = "SELECT * EXCLUDE reason FROM marked WHERE reason IS NULL"

@@ -105,9 +105,10 @@ def load_tables(
                     connection.register("incoming", table)
                     stored[name] = _replace_or_add(connection, name, table, named[name])
         except duckdb.Error as error:
+            cause = str(error).splitlines()[0].rstrip(".!")
             raise ValueError(
-                f"{name} could not be stored in {Path(database).name}: {str(error).splitlines()[0]} "
-                "What was there is unchanged. Check the file and the values."
+                f"{name} could not be stored in {Path(database).name}: {cause}. What was there is "
+                "unchanged. Check the file and the values."
             ) from error
     return stored
 
