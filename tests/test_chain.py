@@ -26,7 +26,8 @@ from helpers.etl.clean_sensors import stuck, without_last_measured
 from helpers.etl.column_types import typed
 from helpers.etl.extract import CannotExtract
 from helpers.etl.extract.provenance import object_table
-from helpers.etl.load import opened, read_lake
+from helpers.etl.lake import read_lake
+from helpers.etl.load import opened
 from helpers.etl.schemas import TABLES
 from helpers.worlds.operator import Operator
 from helpers.worlds.shop import Shop

@@ -11,7 +11,8 @@ from helpers.etl.accounting import Cleaning
 from helpers.etl.chain import ledger
 from helpers.etl.extract import CannotExtract, read_telco
 from helpers.etl.integrate import join
-from helpers.etl.load import load_lake, load_warehouse, read_lake, read_warehouse
+from helpers.etl.lake import load_lake, read_lake
+from helpers.etl.load import load_warehouse, read_warehouse
 from helpers.etl.load_database import load_database, read_database
 from helpers.etl.quality import quarantine, telco_schema
 from helpers.etl.sephora import (
@@ -28,7 +29,8 @@ from helpers.etl.sephora import (
     usable_products,
 )
 from helpers.etl.sephora_chain import load_sephora, random_split, real_shop_chain, reviewed_together
-from helpers.etl.splits import split_by_time, split_customers, split_shares, what_leaks
+from helpers.etl.shares import split_shares
+from helpers.etl.splits import split_by_time, split_customers, what_leaks
 from helpers.etl.transform import clean_telco
 from helpers.worlds.sephora_like import sephora_like
 from helpers.worlds.shop import Shop

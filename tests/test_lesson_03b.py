@@ -243,7 +243,7 @@ def test_features_of_today_flatter_a_question_about_last_month(bought, shop):
 def test_a_load_is_repeatable_whole_and_alone():
     assert TOLD["same_tables"] == TOLD["untouched"] == "yes"
     failure = stored_text(STEM, "atomic-shown")
-    assert "price_eur" in failure
+    assert "NOT NULL constraint failed: order_lines.price_eur" in failure
     assert "unchanged" in failure
     assert "one writer at a time" in stored_text(STEM, "writer-shown")
 

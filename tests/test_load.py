@@ -15,15 +15,10 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 from helpers.etl.feature_table import features_as_of, require_no_future, store_features
-from helpers.etl.load import (
-    load_lake,
-    load_tables,
-    load_warehouse,
-    one_writer,
-    read_lake,
-    read_warehouse,
-)
+from helpers.etl.lake import load_lake, read_lake
+from helpers.etl.load import load_tables, load_warehouse, read_warehouse
 from helpers.etl.load_database import load_database, read_database
+from helpers.etl.storing import one_writer
 
 ROOT = Path(__file__).parent.parent
 SALES = pd.DataFrame(

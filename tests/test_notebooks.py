@@ -12,7 +12,7 @@ from conftest import ROOT, stored_figures, told_figures, type_lifecycle
 
 from helpers.course.rules import findings
 from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
-from helpers.etl.integrate import split_customers
+from helpers.etl.splits import split_customers
 from helpers.etl.transform import clean_telco
 from helpers.lifecycle import Cause, Stage
 from helpers.problem import Offer

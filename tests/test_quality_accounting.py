@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.accounting import Accounting, Cleaning, differing_copies, merge_deliveries
+from helpers.etl.accounting import Accounting, Cleaning
+from helpers.etl.deliveries import differing_copies, merge_deliveries
 from helpers.etl.parsing import parse_numbers
 from helpers.etl.quality import quarantine
 from helpers.etl.schemas import TABLES, source_schema

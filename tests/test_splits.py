@@ -6,12 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.etl.shares import check_shares, dates_of_shares, split_shares
 from helpers.etl.splits import (
-    check_shares,
-    dates_of_shares,
     split_by_customer,
     split_by_time,
-    split_shares,
     what_leaks,
 )
 from helpers.worlds.shop import Shop

@@ -26,7 +26,8 @@ from helpers.etl.features import (
     customer_features,
     together_features,
 )
-from helpers.etl.outliers import OutlierTreatment, limits, remove_outliers
+from helpers.etl.limits import limits
+from helpers.etl.outliers import OutlierTreatment, remove_outliers
 from helpers.etl.transformers import Imputer, label_codes, one_hot, ordinal, remove_gaps, scaler
 
 

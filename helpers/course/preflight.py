@@ -20,8 +20,8 @@ def check_telco_file(path: str | Path) -> None:
         With the message of the step that failed.
     """
     from helpers.etl.extract import read_telco
-    from helpers.etl.integrate import split_customers
     from helpers.etl.quality import quarantine, telco_schema
+    from helpers.etl.splits import split_customers
     from helpers.etl.transform import clean_telco
 
     try:

@@ -11,19 +11,10 @@ from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
 from helpers.etl.column_types import rewritten, typed
-from helpers.etl.deliveries import differing_copies, merge_deliveries
+from helpers.etl.deliveries import merge_deliveries
 
 if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
-
-__all__ = [
-    "Accounting",
-    "Cleaned",
-    "Cleaning",
-    "differing_copies",
-    "merge_deliveries",
-    "with_reason",
-]
 
 
 @dataclass(frozen=True)

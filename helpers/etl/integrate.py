@@ -1,4 +1,4 @@
-"""Stage 3: bring tables together: checked joins, one schema, and a rule for every contradiction."""
+"""Stage 3: bring tables together: checked joins, renamed columns, one schema."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
-from helpers.etl.conflicts import WinningRule, resolve_conflicts
-from helpers.etl.splits import split_customers
 from helpers.etl.storing import kind_of
-
-__all__ = [
-    "WinningRule", "check_cardinality", "join", "one_schema", "rename", "resolve_conflicts",
-    "split_customers", "unify_versions",
-]  # fmt: skip
 
 CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from pandas import DataFrame
 
 from helpers.etl.duck import connected, identifier, one_value, transaction
-from helpers.etl.lake import load_lake, read_lake
 from helpers.etl.storing import (
     checked_keys,
     checked_name,
@@ -27,10 +26,6 @@ from helpers.etl.storing import (
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-__all__ = [
-    "load_lake", "load_tables", "load_warehouse", "one_writer", "opened", "read_lake", "read_warehouse",
-]  # fmt: skip
 
 
 def load_warehouse(

@@ -1,7 +1,7 @@
 """Stages 2 and 3: what a row must look like, and where the rows go that do not.
 
 The clean tables of both businesses have their schemas in `helpers.etl.schemas`; the books of a load
-(rows in = loaded + quarantined + merged) and the merging of repeats are in `helpers.etl.accounting`.
+(rows in = loaded + quarantined + merged) are in `helpers.etl.accounting`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from helpers.checks import require_columns
+from helpers.etl.accounting import with_reason
 
 if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
@@ -101,9 +104,6 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
     (1, ['Churn is a known level'])
     """
     from pandera.errors import SchemaErrors
-
-    from helpers.checks import require_columns
-    from helpers.etl.accounting import with_reason
 
     require_columns(raw, "the raw table", schema.columns)
     numbered = raw.reset_index(drop=True)

@@ -6,12 +6,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns, require_rows, require_share, require_unique
-from helpers.etl.shares import check_shares, dates_of_shares, split_shares
-
-__all__ = [
-    "check_shares", "dates_of_shares", "split_by_customer", "split_by_time", "split_customers",
-    "split_shares", "what_leaks",
-]  # fmt: skip
+from helpers.etl.shares import check_shares
 
 
 def split_customers(

@@ -40,7 +40,8 @@ def read_site(
     """Walk through a site's public pages from `url` on, and read the pages of its things.
 
     Only links on the same host are followed, none that robots.txt or `rel="nofollow"` rules out, and
-    so it is with redirects. No page is read twice, by whichever address. Between two pages it pauses as long as robots.txt asks, and `delay_s` at least.
+    so it is with redirects. No page is read twice, by whichever address. Between two pages it pauses
+    as long as robots.txt asks, and `delay_s` at least.
 
     Parameters
     ----------
