@@ -13,8 +13,8 @@ from bs4 import BeautifulSoup
 
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
-from helpers.course.shelf import all_notebooks, read_notebook
-from helpers.course.silence import plain_kernels, silence, steady
+from helpers.course.runner.shelf import all_notebooks, read_notebook
+from helpers.course.runner.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +41,7 @@ def telco_csv() -> Path:
 @pytest.fixture(scope="session")
 def sephora_folder() -> Path:
     """The folder with the two files of a cosmetics retailer's reviews."""
-    from helpers.etl.sephora import FILES as REVIEWS
+    from helpers.etl.businesses.cosmetics import FILES as REVIEWS
 
     folder = data_folder(ROOT)
     missing = [name for name in REVIEWS.values() if not (folder / name).is_file()]

@@ -10,8 +10,8 @@ from miniature import cell
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.course.exercises import expected, put_answer
-from helpers.course.shelf import has_tag
+from helpers.course.authors.exercises import expected, put_answer
+from helpers.course.runner.shelf import has_tag
 
 STEM = "00_the_lifecycle"
 STUB = "raise NotImplementedError()  # your answer, in place of this line"

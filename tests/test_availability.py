@@ -1,16 +1,10 @@
-"""`helpers.etl.availability`: intervals against a published table, counts done by hand, chance simulated."""
+"""`helpers.etl.quality`: intervals against a published table, counts done by hand, chance simulated."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.availability import (
-    enough_by_segment,
-    gain,
-    rows_needed,
-    rows_per_input,
-    share_interval,
-)
+from helpers.etl.quality import enough_by_segment, gain, rows_needed, rows_per_input, share_interval
 
 
 def test_the_interval_is_wilsons():

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from miniature import cell, store, with_code
 
-from helpers.course.bake import BakeFailed, as_text, bake, normalise
+from helpers.course.authors.bake import BakeFailed, as_text, bake, normalise
 
 
 def test_two_bakes_give_the_same_bytes(tmp_path):

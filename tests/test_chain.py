@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from test_sources import first_ten, nobody
 
-from helpers.etl import shapes
-from helpers.etl.accounting import Accounting, Cleaned, Cleaning
+from helpers.etl.books import Accounting, Cleaned, Cleaning
+from helpers.etl.businesses.operator import flat_tickets
+from helpers.etl.businesses.schemas import TABLES
+from helpers.etl.businesses.sensors import stuck, without_last_measured
+from helpers.etl.businesses.shop import flat_products
 from helpers.etl.chain import (
     BULKY,
     PER_EURO,
@@ -22,17 +25,13 @@ from helpers.etl.chain import (
     load_all,
     steps_of,
 )
-from helpers.etl.clean_sensors import stuck, without_last_measured
-from helpers.etl.column_types import typed
 from helpers.etl.extract import CannotExtract
-from helpers.etl.extract.provenance import object_table
+from helpers.etl.extract.result import object_table
 from helpers.etl.lake import read_lake
 from helpers.etl.load import opened
-from helpers.etl.schemas import TABLES
-from helpers.worlds.operator import Operator
-from helpers.worlds.shop import Shop
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.etl.parsing import typed
+from helpers.worlds import Operator, Shop
+from helpers.worlds.sources import Sources, SourcesTruth
 
 WHEN = "2025-03-01T08:00:00"
 AT_ONCE = {"failures": 0.0, "burst": 1_000_000, "crawl_delay_s": 0}
@@ -319,13 +318,13 @@ def test_no_key_and_no_password_is_ever_shown(tmp_path):
 
 def test_a_schema_that_nobody_knows_is_refused_and_a_document_without_keys_is_a_row_of_gaps():
     with pytest.raises(ValueError, match="schema 3 were found in catalogue; known are 1, 2"):
-        shapes.flat_products(object_table([{"schema": 3}]))
-    bare = shapes.flat_products(object_table([{"schema": 1}, {"schema": 2, "id": "odd"}]))
+        flat_products(object_table([{"schema": 3}]))
+    bare = flat_products(object_table([{"schema": 1}, {"schema": 2, "id": "odd"}]))
     assert bare["product_id"].tolist() == [None, "odd"]
     assert bare.drop(columns="product_id").isna().all(axis=None)
-    assert len(shapes.flat_tickets(object_table([{"schema": 2}]))) == 1
+    assert len(flat_tickets(object_table([{"schema": 2}]))) == 1
     unclaimed = object_table([{"schema": 2, "label": {"claims": none}} for none in ("", [])])
-    assert shapes.flat_products(unclaimed)["suits"].tolist() == ["", ""]  # said, and for no skin
+    assert flat_products(unclaimed)["suits"].tolist() == ["", ""]  # said, and for no skin
 
 
 def test_shaping_touches_no_value(chained):
@@ -383,10 +382,10 @@ def test_a_table_whose_key_no_schema_tells_is_not_loaded():
 
 def test_a_document_with_something_else_where_a_list_belongs_is_a_row_with_gaps():
     odd = [{"schema": 2, "id": "P-000001", "attributes": what, "label": {"claims": what}} for what in (5, "x", {"a": 1}, [5])]  # fmt: skip
-    products = shapes.flat_products(object_table(odd))
+    products = flat_products(object_table(odd))
     assert products["product_id"].tolist() == [1] * 4
     assert products["size_ml"].isna().all()
     odd = [{"schema": 2, "id": "T-000001", "events": what, "labels": what} for what in (5, "x", {"a": 1}, [])]  # fmt: skip
-    tickets = shapes.flat_tickets(object_table(odd))
+    tickets = flat_tickets(object_table(odd))
     assert tickets["opened_on"].isna().all()
     assert tickets["topic"].isna().all()

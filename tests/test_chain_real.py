@@ -7,33 +7,33 @@ Every figure is counted again with plain pandas, or is stated by those who publi
 import pandas as pd
 import pytest
 
-from helpers.etl.accounting import Cleaning
-from helpers.etl.chain import ledger
-from helpers.etl.extract import CannotExtract, read_telco
-from helpers.etl.integrate import join
-from helpers.etl.lake import load_lake, read_lake
-from helpers.etl.load import load_warehouse, read_warehouse
-from helpers.etl.load_database import load_database, read_database
-from helpers.etl.quality import quarantine, telco_schema
-from helpers.etl.sephora import (
+from helpers.etl.books import Cleaning, quarantine
+from helpers.etl.businesses.cosmetics import (
     FILES,
     SCRAPED,
     SCRAPED_ON,
     clean_reviews,
     clean_sephora,
+    load_sephora,
     merge_twins,
+    random_split,
     read_sephora,
+    real_shop_chain,
+    reviewed_together,
     skin_types,
     twin_products,
     twins_across,
     usable_products,
 )
-from helpers.etl.sephora_chain import load_sephora, random_split, real_shop_chain, reviewed_together
-from helpers.etl.shares import split_shares
-from helpers.etl.splits import split_by_time, split_customers, what_leaks
-from helpers.etl.transform import clean_telco
-from helpers.worlds.sephora_like import sephora_like
-from helpers.worlds.shop import Shop
+from helpers.etl.businesses.telco import clean_telco, read_telco, telco_schema
+from helpers.etl.chain import ledger
+from helpers.etl.combine import join
+from helpers.etl.extract import CannotExtract
+from helpers.etl.lake import load_lake, read_lake
+from helpers.etl.load import load_database, load_warehouse, read_database, read_warehouse
+from helpers.etl.splits import split_by_time, split_customers, split_shares, what_leaks
+from helpers.worlds import Shop
+from helpers.worlds.shop import sephora_like
 
 WHEN = "2025-03-01T08:00:00"
 

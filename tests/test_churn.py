@@ -9,9 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.etl.extract import read_telco
-from helpers.etl.quality import TELCO_LEVELS
-from helpers.etl.transform import clean_telco
+from helpers.etl.businesses.telco import TELCO_LEVELS, clean_telco, read_telco
 from helpers.training.churn import AMOUNTS, LEVELS, logistic, majority
 
 

@@ -19,7 +19,7 @@ from miniature import store, with_code
 
 from helpers.course import doctor
 from helpers.course.cli import _print_results
-from helpers.course.silence import SWITCHES
+from helpers.course.runner.silence import SWITCHES
 
 COLUMNS = (
     "customerID,gender,SeniorCitizen,Partner,Dependents,tenure,PhoneService,MultipleLines,"

@@ -15,9 +15,10 @@ from miniature import cell
 from miniature_exercise import STEM, STUB, good_solution, marked, replaces, store_course, told
 from nbformat.v4 import new_code_cell, new_output
 
-from helpers.course import BadInput, exercises
-from helpers.course.exercise_rules import world_of_ones_own
-from helpers.course.exercises import (
+from helpers.course import BadInput
+from helpers.course.authors import exercises
+from helpers.course.authors.exercise_rules import world_of_ones_own
+from helpers.course.authors.exercises import (
     CONFIG,
     ReleaseFailed,
     exercise_of,
@@ -27,8 +28,8 @@ from helpers.course.exercises import (
     read_tasks,
     release,
 )
-from helpers.course.proof import prove
-from helpers.course.shelf import all_notebooks, read_notebook
+from helpers.course.authors.proof import prove
+from helpers.course.runner.shelf import all_notebooks, read_notebook
 
 SOLUTIONS = pick_solutions(ROOT, [])
 NEEDS = "nbgrader belongs to the authors' tools: python3 run.py setup --authors"

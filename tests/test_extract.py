@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.extract import TELCO_COLUMNS, Provenance, read_telco, telco
+from helpers.etl.businesses import telco
+from helpers.etl.businesses.telco import TELCO_COLUMNS, read_telco
+from helpers.etl.extract import Provenance
 
 HEADER = ",".join(TELCO_COLUMNS)
 FIRST_ROW = (

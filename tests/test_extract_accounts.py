@@ -27,8 +27,7 @@ from helpers.etl.extract import (
     read_logs,
     together,
 )
-from helpers.etl.extract.accounts import aside_table
-from helpers.etl.extract.provenance import object_table
+from helpers.etl.extract.result import aside_table, object_table
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)

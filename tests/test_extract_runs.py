@@ -47,7 +47,7 @@ place.Landing._land = dying
 """
 READ_FEED = """
 import sys
-from helpers.etl.extract import Landing, live
+from helpers.etl.extract import Landing, services as live
 live._BATCH = 5  # small batches, so that some are kept before the kill
 with Landing(sys.argv[2]) as landing:
     print("reading", flush=True)

@@ -21,6 +21,8 @@ from test_sources import (
     small,
 )
 
+from helpers.etl.businesses.telco import read_telco
+from helpers.etl.chain import Access, extract_source
 from helpers.etl.extract import (
     CannotExtract,
     Landing,
@@ -31,11 +33,8 @@ from helpers.etl.extract import (
     read_events,
     read_site,
     read_sql,
-    read_telco,
 )
-from helpers.etl.source_systems import Access, extract_source
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.worlds.sources import Sources, SourcesTruth
 
 WHEN = "2025-03-01T08:00:00"
 OLD_SPREADSHEETS = ("utf-8", "cp1252")

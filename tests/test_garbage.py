@@ -1,10 +1,10 @@
-"""`helpers.etl.garbage`: what is spoiled, what mending brings back, and the curve of both."""
+"""`helpers.etl.businesses.garbage`: what is spoiled, what mending brings back, and the curve of both."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.garbage import (
+from helpers.etl.businesses.garbage import (
     EVERYDAY,
     garbage_curve,
     mend_lines,

@@ -8,7 +8,7 @@ import pytest
 from helpers.course.grading.grade import Grading, grade
 from helpers.course.grading.sandbox import Limits, why_not
 from helpers.course.grading.tasks import read_exercise, released
-from helpers.course.shelf import read_notebook
+from helpers.course.runner.shelf import read_notebook
 from helpers.worlds import Operator
 
 

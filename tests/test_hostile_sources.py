@@ -26,12 +26,9 @@ from helpers.etl.extract import (
     CannotFetch,
     FileLimits,
     NetworkLimits,
-    accounts,
     csv_chunks,
     facts_of,
     json_line_chunks,
-    live,
-    neutralized,
     read_api,
     read_csv,
     read_documents,
@@ -49,6 +46,9 @@ from helpers.etl.extract import (
     web,
 )
 from helpers.etl.extract import pages as pages_reader
+from helpers.etl.extract import result as accounts
+from helpers.etl.extract import services as live
+from helpers.etl.load import neutralized
 
 SMALL = FileLimits(size=3_000_000, line=200_000, rows=1_000)
 IDS = [str(number) for number in range(1, 9)]

@@ -1,4 +1,4 @@
-"""`helpers.worlds.incidents`: each kind in each world, its effect, its end, and its truth."""
+"""`helpers.worlds.incidents.kinds`: each kind in each world, its effect, its end, and its truth."""
 
 import copy
 import os
@@ -12,16 +12,17 @@ import pytest
 from pandas import DataFrame
 
 from helpers.lifecycle import Cause
-from helpers.worlds import operator_incidents, shop_incidents
-from helpers.worlds.incidents import Incident, Schedule, incident, incident_table
-from helpers.worlds.operator import STORY as OPERATOR_STORY
-from helpers.worlds.operator import Operator
-from helpers.worlds.operator_truth import OperatorTruth
+from helpers.worlds import Operator, Shop
+from helpers.worlds.incidents import Incident, incident, incident_table
+from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.incidents import shop as shop_incidents
+from helpers.worlds.incidents.kinds import Schedule
+from helpers.worlds.operator import OperatorTruth
+from helpers.worlds.operator.world import STORY as OPERATOR_STORY
 from helpers.worlds.play import CannotPlay, table_hashes
 from helpers.worlds.shop import STORY as SHOP_STORY
-from helpers.worlds.shop import Shop
-from helpers.worlds.shop_market import draw_products
-from helpers.worlds.shop_truth import ShopTruth
+from helpers.worlds.shop import ShopTruth
+from helpers.worlds.shop.market import draw_products
 
 KINDS = incident_table().set_index("name")
 RECORDS = [

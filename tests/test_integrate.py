@@ -1,4 +1,4 @@
-"""`helpers.etl.integrate`: the parts of a split are disjoint and together everything."""
+"""`helpers.etl.combine`: the parts of a split are disjoint and together everything."""
 
 import numpy as np
 import pandas as pd

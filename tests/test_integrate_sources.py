@@ -1,4 +1,4 @@
-"""`helpers.etl.integrate`, `conflicts` and `privacy`: joins that are checked, one schema, rules for contradictions."""
+"""`helpers.etl.combine`, `conflicts` and `privacy`: joins that are checked, one schema, rules for contradictions."""
 
 import os
 import re
@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.conflicts import WinningRule, resolve_conflicts
-from helpers.etl.integrate import (
+from helpers.etl.combine import (
+    WinningRule,
     check_cardinality,
     join,
     one_schema,
     rename,
+    resolve_conflicts,
     unify_versions,
 )
 from helpers.etl.privacy import (

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, stored_figures, stored_table, stored_text
 
-from helpers.course.shelf import read_notebook
+from helpers.course.runner.shelf import read_notebook
 from helpers.lifecycle import Cause, Stage
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Shop
-from helpers.worlds.shop import serve
-from helpers.worlds.shop_truth import ShopTruth
+from helpers.worlds.shop import ShopTruth, serve
 
 STEM = "01_problem_definition"
 NOTEBOOK = ROOT / "notebooks" / f"{STEM}.ipynb"

@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 from conftest import ROOT, stored_figures, stored_table, stored_text
 
-from helpers.course.parameters import read_parameters
-from helpers.course.shelf import read_notebook
-from helpers.etl.extract import Extract, Origin, RowAccount, first_look
-from helpers.etl.extract.accounts import aside_table
-from helpers.etl.extract.provenance import object_table
+from helpers.course.runner.parameters import read_parameters
+from helpers.course.runner.shelf import read_notebook
+from helpers.etl.extract import Extract, Origin, RowAccount
+from helpers.etl.extract.result import aside_table, object_table
+from helpers.etl.quality import first_look
 from helpers.worlds import Operator, Shop
+from helpers.worlds.operator import write_telco_csv
 from helpers.worlds.shop import at_random
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
-from helpers.worlds.telecom import write_telco_csv
+from helpers.worlds.sources import Sources, SourcesTruth
 
 STEM = "02a_collect_records"
 TOLD = stored_figures(STEM)

@@ -10,15 +10,13 @@ import pandas as pd
 import pytest
 from conftest import stored_figures, stored_table, stored_text
 
-from helpers.etl.availability import share_interval
+from helpers.etl.quality import share_interval
 from helpers.plots import plot_learning_curve, plot_marked
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Shop
 from helpers.worlds.incidents import Incident
-from helpers.worlds.shop import STORY, serve
-from helpers.worlds.shop_truth import ShopTruth
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.worlds.shop import STORY, ShopTruth, serve
+from helpers.worlds.sources import Sources, SourcesTruth
 
 STEM = "02b_collect_signals"
 SAID = stored_figures(STEM)

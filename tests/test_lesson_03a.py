@@ -9,14 +9,13 @@ import pytest
 from conftest import ROOT, stored_figures, stored_table, stored_text
 from sklearn.metrics import roc_auc_score
 
-from helpers.course.parameters import read_parameters
-from helpers.course.shelf import read_notebook
-from helpers.worlds.shop import Shop
-from helpers.worlds.shop_behaviour import PARTNER
-from helpers.worlds.shop_market import CATEGORIES, SPELLINGS
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
-from helpers.worlds.telecom import telco_table
+from helpers.course.runner.parameters import read_parameters
+from helpers.course.runner.shelf import read_notebook
+from helpers.worlds import Shop
+from helpers.worlds.operator.telco import telco_table
+from helpers.worlds.shop import CATEGORIES, PARTNER
+from helpers.worlds.shop.market import SPELLINGS
+from helpers.worlds.sources import Sources, SourcesTruth
 
 STEM = "03a_transform"
 TOLD = stored_figures(STEM)

@@ -10,15 +10,14 @@ import pandas as pd
 import pytest
 from conftest import ROOT, stored_figures, stored_table, stored_text
 
-from helpers.course.parameters import read_parameters
-from helpers.course.shelf import read_notebook
+from helpers.course.runner.parameters import read_parameters
+from helpers.course.runner.shelf import read_notebook
 from helpers.plots import plot_parts
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
 from helpers.worlds.operator import call_nobody
 from helpers.worlds.shop import at_random
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.worlds.sources import Sources, SourcesTruth
 
 STEM = "03b_integrate_and_load"
 TOLD = stored_figures(STEM)

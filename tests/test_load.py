@@ -14,11 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-from helpers.etl.feature_table import features_as_of, require_no_future, store_features
+from helpers.etl.features import features_as_of, require_no_future, store_features
 from helpers.etl.lake import load_lake, read_lake
-from helpers.etl.load import load_tables, load_warehouse, read_warehouse
-from helpers.etl.load_database import load_database, read_database
-from helpers.etl.storing import one_writer
+from helpers.etl.load import (
+    load_database,
+    load_tables,
+    load_warehouse,
+    one_writer,
+    read_database,
+    read_warehouse,
+)
 
 ROOT = Path(__file__).parent.parent
 SALES = pd.DataFrame(

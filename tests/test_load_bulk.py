@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.bulk import REASONS, load_order_lines
-from helpers.etl.clean_shop import clean_order_lines
-from helpers.etl.load import read_warehouse
-from helpers.etl.storing import one_writer
+from helpers.etl.businesses.shop import clean_order_lines
+from helpers.etl.load import one_writer, read_warehouse
 
 PRODUCTS = pd.DataFrame({"product_id": [1, 2], "category": ["mask", "cleanser"], "price_eur": [10.0, 50.0]})  # fmt: skip
 LINE = st.tuples(

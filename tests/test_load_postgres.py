@@ -1,10 +1,10 @@
-"""`helpers.etl.load_database` on a real PostgreSQL server: the same loads as in SQLite."""
+"""`helpers.etl.load` on a real PostgreSQL server: the same loads as in SQLite."""
 
 import pandas as pd
 import pytest
 from test_sources_postgres import database, server  # noqa: F401 (fixtures)
 
-from helpers.etl.load_database import load_database, read_database
+from helpers.etl.load import load_database, read_database
 
 SALES = pd.DataFrame({"line_id": [1, 2, 3], "price_eur": [5.0, 6.0, 7.0]})
 

@@ -1,15 +1,14 @@
-"""`helpers.etl.matching`: names find the one row they fit, and never a wrong one."""
+"""`helpers.etl.combine`: names find the one row they fit, and never a wrong one."""
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.matching import match_by_name
+from helpers.etl.combine import match_by_name
 from helpers.worlds import Shop
 from helpers.worlds.incidents import Incident
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.worlds.sources import Sources, SourcesTruth
 
 NAMES = st.lists(st.sampled_from(["Dew", "dew", "D.e w", "Mist", None]), max_size=8)
 

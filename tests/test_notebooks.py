@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from conftest import ROOT, stored_figures, told_figures, type_lifecycle
 
-from helpers.course.rules import findings
-from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
+from helpers.course.authors.rules import findings
+from helpers.course.runner.shelf import all_notebooks, code_cells, question_of, read_notebook
+from helpers.etl.businesses.telco import clean_telco
 from helpers.etl.splits import split_customers
-from helpers.etl.transform import clean_telco
 from helpers.lifecycle import Cause, Stage
 from helpers.problem import Offer
 from helpers.training.churn import CHOSEN_LEVELS, logistic
 from helpers.training.evaluate import scores
-from helpers.worlds.telecom import telco_table
+from helpers.worlds.operator.telco import telco_table
 
 NOTEBOOKS = all_notebooks(ROOT / "notebooks")
 STEMS = [path.stem for path in NOTEBOOKS]

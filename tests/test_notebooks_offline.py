@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, told_figures
 from offline import cannot_cut_off, run_cut_off
 
-from helpers.course.shelf import all_notebooks
+from helpers.course.runner.shelf import all_notebooks
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 from conftest import ROOT, told_figures, type_lifecycle
 
-from helpers.course.parameters import read_parameters
-from helpers.course.shelf import all_notebooks, read_notebook
+from helpers.course.runner.parameters import read_parameters
+from helpers.course.runner.shelf import all_notebooks, read_notebook
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`helpers.worlds.operator`: the story it plays, what it accepts, what it hides, what it copies."""
+"""`helpers.worlds.operator.world`: the story it plays, what it accepts, what it hides, what it copies."""
 
 import os
 from functools import cache
@@ -9,16 +9,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from helpers.etl.extract import TELCO_COLUMNS, read_telco
-from helpers.etl.quality import quarantine, telco_schema
-from helpers.etl.transform import clean_telco
+from helpers.etl.books import quarantine
+from helpers.etl.businesses.telco import TELCO_COLUMNS, clean_telco, read_telco, telco_schema
 from helpers.monitoring.drift import stability_index
 from helpers.training.churn import LEVELS, logistic
-from helpers.worlds import operator as policies
-from helpers.worlds.operator import Operator
-from helpers.worlds.operator_truth import OFFER, OperatorTruth
+from helpers.worlds import Operator, Shop
+from helpers.worlds.operator import OperatorTruth
+from helpers.worlds.operator import world as policies
+from helpers.worlds.operator.truth import OFFER
 from helpers.worlds.play import CannotPlay, table_hashes
-from helpers.worlds.shop import Shop
 
 ALL = os.environ.get("LIFECYCLE_ALL_SEEDS") == "1"
 SEEDS = range(1, 21) if ALL else range(1, 2)

@@ -5,8 +5,8 @@ import re
 import pytest
 from miniature import PICTURE, store, with_code
 
-from helpers.course.pages import write_pages
-from helpers.course.run import run_notebooks
+from helpers.course.runner.pages import write_pages
+from helpers.course.runner.run import run_notebooks
 
 
 @pytest.fixture(scope="module")

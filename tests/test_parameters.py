@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from miniature import cell, good_notebook
 
 from helpers.course import BadInput
-from helpers.course.parameters import Parameter, choose_values, read_parameters, read_value
+from helpers.course.runner.parameters import Parameter, choose_values, read_parameters, read_value
 
 SOURCE = """\
 SEED = 7  # where chance starts; from 0 to 999_999

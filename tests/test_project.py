@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import helpers
-from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
+from helpers.course.runner.shelf import all_notebooks, code_cells, question_of, read_notebook
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKS = {

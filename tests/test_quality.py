@@ -1,4 +1,4 @@
-"""`helpers.etl.quality`: every row goes to exactly one side, with the reason."""
+"""`helpers.etl.businesses.telco`: every row goes to exactly one side, with the reason."""
 
 import re
 
@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.extract import TELCO_COLUMNS, read_telco
-from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_schema
-from helpers.etl.transform import clean_telco
+from helpers.etl.books import quarantine
+from helpers.etl.businesses.telco import (
+    TELCO_COLUMNS,
+    TELCO_LEVELS,
+    clean_telco,
+    read_telco,
+    telco_schema,
+)
 
 FIELDS = (
     "7590-VHVEG,Female,0,Yes,No,1,No,No phone service,DSL,No,Yes,No,No,No,No,"

@@ -1,4 +1,4 @@
-"""`helpers.etl.accounting` and `schemas`: no row is dropped in silence, and the rules bite."""
+"""`helpers.etl.books` and `schemas`: no row is dropped in silence, and the rules bite."""
 
 import datetime
 
@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.accounting import Accounting, Cleaning
-from helpers.etl.deliveries import differing_copies, merge_deliveries
+from helpers.etl.books import Accounting, Cleaning, differing_copies, merge_deliveries, quarantine
+from helpers.etl.businesses.schemas import TABLES, source_schema
 from helpers.etl.parsing import parse_numbers
-from helpers.etl.quality import quarantine
-from helpers.etl.schemas import TABLES, source_schema
 
 
 def test_accounts_that_do_not_add_up_are_refused_with_every_figure():

@@ -1,11 +1,11 @@
-"""`helpers.etl.reliability`: five scores, each counted by hand on a table one can read."""
+"""`helpers.etl.quality`: five scores, each counted by hand on a table one can read."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from helpers.etl.reliability import (
+from helpers.etl.quality import (
     Promise,
     completeness,
     is_filled,

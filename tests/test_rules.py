@@ -4,8 +4,8 @@ import pytest
 from miniature import ALT, PICTURE, cell, store
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from helpers.course.rules import RULES, findings
-from helpers.course.shelf import read_notebook
+from helpers.course.authors.rules import RULES, findings
+from helpers.course.runner.shelf import read_notebook
 
 
 def shows(notebook, **output):

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from miniature import cell, store, with_code
 
-from helpers.course.run import count_cells, run_notebooks
-from helpers.course.shelf import code_cells
+from helpers.course.runner.run import count_cells, run_notebooks
+from helpers.course.runner.shelf import code_cells
 
 
 @pytest.fixture

@@ -4,7 +4,13 @@ import pytest
 from miniature import store
 
 from helpers.course import BadInput
-from helpers.course.shelf import find_folder, pick_notebooks, question_of, read_notebook, title_of
+from helpers.course.runner.shelf import (
+    find_folder,
+    pick_notebooks,
+    question_of,
+    read_notebook,
+    title_of,
+)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`helpers.worlds.shop`: the beauty shop, its story played, and what it keeps to itself."""
+"""`helpers.worlds.shop.world`: the beauty shop, its story played, and what it keeps to itself."""
 
 import os
 from functools import partial
@@ -9,11 +9,10 @@ import pytest
 from pandas import DataFrame
 
 from helpers.training.recommend import PersonalBestsellers
-from helpers.worlds.operator import Operator
+from helpers.worlds import Operator, Shop
 from helpers.worlds.play import CannotPlay, table_hashes
-from helpers.worlds.shop import Shop, at_random, serve
-from helpers.worlds.shop_market import SKIN_TYPES
-from helpers.worlds.shop_truth import ShopTruth
+from helpers.worlds.shop import ShopTruth, at_random, serve
+from helpers.worlds.shop.market import SKIN_TYPES
 
 SEEDS = range(1, 21) if os.environ.get("LIFECYCLE_ALL_SEEDS") == "1" else range(1, 2)
 

@@ -23,15 +23,13 @@ import requests
 import sqlalchemy as sa
 from tinydb import TinyDB
 
+from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
-from helpers.worlds.operator import Operator
 from helpers.worlds.play import CannotPlay, table_hashes
-from helpers.worlds.shop import Shop
-from helpers.worlds.sources import Sources
+from helpers.worlds.sources import Sources, SourcesTruth
 from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
 from helpers.worlds.sources.documents import documents
 from helpers.worlds.sources.shop import ShopBooks
-from helpers.worlds.sources.truth import SourcesTruth
 
 LOG_LINE = re.compile(
     r'(?P<ip>\S+) - - \[(?P<at>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.1" '
@@ -357,7 +355,7 @@ def test_rows_point_at_rows_that_are_there(blemished):
 def test_ibm_s_table_stays_readable_as_it_is(blemished):
     if is_shop(blemished):
         return
-    from helpers.etl.extract import read_telco
+    from helpers.etl.businesses.telco import read_telco
 
     raw, _ = read_telco(blemished.folder / "exports" / "customers_2024-12-02.csv")
     history = unplayed("operator").history()["customers"]

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from test_sources import laid, nobody, of_kind, small
 
-from helpers.worlds.operator import Operator
+from helpers.worlds import Operator
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.sources import Sources
 

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from test_sources import differences, exactly, first_ten, laid, planted_cells, small
 
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.sources import Sources
+from helpers.worlds.sources import Sources, SourcesTruth
 from helpers.worlds.sources.services import Gate
-from helpers.worlds.sources.truth import SourcesTruth
 
 WORLDS = ["shop", "operator"]
 SLOW_S = 20  # no answer takes so long

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.shares import check_shares, dates_of_shares, split_shares
 from helpers.etl.splits import (
+    check_shares,
+    dates_of_shares,
     split_by_customer,
     split_by_time,
+    split_shares,
     what_leaks,
 )
-from helpers.worlds.shop import Shop
+from helpers.worlds import Shop
 
 
 def visits(days, customers=7):

@@ -1,4 +1,4 @@
-"""`helpers.worlds.telecom`: the simulated operator, held against IBM's file."""
+"""`helpers.worlds.operator.telco`: the simulated operator, held against IBM's file."""
 
 import hashlib
 import os
@@ -10,11 +10,17 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from helpers.etl.extract import TELCO_COLUMNS, read_telco
-from helpers.etl.quality import TELCO_LEVELS, quarantine, telco_schema
-from helpers.etl.transform import clean_telco
+from helpers.etl.books import quarantine
+from helpers.etl.businesses.telco import (
+    TELCO_COLUMNS,
+    TELCO_LEVELS,
+    clean_telco,
+    read_telco,
+    telco_schema,
+)
 from helpers.training.churn import logistic
-from helpers.worlds.telecom import telco_table, write_telco_csv
+from helpers.worlds.operator import write_telco_csv
+from helpers.worlds.operator.telco import telco_table
 
 SEEDS = [1, 2, 3]
 

@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 from conftest import ROOT
 
-from helpers.course.shelf import read_notebook
+from helpers.course.runner.shelf import read_notebook
 
 FIRST, LAST = 1, 110  # items of the stages that have their lessons
 # The weakest form in which an item counts as held: D shown by code whose result a test asserts,

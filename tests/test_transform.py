@@ -1,4 +1,4 @@
-"""`helpers.etl.transform`: text becomes numbers, and nothing else changes."""
+"""`helpers.etl.businesses.telco`: text becomes numbers, and nothing else changes."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.extract import read_telco
-from helpers.etl.transform import clean_telco
+from helpers.etl.businesses.telco import clean_telco, read_telco
 
 
 def raw_table(**columns):

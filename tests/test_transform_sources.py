@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 
 from helpers.etl.chain import Access, clean_all, extract_all, ledger
-from helpers.worlds.operator import Operator
-from helpers.worlds.shop import Shop
-from helpers.worlds.sources import Sources
-from helpers.worlds.sources.truth import SourcesTruth
+from helpers.worlds import Operator, Shop
+from helpers.worlds.sources import Sources, SourcesTruth
 
 SEEDS = range(1, 21) if os.environ.get("LIFECYCLE_ALL_SEEDS") else [1]
 LIKERT = ["q1", "q2", "q3", "q4", "q5"]
@@ -174,8 +172,8 @@ def test_what_cannot_be_told_from_truth_stays_small(scored):
 
 
 def test_every_cleaning_keeps_its_books_and_its_own_schema(scored):
-    from helpers.etl.quality import quarantine
-    from helpers.etl.schemas import source_schema
+    from helpers.etl.books import quarantine
+    from helpers.etl.businesses.schemas import source_schema
 
     _, cleaned, books = scored
     assert books["balanced"].all(), books.to_string()

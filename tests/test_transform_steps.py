@@ -16,19 +16,30 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from helpers.etl import parsing
-from helpers.etl.accounting import Cleaning
-from helpers.etl.balance import Resampled, leak_of_resampling, resample, telco_numbers
-from helpers.etl.clean_sensors import clean_cold_rooms, drift_onset, stuck
-from helpers.etl.clean_steps import read_page_prices
+from helpers.etl.books import Cleaning
+from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck
+from helpers.etl.businesses.steps import read_page_prices
+from helpers.etl.businesses.telco import telco_numbers
 from helpers.etl.features import (
     bought_together,
     calendar_features,
     customer_features,
     together_features,
 )
-from helpers.etl.limits import limits
-from helpers.etl.outliers import OutlierTreatment, remove_outliers
-from helpers.etl.transformers import Imputer, label_codes, one_hot, ordinal, remove_gaps, scaler
+from helpers.etl.prepare import (
+    Imputer,
+    OutlierTreatment,
+    Resampled,
+    label_codes,
+    leak_of_resampling,
+    limits,
+    one_hot,
+    ordinal,
+    remove_gaps,
+    remove_outliers,
+    resample,
+    scaler,
+)
 
 
 def series(*values):
@@ -346,7 +357,7 @@ def test_rows_without_a_label_are_refused_before_they_are_drawn():
 def test_resampling_before_the_split_flatters_on_the_real_file(telco_csv):
     from sklearn.ensemble import RandomForestClassifier
 
-    from helpers.etl.transform import clean_telco
+    from helpers.etl.businesses.telco import clean_telco
 
     raw = pd.read_csv(telco_csv, dtype=str, keep_default_na=False)
     X, y = telco_numbers(clean_telco(raw))

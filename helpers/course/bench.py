@@ -18,7 +18,7 @@ from pathlib import Path
 
 from helpers.course import BadInput
 from helpers.course.fetch import FILES, data_folder
-from helpers.course.shelf import all_notebooks, find_folder
+from helpers.course.runner.shelf import all_notebooks, find_folder
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def bench_import() -> list[Measure]:
 
 def bench_course() -> list[Measure]:
     """Time every notebook, and the whole course against the same notebooks one by one."""
-    from helpers.course.bake import execute
-    from helpers.course.run import run_notebooks
-    from helpers.course.shelf import read_notebook
+    from helpers.course.authors.bake import execute
+    from helpers.course.runner.run import run_notebooks
+    from helpers.course.runner.shelf import read_notebook
 
     notebooks = all_notebooks(find_folder())
     with tempfile.TemporaryDirectory() as folder:
@@ -98,8 +98,7 @@ def bench_churn() -> list[Measure]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from helpers.etl.extract import read_telco
-    from helpers.etl.transform import clean_telco
+    from helpers.etl.businesses.telco import clean_telco, read_telco
     from helpers.training.churn import logistic
 
     path = data_folder(find_folder().parent) / FILES["telco"].name

@@ -97,8 +97,7 @@ def transfer(data: Path) -> list[Measure]:
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    from helpers.etl.extract import read_telco
-    from helpers.etl.transform import clean_telco
+    from helpers.etl.businesses.telco import clean_telco, read_telco
     from helpers.training.churn import logistic
     from helpers.worlds import Operator
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import rich_click as click
 
 from helpers.course import BadInput, absolute
-from helpers.course.silence import plain_kernels, silence, steady
+from helpers.course.runner.silence import plain_kernels, silence, steady
 
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
@@ -76,8 +76,8 @@ def doctor(as_json: bool, kernel: bool) -> None:
 @folder_option
 def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
     """List the notebooks, the question of each, and its parameters."""
-    from helpers.course.parameters import read_parameters
-    from helpers.course.shelf import find_folder, pick_notebooks, question_of, read_notebook
+    from helpers.course.runner.parameters import read_parameters
+    from helpers.course.runner.shelf import find_folder, pick_notebooks, question_of, read_notebook
 
     for path in pick_notebooks(find_folder(folder), list(notebooks)):
         notebook = read_notebook(path)
@@ -127,9 +127,9 @@ def run(
 
     NOTEBOOK is a name or the beginning of one, such as 04a; all of them by default.
     """
-    from helpers.course.parameters import choose_values, read_parameters
-    from helpers.course.preflight import check_files
-    from helpers.course.shelf import find_folder, pick_notebooks, read_notebook
+    from helpers.course.runner.parameters import choose_values, read_parameters
+    from helpers.course.runner.preflight import check_files
+    from helpers.course.runner.shelf import find_folder, pick_notebooks, read_notebook
 
     where = find_folder(folder)
     paths = pick_notebooks(where, list(notebooks))
@@ -138,8 +138,8 @@ def run(
     check_files(values)
     output = _writable(output, where)
 
-    from helpers.course.pages import write_pages
-    from helpers.course.run import Result, count_cells, kept_results, run_notebooks
+    from helpers.course.runner.pages import write_pages
+    from helpers.course.runner.run import Result, count_cells, kept_results, run_notebooks
 
     plain_kernels()
 
@@ -174,9 +174,9 @@ def run(
 @folder_option
 def bake(notebooks: tuple[str, ...], check: bool, jobs: int, folder: Path | None) -> None:
     """Execute notebooks on a fresh kernel and store their outputs in place."""
-    from helpers.course.bake import BakeFailed
-    from helpers.course.bake import bake as bake_all
-    from helpers.course.shelf import find_folder, pick_notebooks
+    from helpers.course.authors.bake import BakeFailed
+    from helpers.course.authors.bake import bake as bake_all
+    from helpers.course.runner.shelf import find_folder, pick_notebooks
 
     paths = pick_notebooks(find_folder(folder), list(notebooks))
     plain_kernels()
@@ -196,8 +196,8 @@ def bake(notebooks: tuple[str, ...], check: bool, jobs: int, folder: Path | None
 @folder_option
 def check(notebooks: tuple[str, ...], folder: Path | None) -> None:
     """Hold stored notebooks against the rules of a finished lesson."""
-    from helpers.course.rules import findings
-    from helpers.course.shelf import find_folder, pick_notebooks
+    from helpers.course.authors.rules import findings
+    from helpers.course.runner.shelf import find_folder, pick_notebooks
 
     paths = pick_notebooks(find_folder(folder), list(notebooks))
     found = [finding for path in paths for finding in findings(path)]
@@ -218,14 +218,10 @@ def check(notebooks: tuple[str, ...], folder: Path | None) -> None:
 @root_option
 def release(names: tuple[str, ...], check: bool, bake: bool, jobs: int, root: Path | None) -> None:
     """Derive exercises/ from solutions/ with nbgrader; NAME is a solution, all by default."""
-    from helpers.course.bake import BakeFailed
-    from helpers.course.bake import bake as bake_all
-    from helpers.course.exercises import (
-        ReleaseFailed,
-        pick_solutions,
-        require_nbgrader,
-    )
-    from helpers.course.exercises import release as release_all
+    from helpers.course.authors.bake import BakeFailed
+    from helpers.course.authors.bake import bake as bake_all
+    from helpers.course.authors.exercises import ReleaseFailed, pick_solutions, require_nbgrader
+    from helpers.course.authors.exercises import release as release_all
 
     solutions = pick_solutions(_course_root(root), list(names))
     require_nbgrader()
@@ -249,8 +245,8 @@ def release(names: tuple[str, ...], check: bool, bake: bool, jobs: int, root: Pa
 @root_option
 def proof(names: tuple[str, ...], as_json: bool, root: Path | None) -> None:
     """Prove exercises: right answers pass, mistakes get their hint, nothing leaks."""
-    from helpers.course.exercises import pick_solutions
-    from helpers.course.proof import prove
+    from helpers.course.authors.exercises import pick_solutions
+    from helpers.course.authors.proof import prove
 
     proofs = [prove(path) for path in pick_solutions(_course_root(root), list(names))]
     holes = [f"{proof.exercise}: {hole}" for proof in proofs for hole in proof.holes]
@@ -394,7 +390,7 @@ def handout(into: Path, students: Path | None, secret_file: Path | None, root: P
 @folder_option
 def lab(options: tuple[str, ...], folder: Path | None) -> None:
     """Open JupyterLab on NOTEBOOK, the first one by default; options go to JupyterLab."""
-    from helpers.course.shelf import FIRST, find_folder, pick_notebooks
+    from helpers.course.runner.shelf import FIRST, find_folder, pick_notebooks
 
     where, opened = find_folder(folder), FIRST
     if options and not options[0].startswith("-"):
@@ -427,7 +423,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
     from dataclasses import replace
 
     from helpers.course.fetch import FILES, FetchFailed, data_folder, fetch
-    from helpers.course.shelf import find_folder
+    from helpers.course.runner.shelf import find_folder
 
     if name not in FILES:
         raise BadInput(f"There is no data file {name!r}; known are: {', '.join(FILES)}.")
@@ -503,7 +499,7 @@ def _print_proofs(proofs):
 
 def _course_root(given):
     """Return the folder that holds solutions/ and exercises/."""
-    from helpers.course.shelf import find_folder
+    from helpers.course.runner.shelf import find_folder
 
     return absolute(given) if given else find_folder().parent
 

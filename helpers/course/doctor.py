@@ -128,7 +128,7 @@ def _kernel(start):
 
 def _notebooks():
     """Count the notebooks of the checkout, if this is one."""
-    from helpers.course.shelf import all_notebooks, find_folder, read_notebook
+    from helpers.course.runner.shelf import all_notebooks, find_folder, read_notebook
 
     try:
         paths = all_notebooks(find_folder())
@@ -158,7 +158,7 @@ def _disk():
 def _telco():
     """Look for the real customer file, which no lesson needs."""
     from helpers.course.fetch import FILES, data_folder
-    from helpers.course.shelf import find_folder
+    from helpers.course.runner.shelf import find_folder
 
     file = FILES["telco"]
     try:

@@ -1,7 +1,7 @@
 """Stage 3: the shop's order lines at any size: the same rules as SQL, run by DuckDB out of core.
 
 A million rows take a second; a table larger than the memory limit is spilled to disk. What the rules
-are is told by `helpers.etl.clean_shop`: cents to euro, one spelling, repeats merged, every row
+are is told by `helpers.etl.businesses.shop`: cents to euro, one spelling, repeats merged, every row
 accounted for.
 """
 
@@ -13,11 +13,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.etl.accounting import Accounting
-from helpers.etl.duck import connected, literal, one_value
+from helpers.etl.books import Accounting
+from helpers.etl.businesses.schemas import CHANNELS, TABLES
+from helpers.etl.load import connected, literal, one_value, one_writer
 from helpers.etl.parsing import spelling_key
-from helpers.etl.schemas import CHANNELS, TABLES
-from helpers.etl.storing import one_writer
 
 # Reasons in the order in which they are tried; a row has one.
 REASONS = {
@@ -32,6 +31,15 @@ REASONS = {
     "product_id is no product": "category IS NULL",
     "channel is no known word": "channel IS NULL",
 }
+# Orders first, customers then: count(DISTINCT ...) would hold every order in memory at once.
+FEATURES = """
+CREATE TABLE customer_features AS
+SELECT customer_id, count(*) AS orders, sum(lines)::BIGINT AS lines,
+       round(sum(spent_eur), 2) AS spent_eur, max(last_ordered_at) AS last_ordered_at
+FROM (SELECT customer_id, order_id, count(*) AS lines, sum(price_eur) AS spent_eur,
+             max(ordered_at) AS last_ordered_at FROM order_lines GROUP BY customer_id, order_id)
+GROUP BY customer_id
+"""
 
 
 @dataclass(frozen=True)
@@ -144,17 +152,6 @@ def _run(connection, lines, products, folder, memory_limit, threads):
     loaded = one_value(connection, "SELECT count(*) FROM order_lines")
     reasons = dict(connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY 1 ORDER BY 1").fetchall())  # fmt: skip
     return Accounting("shop.order_lines", rows_in, loaded, reasons, repeats)
-
-
-# Orders first, customers then: count(DISTINCT ...) would hold every order in memory at once.
-FEATURES = """
-CREATE TABLE customer_features AS
-SELECT customer_id, count(*) AS orders, sum(lines)::BIGINT AS lines,
-       round(sum(spent_eur), 2) AS spent_eur, max(last_ordered_at) AS last_ordered_at
-FROM (SELECT customer_id, order_id, count(*) AS lines, sum(price_eur) AS spent_eur,
-             max(ordered_at) AS last_ordered_at FROM order_lines GROUP BY customer_id, order_id)
-GROUP BY customer_id
-"""
 
 
 def _repeats(connection):

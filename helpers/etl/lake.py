@@ -12,12 +12,15 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
-from helpers.etl.deliveries import merge_deliveries
-from helpers.etl.duck import connected, identifier, literal, one_value
-from helpers.etl.storing import (
+from helpers.etl.books import merge_deliveries
+from helpers.etl.load import (
     checked_keys,
     checked_name,
+    connected,
+    identifier,
     kind_of,
+    literal,
+    one_value,
     one_writer,
     require_same_columns,
     require_same_kinds,

@@ -1,31 +1,300 @@
-"""Stage 3: load tables where others find them: a warehouse (DuckDB); the lake is in `helpers.etl.lake`.
-
-Every load is atomic (a reader, or a restart after a kill, sees the old table or the new one),
-repeatable (the same input twice is the same table) and alone (one writer at a time).
-"""
+"""Stage 3: load tables where others find them: a warehouse (DuckDB), a database, a spreadsheet. The lake is in `helpers.etl.lake`."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pandas import DataFrame
+import pandas as pd
+from pandas import DataFrame, Series
 
-from helpers.etl.duck import connected, identifier, one_value, transaction
-from helpers.etl.storing import (
-    checked_keys,
-    checked_name,
-    kind_of_type,
-    one_writer,
-    require_same_columns,
-    require_same_kinds,
-    require_unrepeated,
-)
+from helpers.checks import require_columns, require_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from sqlalchemy import Engine
+
+WAIT_S = 0.2  # how long the second writer waits before it is told
+WITH_ZONE = " with a time zone"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# What a column holds: by the name of its SQL type, and by what pandas finds in it.
+_TYPES = {
+    "numbers": r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?\b|FLOAT|DOUBLE|REAL|DECIMAL|NUMERIC",
+    "texts": "VARCHAR|TEXT|CHAR|ENUM",
+    "flags": "BOOL",
+    f"moments{WITH_ZONE}": "TIMESTAMP WITH TIME ZONE",
+    "moments": "TIMESTAMP|DATE",
+}
+_FOUND = {
+    **dict.fromkeys(["integer", "floating", "mixed-integer-float", "decimal"], "numbers"),
+    **dict.fromkeys(["string", "mixed", "mixed-integer"], "texts"),
+    **dict.fromkeys(["datetime64", "datetime", "date"], "moments"),
+    "boolean": "flags",
+}
+BATCH = 5_000  # rows a statement
+_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?%?")
+
+
+@contextlib.contextmanager
+def connected(
+    database: str | Path = ":memory:", read_only: bool = False
+) -> Iterator[DuckDBPyConnection]:
+    """Open DuckDB and close it in all cases; nothing is fetched from the network.
+
+    Examples
+    --------
+    >>> with connected() as connection:
+    ...     connection.execute("SELECT 1").fetchone()
+    (1,)
+    """
+    import duckdb
+
+    connection = duckdb.connect(str(database), read_only=read_only, config={"autoinstall_known_extensions": "false"})  # fmt: skip
+    try:
+        _without_progress_bar(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _without_progress_bar(connection):
+    """Turn the bar off where it is on; in a notebook that cannot draw one it may not be touched."""
+    ((is_on,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if is_on:
+        connection.execute("SET enable_progress_bar = false")
+
+
+@contextlib.contextmanager
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Commit all of a block or none of it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def one_value(connection: DuckDBPyConnection, query: str, values: list | None = None) -> object:
+    """Return the one value that a query finds, and leave nothing open behind it.
+
+    Examples
+    --------
+    >>> with connected() as connection:
+    ...     one_value(connection, "SELECT 40 + ?", [2])
+    42
+    """
+    ((found,),) = connection.execute(query, values or []).fetchall()
+    return found
+
+
+def identifier(name: object) -> str:
+    """Return the name of a table or a column as SQL takes it, whatever stands in it.
+
+    Examples
+    --------
+    >>> identifier('a "b')
+    '"a ""b"'
+    """
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """Return a text, such as a path, as SQL takes it.
+
+    Examples
+    --------
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+@contextlib.contextmanager
+def one_writer(place: str | Path, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold a warehouse, a lake or a database file for writing; a second writer is refused.
+
+    The lock is the operating system's: it goes with the process, so a kill leaves none behind.
+
+    Parameters
+    ----------
+    place : the file or folder that is written; the lock lies beside it as `.<name>.lock`.
+    wait_s : seconds to wait for another writer.
+
+    Raises
+    ------
+    ValueError
+        If another process, or another part of this one, is writing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "shop.duckdb"
+    >>> with one_writer(place), one_writer(place, wait_s=0):
+    ...     pass
+    Traceback (most recent call last):
+    ValueError: shop.duckdb is being written by somebody else; one writer at a time. Wait until it is \
+done, then run this again.
+    """
+    from filelock import FileLock, Timeout
+
+    place = Path(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place.parent / f".{place.name}.lock")
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout as error:
+        raise ValueError(
+            f"{place.name} is being written by somebody else; one writer at a time. "
+            "Wait until it is done, then run this again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def checked_name(name: str) -> str:
+    """Return a table's name, or say what is wrong with it: it goes into SQL and into paths.
+
+    Raises
+    ------
+    ValueError
+        If it has anything but letters, digits and underscores.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"A table's name has letters, digits and underscores only, 63 at most; got {name!r}."
+        )
+    return name
+
+
+def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
+    """Return the columns that name a row, or say why the table cannot be stored under them.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a column is missing or comes twice, or a row has no key: it would be
+        added again by each delivery.
+
+    Examples
+    --------
+    >>> checked_keys(DataFrame({"order_id": [1.0, None]}), "order_id")
+    Traceback (most recent call last):
+    ValueError: 1 row(s) have no order_id, the first in row 2; without it, the same delivery twice \
+would make them double. Quarantine them first, or replace the whole table (key=None).
+    """
+    keys = [key] if isinstance(key, str) else list(key or [])
+    require_columns(table, "the table", keys)
+    require_rows(table, "the table")
+    names = Series([str(name).casefold() for name in table.columns])
+    if names.duplicated().any():
+        raise ValueError(
+            f"The table has two columns {names[names.duplicated()].iloc[0]!r}; SQL does not tell "
+            "names apart that differ in capitals only. Rename or drop one."
+        )
+    nameless = table[keys].isna().any(axis=1).to_numpy()
+    if nameless.any():
+        raise ValueError(
+            f"{int(nameless.sum()):,} row(s) have no {', '.join(keys)}, the first in row "
+            f"{int(nameless.argmax()) + 1:,}; without it, the same delivery twice would make them "
+            "double. Quarantine them first, or replace the whole table (key=None)."
+        )
+    return keys
+
+
+def require_unrepeated(table: DataFrame, keys: list[str]) -> None:
+    """Stop if a key comes twice within a delivery.
+
+    Raises
+    ------
+    ValueError
+        With the number of rows too many.
+    """
+    again = int(table.duplicated(keys).sum()) if keys else 0
+    if again:
+        raise ValueError(
+            f"The table repeats {again:,} key(s) of {', '.join(keys)}, so which row counts is "
+            "unknown. Merge the deliveries first."
+        )
+
+
+def require_same_columns(name: str, stored: Iterable[str], table: DataFrame) -> None:
+    """Stop unless a table has the columns that are stored, in whatever order.
+
+    Raises
+    ------
+    ValueError
+        With both lists.
+    """
+    there, coming = list(stored), list(map(str, table.columns))
+    if sorted(there) != sorted(coming):
+        raise ValueError(
+            f"{name} holds the columns {', '.join(there)}; the table has {', '.join(coming)}. Rename "
+            "them, or replace the whole table (key=None)."
+        )
+
+
+def require_same_kinds(name: str, stored: Mapping[str, str], coming: Mapping[str, str]) -> None:
+    """Stop if a column would have to change the values that come, or those that are stored.
+
+    Parameters
+    ----------
+    name : of the stored table.
+    stored, coming : column -> kind, see `kind_of`; "" for nothing but gaps, which fit anywhere.
+
+    Raises
+    ------
+    ValueError
+        With the first such column.
+
+    Examples
+    --------
+    >>> require_same_kinds("sales", {"price_eur": "numbers"}, {"price_eur": "texts"})
+    Traceback (most recent call last):
+    ValueError: price_eur of sales holds numbers, the table has texts; what was there is unchanged. \
+Bring the column to numbers first, or replace the whole table (key=None).
+    """
+    for column, kind in stored.items():
+        if kind and coming[column] and kind != coming[column]:
+            raise ValueError(
+                f"{column} of {name} holds {kind}, the table has {coming[column]}; what was there is "
+                f"unchanged. Bring the column to {kind} first, or replace the whole table (key=None)."
+            )
+
+
+def kind_of_type(sql_type: str) -> str:
+    """Return what a column of an SQL type holds, such as "numbers" or "texts".
+
+    Examples
+    --------
+    >>> kind_of_type("BIGINT"), kind_of_type("ENUM('a')"), kind_of_type("TIMESTAMP WITH TIME ZONE")
+    ('numbers', 'texts', 'moments with a time zone')
+    """
+    return next((kind for kind, types in _TYPES.items() if re.match(types, sql_type)), sql_type)
+
+
+def kind_of(values: Series) -> str:
+    """Return what a column holds, in the words of `kind_of_type`; "" if nothing but gaps.
+
+    Examples
+    --------
+    >>> kind_of(Series([5, None])), kind_of(Series(["a", 5], dtype=object)), kind_of(Series([None]))
+    ('numbers', 'texts', '')
+    """
+    if values.isna().all():
+        return ""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return kind_of(values.cat.categories.to_series())
+    found = pd.api.types.infer_dtype(values, skipna=True)
+    kind = _FOUND.get(found, found)
+    return kind + WITH_ZONE if isinstance(values.dtype, pd.DatetimeTZDtype) else kind
 
 
 def load_warehouse(
@@ -188,3 +457,192 @@ def opened(database: str | Path) -> Iterator[DuckDBPyConnection]:
         raise ValueError(f"A warehouse was expected at {Path(database).name}; load a table first.")
     with connected(database, read_only=True) as connection:
         yield connection
+
+
+def load_database(
+    table: DataFrame, url: str | Path, name: str, key: str | list[str] | None = None
+) -> int:
+    """Put a table into a database, in one transaction; return the rows stored.
+
+    Without a `key` the stored table is replaced; with one, rows are added and those whose key is
+    there already are replaced. A failure or a kill leaves what was there.
+
+    Parameters
+    ----------
+    table : any rows; the index is not stored.
+    url : an SQLAlchemy URL, or the path of an SQLite file. A file has one writer at a time; a
+        server holds a lock of its own on the table.
+    name : the table's name: letters, digits and underscores.
+    key : the column or columns that name a row.
+
+    Raises
+    ------
+    ValueError
+        If the name is none, a key is missing or repeats within `table`, the columns differ from
+        those stored or hold something else, or the database refuses. The stored table is then as
+        it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "shop.sqlite"
+    >>> load_database(DataFrame({"customer_id": [1, 2], "spent_eur": [5.0, 7.0]}), file, "features", "customer_id")
+    2
+    >>> load_database(DataFrame({"customer_id": [2, 3], "spent_eur": [8.0, 1.0]}), file, "features", "customer_id")
+    3
+    """
+    import sqlalchemy as sa
+    from pandas.errors import DatabaseError
+
+    checked_name(name)
+    keys = checked_keys(table, key)
+    require_unrepeated(table, keys)
+    with _alone(url), _engine(url) as engine:
+        try:
+            with engine.begin() as connection:
+                return _store(connection, table, name, keys)
+        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
+            original = error.__cause__ if isinstance(error, DatabaseError) else error
+            cause = str(getattr(original, "orig", None) or error).strip().splitlines()[0]
+            raise ValueError(
+                f"{name} could not be stored: {cause}. What was there is unchanged. Check that "
+                "nobody else is writing and that the columns are those stored."
+            ) from error
+
+
+def _store(connection, table, name, keys):
+    """Write within one transaction; return the rows stored."""
+    import sqlalchemy as sa
+
+    there = sa.inspect(connection).has_table(name)
+    if there and keys:
+        stored = sa.Table(name, sa.MetaData(), autoload_with=connection)
+        require_same_columns(name, stored.c.keys(), table)
+        _require_fit(name, stored, table)
+        same = sa.and_(*(stored.c[one] == sa.bindparam(f"old_{one}") for one in keys))
+        old = table[keys].astype(object).rename(columns={one: f"old_{one}" for one in keys})
+        connection.execute(sa.delete(stored).where(same), old.to_dict("records"))
+    table.to_sql(name, connection, index=False, chunksize=BATCH, if_exists="append" if keys else "replace")  # fmt: skip
+    return connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one()
+
+
+def _require_fit(name, stored, table):
+    """Stop if the types of the stored columns cannot hold what comes; a database widens none."""
+    there = {one.name: kind_of_type(str(one.type)) for one in stored.c}
+    coming = {str(one): kind_of(table[one]).removesuffix(WITH_ZONE) for one in table.columns}
+    require_same_kinds(name, there, coming)
+    for column in [one for one in table.columns if coming[str(one)] == "numbers"]:
+        whole = issubclass(stored.c[str(column)].type.python_type, int)
+        if whole and (table[column].dropna() % 1).ne(0).any():
+            raise ValueError(
+                f"{column} of {name} holds whole numbers, the table has decimals that it would round; "
+                "what was there is unchanged. Replace the whole table (key=None)."
+            )
+
+
+def read_database(url: str | Path, name: str) -> DataFrame:
+    """Return a stored table.
+
+    Raises
+    ------
+    ValueError
+        If the database has none of that name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> read_database(Path(tempfile.mkdtemp()) / "shop.sqlite", "features")
+    Traceback (most recent call last):
+    ValueError: The database holds no table features. Load it first.
+    """
+    import pandas as pd
+    import sqlalchemy as sa
+
+    checked_name(name)
+    with _engine(url) as engine, engine.connect() as connection:
+        if not sa.inspect(connection).has_table(name):
+            raise ValueError(f"The database holds no table {name}. Load it first.")
+        return pd.read_sql_table(name, connection)
+
+
+@contextlib.contextmanager
+def _engine(url):
+    """Open an engine and close its connections in all cases."""
+    import sqlalchemy as sa
+
+    engine: Engine = sa.create_engine(_url(url), poolclass=sa.NullPool)
+    if engine.dialect.name == "sqlite":  # else Python commits before every CREATE and DROP
+        sa.event.listen(engine, "connect", _leave_transactions_to_us)
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _leave_transactions_to_us(connection, record):
+    """Stop Python's sqlite3 from opening and closing transactions by its own rules."""
+    connection.isolation_level = None
+
+
+def _url(url):
+    """Return an SQLAlchemy URL; a path, or a text without a scheme, is an SQLite file."""
+    import sqlalchemy as sa
+
+    if isinstance(url, Path) or "://" not in str(url):
+        return sa.URL.create("sqlite", database=str(url))
+    return sa.make_url(str(url))
+
+
+def _alone(url):
+    """Hold the file of an SQLite database; a server minds its writers itself."""
+    known = _url(url)
+    in_file = known.get_backend_name() == "sqlite" and known.database
+    return one_writer(known.database) if in_file else contextlib.nullcontext()
+
+
+def neutralized(table: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Put an apostrophe before cells and names that a spreadsheet would take for formulas.
+
+    Readers keep `=cmd()` as the text it is, which harms nobody here. A spreadsheet runs it: so
+    neutralize a table on its way out, and nowhere else. Numbers such as -3.5 are left alone.
+
+    Returns
+    -------
+    The table to export, and what was changed: `row` (counted from 0; -1 for a column's name),
+    `column`, `was`.
+
+    Source
+    ------
+    OWASP, "CSV Injection", owasp.org/www-community/attacks/CSV_Injection.
+
+    Examples
+    --------
+    >>> safe, changed = neutralized(DataFrame({"note": ["=1+1", "-3.5", "fine"]}))
+    >>> safe["note"].tolist(), changed["was"].tolist()
+    (["'=1+1", '-3.5', 'fine'], ['=1+1'])
+    """
+    changed = [(-1, name, name) for name in table.columns if _risky(name)]
+    safe = {}
+    for place, name in enumerate(table.columns):
+        column = table.iloc[:, place]
+        risky = [_risky(value) for value in column.tolist()]
+        changed += [(row, name, column.iloc[row]) for row, is_one in enumerate(risky) if is_one]
+        safe[place] = _guarded(column, risky) if any(risky) else column
+    out = pd.DataFrame(safe, index=table.index)
+    out.columns = [f"'{name}" if _risky(name) else name for name in table.columns]
+    return out, DataFrame(changed, columns=["row", "column", "was"])
+
+
+def _guarded(column, risky):
+    values = [f"'{v}" if is_one else v for v, is_one in zip(column.tolist(), risky, strict=True)]
+    kind = None if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return pd.Series(values, index=column.index, dtype=kind)
+
+
+def _risky(value):
+    """Return whether a spreadsheet would run a value."""
+    if not isinstance(value, str):
+        return False
+    start = value.lstrip(" \u00a0")
+    return start.startswith(_STARTS) and not _NUMBER.fullmatch(start.strip())

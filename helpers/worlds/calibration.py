@@ -91,7 +91,7 @@ def operator_facts(customers: DataFrame) -> list[Fact]:
 
     Examples
     --------
-    >>> from helpers.worlds.telecom import telco_table
+    >>> from helpers.worlds.operator.telco import telco_table
     >>> [fact.what for fact in operator_facts(telco_table(200, seed=7))][:2]
     ['customers by contract:', 'churn rate by contract:']
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.course import BadInput
 from helpers.course.grading.tasks import seed_range, set_seed
 from helpers.course.grading.variants import seed_of
-from helpers.course.shelf import read_notebook
+from helpers.course.runner.shelf import read_notebook
 from helpers.files import write_whole
 
 FOLDERS = ("exercises", "notebooks", "helpers")

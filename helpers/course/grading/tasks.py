@@ -11,7 +11,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from helpers.course import BadInput
-from helpers.course.shelf import has_tag, read_notebook
+from helpers.course.runner.shelf import has_tag, read_notebook
 
 HIDDEN = re.compile(
     r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?",
@@ -148,7 +148,7 @@ def _cell(cell: NotebookNode, handed: str) -> Cell:
 
 def seed_range(notebook: NotebookNode, stem: str) -> tuple[int, int] | None:
     """Return the bounds of an exercise's SEED, or None when it has none."""
-    from helpers.course.parameters import read_parameters
+    from helpers.course.runner.parameters import read_parameters
 
     if not any(has_tag(cell, "parameters") for cell in notebook.cells):
         return None

@@ -1,27 +1,86 @@
-"""SQL databases through SQLAlchemy: SQLite and PostgreSQL alike, read and never written to."""
+"""Databases: SQL through SQLAlchemy, and TinyDB's document stores; read and never written to."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from tinydb import Storage, TinyDB
 
-from helpers.etl.extract.accounts import (
+from helpers.etl.extract.files import FileLimits, examine
+from helpers.etl.extract.records import LARGEST_LIST_BYTES, whole_json
+from helpers.etl.extract.result import (
     CannotExtract,
     Extract,
+    Origin,
     Tray,
+    object_table,
     require_rows_of_a_part,
+    sha256_of_rows,
     together,
 )
-from helpers.etl.extract.column_values import reader_of
-from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
 
 CONNECT_S = 5
 STATEMENT_S = 120
+
+
+def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
+    """Return what reads a value of a column's kind, or raises when it is none, and the kind's name.
+
+    Examples
+    --------
+    >>> read, kind = reader_of(sa.Date())
+    >>> read("2024-09-01"), kind
+    (datetime.date(2024, 9, 1), 'a date')
+    """
+    return next((found[1:] for found in _KINDS if isinstance(kind, found[0])), (_as_it_is, ""))
+
+
+def _as_it_is(value):
+    return value
+
+
+def _flag(value):
+    return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
+
+
+def _moment(value):
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _day(value):
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def _whole(value):
+    return _one_of(type(value) is int, int, value)
+
+
+def _number(value):
+    return _one_of(not isinstance(value, str | bytes | bool), float, value)
+
+
+def _text(value):
+    return _one_of(isinstance(value, str), str, value)
+
+
+def _one_of(fits, make, value):
+    """Return a value as it should be; nothing is rounded and nothing guessed."""
+    if not fits:
+        raise ValueError(value)
+    return make(value)
+
+
+_KINDS = (
+    (sa.Boolean, _flag, "a yes or no"), (sa.DateTime, _moment, "a moment"), (sa.Date, _day, "a date"),
+    (sa.Integer, _whole, "a whole number"), ((sa.Numeric, sa.Float), _number, "a number"),
+    (sa.String, _text, "a text"),
+)  # fmt: skip
 
 
 def read_sql(url: str, table: str, **options) -> Extract:
@@ -264,3 +323,122 @@ def _shown(url):
         return sa.make_url(url).set(query={}).render_as_string(hide_password=True)
     except (sa.exc.ArgumentError, ValueError, AttributeError):
         return "of the URL"
+
+
+class _Kept(Storage):
+    """A store's content as it was read; nothing is ever written."""
+
+    def __init__(self, content):
+        self._content = content
+
+    def read(self):
+        return self._content
+
+    def write(self, data):
+        raise CannotExtract("a source is read and never written to: copy the store first.")
+
+
+def read_documents(
+    path: str | Path,
+    *,
+    table: str = "_default",
+    after: str = "",
+    when: str = "",
+    limits: FileLimits | None = None,
+) -> Extract:
+    """Read the documents of a TinyDB file; they stay as they are, nested and in any schema.
+
+    Parameters
+    ----------
+    path : the store's file.
+    table : the store's table; TinyDB's own default unless told.
+    after : the cursor of an earlier reading: only documents with a higher number come.
+    when : the moment of reading, for the provenance.
+
+    Returns
+    -------
+    One row a document, one column a key of its top level, None where it lacks it; nested values
+    stay lists and dicts. The provenance's cursor is the highest number met. `line` of what is set
+    aside (no object, a number that is none) is its place in the store, from 1.
+
+    Raises
+    ------
+    CannotExtract
+        If the file is missing, damaged, larger than 200 MB or no store with this table, or if the
+        table ends before `after`: it was emptied, and its numbers begin anew.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from helpers.files import write_whole
+    >>> path = write_whole(Path(tempfile.mkdtemp()) / "store.json", '{"_default": {"1": {"id": 7}, "2": {"id": 8}}}')
+    >>> raw, _, provenance, _ = read_documents(path, after="1")
+    >>> raw.to_dict("records"), provenance.cursor
+    ([{'id': 8}], '2')
+    """
+    limits = limits or FileLimits(size=LARGEST_LIST_BYTES)
+    examined = examine(path, ["utf-8"], limits)
+    stored = _table_of(whole_json(examined, limits), table, examined.path.name)
+    tray = Tray(f"{examined.path.name}, table {table}")
+    good = _good(stored, tray, _place(stored, after, tray.source))
+    with TinyDB(storage=lambda: _Kept({table: good})) as store:
+        tray.rows.extend(dict(document) for document in store.table(table).all())
+    found = object_table(tray.rows)
+    last = max([*map(int, good), int(after or 0)])
+    origin = Origin(tray.source, *found.shape, examined.sha256, when, "TinyDB", str(last))
+    return tray.extract(found, origin)
+
+
+def _table_of(content, table, name):
+    """Return the numbered documents of a table."""
+    tables = sorted(content) if isinstance(content, dict) else []
+    stored = content[table] if table in tables else None
+    if not isinstance(stored, dict):
+        raise CannotExtract(
+            f"{name} was expected to be a TinyDB file with the table {table}, numbered documents in "
+            f"it; it has {', '.join(tables)[:200] or 'no tables'}. Name one of its tables."
+        )
+    return stored
+
+
+def _good(stored, tray, after):
+    """Return the documents after a number; what is none is set aside."""
+    good = {}
+    for place, (number, document) in enumerate(stored.items(), 1):
+        known = _is_number(number)
+        if known and int(number) <= after:
+            continue
+        tray.seen += 1
+        if not known:
+            tray.put_aside(place, f"its number {number[:40]!r} is none", str(document))
+        elif not isinstance(document, dict):
+            tray.put_aside(
+                place, f"it is a {type(document).__name__} and no document", str(document)
+            )
+        elif str(int(number)) in good:
+            tray.put_aside(place, f"its number {number} was met before", str(document))
+        else:
+            good[str(int(number))] = document
+    return good
+
+
+def _is_number(text):
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _place(stored, after, source):
+    """Return the number behind which to begin; -1 for the start."""
+    if not after:
+        return -1
+    if not _is_number(after):
+        raise CannotExtract(
+            f"after is the cursor of an earlier reading, a whole number; got {after[:60]!r}: pass "
+            "provenance.cursor, or nothing to read all."
+        )
+    if not any(_is_number(number) and int(number) >= int(after) for number in stored):
+        raise CannotExtract(
+            f"{source} ends before the number {after}, where the last reading ended: documents were "
+            "removed or the store was made anew, so that new ones may have old numbers. Read it from "
+            "the start, without after=..."
+        )
+    return int(after)

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.etl.extract.accounts import CannotExtract, RowAccount, aside_table
-from helpers.etl.extract.content import fingerprint
-from helpers.etl.extract.provenance import sha256_of_rows
+from helpers.etl.extract.files import fingerprint
+from helpers.etl.extract.result import CannotExtract, RowAccount, aside_table, sha256_of_rows
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, run INTEGER, done INTEGER,

@@ -1,7 +1,8 @@
-"""Public web pages, read as their owner asks: robots.txt, a polite pause, one host, and no more."""
+"""What a web page says about its thing: in its headings, its lists, and its facts for machines."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,19 +12,102 @@ from bs4 import BeautifulSoup
 from bs4.exceptions import ParserRejectedMarkup
 from protego import Protego
 
-from helpers.etl.extract.accounts import Extract, Tray
-from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
-from helpers.etl.extract.page_facts import facts_of
-from helpers.etl.extract.provenance import Origin, object_table, sha256_of_rows
-from helpers.etl.extract.retries import get_patiently
-from helpers.etl.extract.web import AGENT, Caller
+from helpers.etl.extract.records import BadJson, parsed
+from helpers.etl.extract.result import Extract, Origin, Tray, object_table, sha256_of_rows
+from helpers.etl.extract.web import (
+    AGENT,
+    Answer,
+    Caller,
+    CannotFetch,
+    NetworkLimits,
+    get_patiently,
+    host_of,
+    joined,
+    shown,
+)
 
+_MOST_TERMS = 1_000  # of the description lists of a page
+_LONGEST_TEXT = 10_000  # characters of a fact
 _ROBOTS_BYTES = 500_000  # RFC 9309 asks for at least as much
 _LONGEST_ADDRESS = 2_000
 _MOST_TAGS = 100_000  # of a page; a parsed tag takes about a kilobyte of memory
 _MOST_OPEN = 100  # tags or comments at the end; for each, the parser looks through all that is left
 _LINKS_A_PAGE = 1_000  # that are remembered for each page that may be read
 _FORBIDDEN = "robots.txt asks not to read it"
+
+
+def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
+    """Return what a page says about its thing, as the texts that stand there.
+
+    Returns
+    -------
+    `id` (the attribute `data-id` of the element that `thing` selects), `title` (the first heading),
+    `price` (the text of `.price`), each term of a description list, and `json_ld` (the facts for
+    machines, as their JSON text; None where there are none or they are no JSON). Of a text of more
+    than 10,000 characters its start counts.
+
+    Raises
+    ------
+    CannotFetch
+        If there are more than 1,000 terms.
+
+    Examples
+    --------
+    >>> page = BeautifulSoup('<body data-id="7"><h1>Dew</h1><dl><dt>brand</dt><dd>Lumo</dd></dl>', "html.parser")
+    >>> facts_of(page)
+    {'id': '7', 'title': 'Dew', 'price': None, 'brand': 'Lumo', 'json_ld': None}
+    """
+    own = page.select_one(thing)
+    facts = {
+        "id": own.get("data-id") if own else None,
+        "title": _text(page.find("h1")),
+        "price": _text(page.find(class_="price")),
+    }
+    for name, said in _terms(page):
+        if name and name not in facts and name not in ("url", "json_ld"):
+            facts[name] = said
+    return {**facts, "json_ld": _json_ld(page)}
+
+
+def _terms(page):
+    """Return each term of the description lists with the description that comes next in its list."""
+    found = page.find_all(["dt", "dd"], limit=2 * _MOST_TERMS + 1)
+    if len(found) > 2 * _MOST_TERMS:
+        raise CannotFetch(f"it has more than {_MOST_TERMS:,} terms, too many to read.")
+    terms, waiting = [], {}
+    for element in found:
+        mine = waiting.setdefault(id(element.parent), [])
+        if element.name == "dt":
+            terms.append([_text(element), None])
+            mine.append(terms[-1])
+        elif mine:
+            said = _text(element)
+            for term in mine:
+                term[1] = said
+            mine.clear()
+    return terms
+
+
+def _text(element):
+    """Return the text of an element, or its start where it is long."""
+    if element is None:
+        return None
+    pieces, length = [], 0
+    for piece in element.strings:
+        pieces.append(piece)
+        length += len(piece) + 1
+        if length > _LONGEST_TEXT:
+            break
+    return "".join(pieces)[:_LONGEST_TEXT].strip()
+
+
+def _json_ld(page):
+    """Return the machine-readable facts as JSON text in one way of writing."""
+    script = page.select_one('script[type="application/ld+json"]')
+    try:
+        return json.dumps(parsed(script.string or ""), ensure_ascii=False) if script else None
+    except BadJson:
+        return None
 
 
 def read_site(

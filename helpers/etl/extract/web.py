@@ -1,22 +1,250 @@
-"""Calls to web services that nobody vouches for: bounded in time, bytes, redirects and hosts."""
+"""Calls to web services that nobody vouches for: bounded in time, bytes, redirects and hosts; tried again with patience."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from helpers.etl.extract.network import Answer, CannotFetch, NetworkLimits, host_of, joined, shown
-from helpers.etl.extract.sockets import Sockets, Watched
+from helpers.etl.extract.result import CannotExtract
 
+_BUSY = {408, 425, 429, 500, 502, 503, 504}
 AGENT = "LifecycleCourse/1.0 (+a course on data; reads what it is allowed to)"
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BLOCK = 65_536
 _SHORTEST_KEY = 6  # characters; a shorter one may be a word of any sentence
+FIRST_WAIT_S = 0.2
+
+
+@dataclass(frozen=True)
+class NetworkLimits:
+    """How long and how much is read from a service before it is given up.
+
+    Attributes
+    ----------
+    connect_s, read_s : the longest wait for a connection, and for the next bytes.
+    whole_s : the longest time for one whole answer, however its bytes trickle.
+    size : bytes of an answer, unpacked.
+    pages : answers of one reading.
+    redirects : redirects of one call; they may not leave the host.
+    tries : calls before a service counts as down.
+    longest_wait_s : the longest pause that a service may ask for.
+    """
+
+    connect_s: float = 3.05
+    read_s: float = 10.0
+    whole_s: float = 60.0
+    size: int = 20_000_000
+    pages: int = 10_000
+    redirects: int = 3
+    tries: int = 6
+    longest_wait_s: float = 60.0
+
+
+class CannotFetch(CannotExtract):
+    """A service gave no answer that can be used.
+
+    Attributes
+    ----------
+    again : whether another try may help.
+    wait_s : the pause that the service asked for, or None.
+    status : the HTTP status, or 0 without one.
+    """
+
+    def __init__(self, message: str, again: bool = False, wait_s: float | None = None, status=0):
+        super().__init__(message)
+        self.again, self.wait_s, self.status = again, wait_s, status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service answered: the address in the end, status, headers (small letters), body."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def refuse_status(answer: Answer) -> Answer:
+    """Return the answer if it is good (200 to 299, or 304), or say what the service said.
+
+    Raises
+    ------
+    CannotFetch
+        Otherwise; with `again` for a service that is busy or out of order.
+    """
+    status = answer.status
+    if 200 <= status < 300 or status == 304:
+        return answer
+    said = " ".join(answer.body[:200].decode("utf-8", "replace").split())
+    todo = {401: "Pass its key.", 403: "Ask for a key that opens it.", 404: "Check the address."}
+    again = status in _BUSY
+    raise CannotFetch(
+        f"{shown(answer.url)} answered {status}: {said!r}. "
+        f"{todo.get(status, 'Try later.' if again else 'Check what was asked.')}",
+        again, wait_asked_for(answer.headers) if again else None, status,
+    )  # fmt: skip
+
+
+def wait_asked_for(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that the header `Retry-After` asks for, or None.
+
+    Parameters
+    ----------
+    headers : with names in small letters. The value is whole seconds, as the standard has them,
+        decimal seconds, as some services write, or a date.
+    now : seconds since 1970, for a date; the clock unless given.
+
+    Examples
+    --------
+    >>> wait_asked_for({"retry-after": "0.25"}), wait_asked_for({"retry-after": "soon"})
+    (0.25, None)
+    >>> wait_asked_for({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=50.0)
+    10.0
+    """
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20:
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, moment - (time.time() if now is None else now))
+
+
+def host_of(url: str) -> str:
+    """Return scheme, host and port of an address.
+
+    Examples
+    --------
+    >>> host_of("http://127.0.0.1:8000/api?x=1"), host_of("https://example.org/")
+    ('http://127.0.0.1:8000', 'https://example.org')
+    """
+    try:
+        parts = urlsplit(url)
+        port, name = parts.port, parts.hostname
+    except (ValueError, AttributeError, TypeError):
+        parts, port, name = None, None, None
+    if parts is None or parts.scheme not in ("http", "https") or not name:
+        raise CannotFetch(
+            f"an address such as https://example.org/api was expected; got {shown(str(url))!r}: "
+            "check it."
+        )
+    if port == {"http": 80, "https": 443}[parts.scheme]:
+        port = None
+    host = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+
+
+def joined(url: str, target: str) -> str:
+    """Return the address that a link on `url` leads to.
+
+    Examples
+    --------
+    >>> joined("https://example.org/a/b", "../c?x=1")
+    'https://example.org/c?x=1'
+    """
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise CannotFetch(f"{shown(url)} leads to {target[:60]!r}, which is no address.") from error
+
+
+def shown(url: str) -> str:
+    """Return an address as a message may show it: no name, no password, no endless query.
+
+    Examples
+    --------
+    >>> shown("http://me:secret@127.0.0.1:8000/api?token=abc")
+    'http://127.0.0.1:8000/api?...'
+    """
+    head, question, _ = str(url).partition("?")
+    scheme, slashes, rest = head.partition("://")
+    place, slash, path = rest.partition("/")
+    head = f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}" if slashes else head
+    return head[:200] + ("?..." if question else "")
+
+
+class Sockets:
+    """The open sockets of a caller, to be cut off together; one that opens too late is cut as well."""
+
+    def __init__(self):
+        self._open: weakref.WeakSet = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._call: threading.Event | None = None
+
+    def called(self) -> threading.Event:
+        """Begin a call; return the event that tells when its time was up."""
+        with self._lock:
+            self._call = threading.Event()
+            return self._call
+
+    def ended(self) -> None:
+        """End the call: an alarm that rings now comes too late to cut the next one."""
+        with self._lock:
+            self._call = None
+
+    def add(self, opened) -> None:
+        """Watch a socket, and cut it at once if the time of its call was up before it opened."""
+        with self._lock:
+            self._open.add(opened)
+            if self._call is not None and self._call.is_set():
+                _shut(opened)
+
+    def cut(self, call: threading.Event) -> None:
+        """End a call: what is being waited for comes back empty."""
+        with self._lock:
+            if call is self._call:
+                call.set()
+                for one in list(self._open):
+                    _shut(one)
+
+
+def _shut(opened):
+    with contextlib.suppress(OSError):
+        opened.shutdown(2)
+
+
+class Watched(HTTPAdapter):
+    """An adapter that knows its open sockets, so that a call can be cut off."""
+
+    def __init__(self, sockets):
+        self._sockets = sockets
+        super().__init__(max_retries=0, pool_connections=2, pool_maxsize=2)
+
+    def init_poolmanager(self, *args, **options):
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(urllib3.HTTPConnectionPool, self._sockets),
+            "https": _pool(urllib3.HTTPSConnectionPool, self._sockets),
+        }
+
+
+def _pool(kind, sockets):
+    """Return a kind of pool whose connections leave their sockets in `sockets`."""
+
+    class Line(kind.ConnectionCls):
+        def connect(self):
+            super().connect()
+            sockets.add(self.sock)
+
+    class Pool(kind):
+        ConnectionCls = Line
+
+    return Pool
 
 
 class Caller:
@@ -40,7 +268,7 @@ class Caller:
     >>> with Caller("http://127.0.0.1:9") as caller:
     ...     caller.get("http://example.org/")
     Traceback (most recent call last):
-    helpers.etl.extract.network.CannotFetch: http://example.org/ is not on http://127.0.0.1:9, the only \
+    helpers.etl.extract.web.CannotFetch: http://example.org/ is not on http://127.0.0.1:9, the only \
 host that is called here: check the address.
     """
 
@@ -243,4 +471,78 @@ def _unanswered(url, error):
     again = not isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.SSLError)
     return CannotFetch(
         f"{shown(url)} gave no answer that can be read: {why}. Check that the service runs.", again
+    )
+
+
+Result = TypeVar("Result")
+
+
+def patiently(
+    work: Callable[[], Result],
+    limits: NetworkLimits,
+    pause: Callable[[float], None] = time.sleep,
+) -> Result:
+    """Do `work`, and again when it failed in a way that may pass.
+
+    Between two tries it waits as long as the service asked, or else 0.2 seconds, then twice as long
+    each time. A service that asks for more than `limits.longest_wait_s` is given up at once.
+
+    Parameters
+    ----------
+    work : raises `CannotFetch`, with `again` when another try may help.
+    limits : `tries` and `longest_wait_s` count.
+    pause : waits for so many seconds.
+
+    Raises
+    ------
+    CannotFetch
+        The last one, when the tries are used up.
+
+    Examples
+    --------
+    >>> tried, waits = [], []
+    >>> def work():
+    ...     tried.append(1)
+    ...     if len(tried) < 3:
+    ...         raise CannotFetch("busy", again=True, wait_s=0.5 if len(tried) == 1 else None)
+    ...     return "done"
+    >>> patiently(work, NetworkLimits(), waits.append), waits
+    ('done', [0.5, 0.4])
+    """
+    retrying = Retrying(
+        stop=stop_after_attempt(limits.tries),
+        wait=lambda state: _wait(state, limits),
+        retry=retry_if_exception(lambda error: _may_pass(error, limits)),
+        sleep=pause,
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def _may_pass(error: BaseException, limits: NetworkLimits) -> bool:
+    """Return whether another try may help."""
+    if not isinstance(error, CannotFetch) or not error.again:
+        return False
+    return (error.wait_s or 0.0) <= limits.longest_wait_s
+
+
+def _wait(state: RetryCallState, limits: NetworkLimits) -> float:
+    """Return the seconds to wait before the next try."""
+    asked = state.outcome.exception().wait_s
+    if asked is not None:
+        return asked
+    return min(limits.longest_wait_s, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
+
+
+def get_patiently(
+    caller: Caller,
+    url: str,
+    params: Mapping | None = None,
+    headers: Mapping | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    hop: Callable[[str], None] | None = None,
+) -> Answer:
+    """Return a good answer (200 to 299, or 304), after as many tries as the limits allow."""
+    return patiently(
+        lambda: refuse_status(caller.get(url, params, headers, hop)), caller.limits, pause
     )

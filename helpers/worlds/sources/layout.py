@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.operator import Operator
+from helpers.worlds.operator.world import Operator
 from helpers.worlds.play import CannotPlay, is_whole, plainly
-from helpers.worlds.shop import Shop
+from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import files, sensors, supplier, weblogs
 from helpers.worlds.sources.blemishes import Planting, checked_rates, plain, stream
 from helpers.worlds.sources.documents import documents

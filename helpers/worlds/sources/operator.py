@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
-from helpers.worlds import operator_incidents
-from helpers.worlds.operator import Operator
-from helpers.worlds.operator_people import FIRST_DAY, month_start
+from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.operator.people import FIRST_DAY, month_start
+from helpers.worlds.operator.telco import CONTRACTS, EXTRAS, INTERNET
+from helpers.worlds.operator.world import Operator
 from helpers.worlds.play import MONTHS
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.plan import LIKERT, Source, answers, numbered, web_requests
-from helpers.worlds.telecom import CONTRACTS, EXTRAS, INTERNET
 
 READS = ["usage", "tickets", "invoices", "payments", "cancellations", "sensors", "customers",
          "joined", "complaints", "requests"]  # fmt: skip

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds import shop_incidents
-from helpers.worlds.shop import Shop
-from helpers.worlds.shop_market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
+from helpers.worlds.incidents import shop as shop_incidents
+from helpers.worlds.shop.market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
+from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.plan import LIKERT, Source, answers, numbered, web_requests

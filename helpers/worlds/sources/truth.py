@@ -8,7 +8,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.sources import Sources
+from helpers.worlds.sources.layout import Sources
 from helpers.worlds.sources.blemishes import log_table
 
 _ROWS_TO_DROP = {"duplicate row", "repeated event"}
@@ -20,7 +20,7 @@ class SourcesTruth:
     Examples
     --------
     >>> import tempfile
-    >>> from helpers.worlds.operator import Operator
+    >>> from helpers.worlds.operator.world import Operator
     >>> sources = Sources(Operator(subscribers=40, seed=7), tempfile.mkdtemp(), blemishes=2.0)
     >>> sources.lay_down()
     >>> truth = SourcesTruth(sources)

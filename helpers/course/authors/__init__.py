@@ -1,0 +1,1 @@
+"""For authors: lessons baked and held against their rules, exercises released and proven."""

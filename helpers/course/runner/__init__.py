@@ -1,0 +1,1 @@
+"""Lessons run in batch: which there are, their parameters, the runs, their pages."""

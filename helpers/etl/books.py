@@ -1,0 +1,394 @@
+"""Stages 2 and 3: no row is dropped in silence. Rows in = loaded + quarantined + merged, always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+from helpers.etl.parsing import rewritten, typed
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameSchema
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Where the rows of a source went.
+
+    Attributes
+    ----------
+    source : what was cleaned.
+    rows_in : rows read.
+    loaded : rows that went on.
+    quarantined : rows set aside, by reason.
+    merged : repeated deliveries of a row that is loaded or quarantined already.
+    made : rows that the table holds and that came from nowhere, such as one for a reading that
+        never came; they are none of the others.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not add up: then a step dropped or made rows without saying so.
+
+    Examples
+    --------
+    >>> print(Accounting("sales", rows_in=10, loaded=7, quarantined={"a row of totals": 1}, merged=2))
+    sales                       rows
+    in                            10
+    loaded                         7
+    merged                         2
+    quarantined                    1
+      a row of totals              1
+    """
+
+    source: str
+    rows_in: int
+    loaded: int
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    merged: int = 0
+    made: int = 0
+
+    def __post_init__(self):
+        aside = sum(self.quarantined.values())
+        if self.rows_in != self.loaded + aside + self.merged:
+            raise ValueError(
+                f"The rows of {self.source} do not add up: {self.rows_in:,} came in, but "
+                f"{self.loaded:,} were loaded, {aside:,} quarantined and {self.merged:,} merged. "
+                "A step dropped or made rows: let it refuse or merge them by name."
+            )
+
+    def table(self) -> DataFrame:
+        """Return one row a fate: `fate`, `reason` ("" for none), `rows`."""
+        rows = [("in", "", self.rows_in), ("loaded", "", self.loaded), ("merged", "", self.merged)]
+        rows += [("quarantined", why, count) for why, count in sorted(self.quarantined.items())]
+        return DataFrame(rows, columns=["fate", "reason", "rows"]).assign(source=self.source)
+
+    def __str__(self):
+        aside = sum(self.quarantined.values())
+        lines = [("in", self.rows_in), ("loaded", self.loaded), ("merged", self.merged),
+                 ("quarantined", aside)]  # fmt: skip
+        lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
+        wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
+        return "\n".join(
+            [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
+        )
+
+    def __add__(self, other: Accounting) -> Accounting:
+        """Return the sum of two deliveries of a source."""
+        reasons = {*self.quarantined, *other.quarantined}
+        return Accounting(
+            self.source if self.source == other.source else f"{self.source} + {other.source}",
+            self.rows_in + other.rows_in,
+            self.loaded + other.loaded,
+            {r: self.quarantined.get(r, 0) + other.quarantined.get(r, 0) for r in sorted(reasons)},
+            self.merged + other.merged,
+            self.made + other.made,
+        )
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A cleaned table and everything that was done to get it.
+
+    Attributes
+    ----------
+    table : the rows that go on, indexed from 0.
+    quarantined : the rows set aside, as they were then, see `with_reason`.
+    accounting : where the rows went.
+    changes : what was done to single values: `column`, `what`, `values` (how many).
+    """
+
+    table: DataFrame
+    quarantined: DataFrame
+    accounting: Accounting
+    changes: DataFrame
+
+    def followed_by(self, later: Cleaned) -> Cleaned:
+        """Return both of two cleanings in a row, the second of which took the table of the first.
+
+        Raises
+        ------
+        ValueError
+            If the second did not take every row.
+
+        Examples
+        --------
+        >>> first = Cleaning("sales", DataFrame({"line_id": [1, 1, 2]}))
+        >>> first.merge("line_id")
+        >>> second = Cleaning("sales", first.table)
+        >>> second.refuse(second["line_id"].eq(2), "no sale")
+        >>> print(first.done().followed_by(second.done()).accounting)
+        sales                       rows
+        in                             3
+        loaded                         1
+        merged                         1
+        quarantined                    1
+          no sale                      1
+        """
+        one, two = self.accounting, later.accounting
+        if two.rows_in != len(self.table):
+            raise ValueError(
+                f"The second cleaning of {one.source} took {two.rows_in:,} rows, but the first left "
+                f"{len(self.table):,}. Give it the table of the first."
+            )
+        reasons = {*one.quarantined, *two.quarantined}
+        books = Accounting(
+            one.source,
+            one.rows_in,
+            two.loaded,
+            {r: one.quarantined.get(r, 0) + two.quarantined.get(r, 0) for r in sorted(reasons)},
+            one.merged + two.merged,
+            two.made,
+        )
+        aside = pd.concat([self.quarantined, later.quarantined], ignore_index=True)
+        changes = pd.concat([self.changes, later.changes], ignore_index=True)
+        return Cleaned(later.table, aside, books, changes)
+
+
+class Cleaning:
+    """The cleaning of one table, step by step, with a record of each.
+
+    Parameters
+    ----------
+    source : the name for the accounts.
+    raw : the table as read; it is left alone.
+    needs : columns without which the table cannot be cleaned.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"line_id": ["11", "11", "Total"], "price_eur": [5.0, 5.0, 10.0]})
+    >>> cleaning = Cleaning("sales", raw, ["line_id"])
+    >>> cleaning.refuse(raw["line_id"].eq("Total"), "a row of totals")
+    >>> cleaning.merge("line_id")
+    >>> done = cleaning.done()
+    >>> len(done.table), done.accounting.merged, done.quarantined["reason"].tolist()
+    (1, 1, ['a row of totals'])
+    """
+
+    def __init__(self, source: str, raw: DataFrame, needs=()):
+        require_columns(raw, source, needs)
+        if raw.columns.has_duplicates:
+            twice = raw.columns[raw.columns.duplicated()][0]
+            raise ValueError(f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one.")  # fmt: skip
+        self.source, self.table = source, typed(raw.reset_index(drop=True))
+        self._rows_in, self._merged = len(raw), 0
+        self._aside: list[DataFrame] = []
+        self._values: list[tuple] = []
+
+    def __getitem__(self, column: str) -> Series:
+        return self.table[column]
+
+    def refuse(self, which: Series, reason: str) -> None:
+        """Send the rows at `which`, a flag a row, to quarantine."""
+        which = self._aligned(which).fillna(False).to_numpy(bool)
+        if which.any():
+            self._aside.append(with_reason(self.table[which], reason))
+            self.table = self.table[~which].reset_index(drop=True)
+
+    def merge(self, key, newest: str | None = None) -> None:
+        """Merge repeated deliveries, see `merge_deliveries`."""
+        before = len(self.table)
+        self.table = merge_deliveries(self.table, key, newest)
+        self._merged += before - len(self.table)
+
+    def repair(self, column: str, values: Series, what: str) -> None:
+        """Put `values` into a column and count those that differ from what stood there."""
+        values = self._aligned(values)
+        old = self.table[column] if column in self.table else Series(None, index=self.table.index)
+        same = old.astype("str").eq(values.astype("str")) | (old.isna() & values.isna())
+        self.table = self.table.assign(**{column: values})
+        self._count(column, what, int((~same).sum()))
+
+    def set_aside(self, column: str, which: Series, why: str) -> None:
+        """Take the values at `which` out of a column: a gap is better than a wrong value."""
+        which = (
+            self._aligned(which).fillna(False).to_numpy(bool)
+            & self.table[column].notna().to_numpy()
+        )
+        values = self.table[column]
+        if which.any():
+            kinds = {"b": "boolean", "i": "Int64", "u": "Int64"}
+            values = values.astype(kinds.get(values.dtype.kind, values.dtype)).mask(which)
+            self.table = self.table.assign(**{column: values})
+        self._count(column, why, int(which.sum()))
+
+    def parse(self, column: str, read: Callable[[Series], Series], what: str) -> None:
+        """Read a column with one of `helpers.etl.parsing`; a text that cannot be read is set aside."""
+        written = self.table[column]
+        values = self._aligned(read(written))
+        self.table = self.table.assign(**{column: values})
+        self._count(column, f"{what}: unreadable, set aside", int((written.notna() & values.isna()).sum()))  # fmt: skip
+        changed = rewritten(written, values) & written.notna() & values.notna()
+        self._count(column, what, int(changed.sum()))
+
+    def done(self, schema: DataFrameSchema | None = None) -> Cleaned:
+        """Close the books; rows that break `schema` go to quarantine first.
+
+        Raises
+        ------
+        ValueError
+            If rows do not add up or a column of the schema is missing.
+        """
+        if schema is not None:
+            from helpers.etl.books import quarantine
+            from helpers.etl.businesses.schemas import number_columns
+
+            self.table, refused = quarantine(self.table, schema)
+            if len(refused):  # a value that gave a column no type may be gone with its row
+                self._aside, self.table = [*self._aside, refused], typed(self.table)
+            for column in number_columns(self.source, self.table):
+                if self.table[column].dtype == object:  # a text such as "7" among numbers
+                    self.parse(column, pd.to_numeric, "read as a number")
+        aside = pd.concat(self._aside, ignore_index=True) if self._aside else with_reason(self.table.head(0), "")  # fmt: skip
+        reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
+        accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
+        values = DataFrame(self._values, columns=["column", "what", "values"])
+        return Cleaned(self.table, aside, accounting, values)
+
+    def _aligned(self, values):
+        """Return values that have an entry a row; older ones speak of rows that are gone."""
+        if not values.index.equals(self.table.index):
+            raise ValueError(
+                f"A step of {self.source} got {len(values):,} value(s) for {len(self.table):,} rows, or "
+                "under another index: rows were refused or merged since. Take them from the cleaning "
+                "itself, as in cleaning[column]."
+            )
+        return values
+
+    def _count(self, column, what, values):
+        if values:
+            self._values.append((column, what, values))
+
+
+def with_reason(rows: DataFrame, reason) -> DataFrame:
+    """Return rows with why they were set aside as `reason`; one of their own becomes `own_reason`.
+
+    Examples
+    --------
+    >>> returned = DataFrame({"return_id": [1], "reason": ["ordered twice"]})
+    >>> with_reason(returned, "no date").to_dict("records")
+    [{'return_id': 1, 'own_reason': 'ordered twice', 'reason': 'no date'}]
+    """
+    return rows.rename(columns={"reason": "own_reason"}).assign(reason=reason)
+
+
+def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split `raw` into the rows that keep the schema and the rows that break it.
+
+    Every row goes to exactly one side: rows in = rows accepted + rows quarantined.
+
+    Parameters
+    ----------
+    raw : any table with the schema's columns.
+    schema : a pandera schema.
+
+    Returns
+    -------
+    The accepted rows as they were, and the quarantined rows with one more column, `reason`, that
+    names every broken rule; a `reason` of their own becomes `own_reason`.
+
+    Raises
+    ------
+    ValueError
+        If a column of the schema is missing altogether.
+
+    Examples
+    --------
+    >>> import pandera.pandas as pa
+    >>> rule = pa.Check.isin(["Yes", "No"], error="Churn is a known level")
+    >>> table = pd.DataFrame({"Churn": ["Yes", "Maybe"]})
+    >>> accepted, refused = quarantine(table, pa.DataFrameSchema({"Churn": pa.Column(str, rule)}))
+    >>> len(accepted), refused["reason"].tolist()
+    (1, ['Churn is a known level'])
+    """
+    from pandera.errors import SchemaErrors
+
+    require_columns(raw, "the raw table", schema.columns)
+    numbered = raw.reset_index(drop=True)
+    try:
+        schema.validate(numbered, lazy=True)
+    except SchemaErrors as errors:
+        broken = errors.failure_cases.dropna(subset="index")
+        if len(broken) < len(errors.failure_cases):
+            unplaced = errors.failure_cases[errors.failure_cases["index"].isna()].iloc[0]
+            raise ValueError(
+                f"The raw table breaks a rule as a whole: {unplaced['check']} "
+                f"(column {unplaced['column']}). Read every column as text first."
+            ) from errors
+        reasons = (
+            broken.assign(index=broken["index"].astype(int))
+            .drop_duplicates(["index", "check"])
+            .groupby("index")["check"]
+            .agg(lambda checks: "; ".join(sorted(map(str, checks))))
+        )
+        accepted = numbered.drop(index=reasons.index).reset_index(drop=True)
+        refused = with_reason(numbered.loc[reasons.index], reasons).reset_index(drop=True)
+        return accepted, refused
+    return numbered, with_reason(numbered.head(0), pd.Series(dtype=str))
+
+
+def merge_deliveries(
+    table: DataFrame, key: str | list[str], newest: str | None = None
+) -> DataFrame:
+    """Merge rows that were delivered more than once: one row a key stays.
+
+    The rule: the copy with the latest `newest` wins, for a system sends a row again after it was
+    edited; without such a column, or when it is equal, the copy that arrived last wins. The row
+    stays where its first copy stood, so the order of the table is kept. A row without a key is
+    nobody's copy and stays.
+
+    Parameters
+    ----------
+    table : rows in the order in which they arrived.
+    key : the column or columns that name a row.
+    newest : a column that tells which copy is younger; a gap counts as the oldest.
+
+    Examples
+    --------
+    >>> table = DataFrame({"order_id": [1, 2, 1], "price_eur": [9.0, 5.0, 8.0], "sent": [2, 1, 1]})
+    >>> merge_deliveries(table, "order_id")["price_eur"].tolist()
+    [8.0, 5.0]
+    >>> merge_deliveries(table, "order_id", newest="sent")["price_eur"].tolist()
+    [9.0, 5.0]
+    """
+    keys = [key] if isinstance(key, str) else list(key)
+    require_columns(table, "the deliveries", [*keys, *([newest] if newest else [])])
+    numbered = table.reset_index(drop=True)
+    names = numbered[keys].apply(_comparable)
+    nameless = names.isna().any(axis=1)
+    if not names.duplicated().any():
+        return numbered
+    ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
+    rows = ranked.index
+    kept = rows[~names.loc[rows].duplicated(keep="last") | nameless.loc[rows]]
+    number = numbered.index.to_series()
+    first = number.groupby([names[one] for one in keys], sort=False, dropna=False).transform("min")
+    place = first.where(~nameless, number)
+    return numbered.loc[place.loc[kept].sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def _comparable(values):
+    """Return a column in which lists and the like, which a careless system sends, stand as texts."""
+    if values.dtype != object:
+        return values
+    return values.map(lambda one: one if isinstance(one, Hashable) else repr(one))
+
+
+def differing_copies(table: DataFrame, key: str | list[str]) -> DataFrame:
+    """Return the rows whose key comes again with other values: copies that contradict each other.
+
+    Examples
+    --------
+    >>> table = DataFrame({"order_id": [1, 1, 2, 2], "price_eur": [9.0, 9.0, 5.0, 4.0]})
+    >>> differing_copies(table, "order_id")["price_eur"].tolist()
+    [5.0, 4.0]
+    """
+    keys = [key] if isinstance(key, str) else list(key)
+    different = table.drop_duplicates()
+    again = different.duplicated(keys, keep=False) & different[keys].notna().all(axis=1)
+    return different[again]

@@ -1,0 +1,1 @@
+"""What is particular: the sources, schemas and cleanings of each business."""

@@ -1,0 +1,418 @@
+"""Real reviews of a cosmetics retailer, from its two files to loaded tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+from helpers.etl import parsing
+from helpers.etl.books import Cleaned, Cleaning
+from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
+from helpers.etl.businesses.steps import NUMBER, read_moments, read_whole, read_words
+from helpers.etl.chain import load_all
+from helpers.etl.combine import rename
+from helpers.etl.extract import Extract, read_csv
+from helpers.etl.features import bought_together
+from helpers.etl.splits import split_by_time, what_leaks
+
+FILES = {"ratings": "sephora_a_reviews.csv.gz", "products": "sephora_a_products.csv.gz"}
+COLUMNS = {
+    "ratings": ["user_id", "product_id", "date", "rating", "recommended", "skin_type", "skin_tone"],
+    "products": ["product_id", "product_name", "brand_id", "brand_name", "primary_category",
+                 "secondary_category", "tertiary_category", "price_usd", "loves_count",
+                 "catalog_rating", "child_count", "limited_edition", "new", "online_only",
+                 "out_of_stock", "sephora_exclusive", "highlights", "size"],
+}  # fmt: skip
+KEYS = {"ratings": ["customer_id", "product_id"], "products": "product_id"}
+MONTH_OF = {"ratings": "rated_on"}  # for the lake
+# Scraped once, at the end: whoever uses them for an earlier review looks into the future.
+SCRAPED_ON = "2023-03-21"
+SCRAPED = ["price_usd", "loves_count", "catalog_rating", "new", "out_of_stock"]
+TWIN_SHARE, TWIN_REVIEWS = 0.5, 5
+VALIDATION_FROM, TEST_FROM = "2022-07-01", "2022-10-01"
+
+
+def read_sephora(folder: str | Path, when: str = "") -> dict[str, Extract]:
+    """Read both files, every value as text.
+
+    Returns
+    -------
+    "ratings" (one row a review) and "products", each with what was set aside and its provenance.
+
+    Raises
+    ------
+    CannotExtract
+        If a file is missing or has other columns.
+    """
+    return {
+        name: read_csv(Path(folder) / file, columns=COLUMNS[name], separator=",", totals=False, when=when)
+        for name, file in FILES.items()
+    }  # fmt: skip
+
+
+def clean_sephora(extracts: Mapping[str, Extract]) -> dict[str, Cleaned]:
+    """Clean both tables under our names, and merge the reviews that twin products share.
+
+    Parameters
+    ----------
+    extracts : of `read_sephora`.
+
+    Returns
+    -------
+    "ratings" (`customer_id`, `product_id`, `rated_on`, `rating` 1 to 5, `recommended`, `skin_type`
+    as stated then, `skin_tone`) and "products" (`product_id`, `name`, `brand_id`, `brand`,
+    `category`, `subcategory`, `size_ml`, `twin_of`, ...; the columns `SCRAPED` keep their names).
+    """
+    reviews = clean_reviews(extracts["ratings"].table)
+    twins = twin_products(reviews.table)
+    return {
+        "ratings": merge_twins(reviews, twins),
+        "products": clean_products(extracts["products"].table, twins),
+    }
+
+
+def clean_reviews(raw: DataFrame) -> Cleaned:
+    """Clean the reviews: typed, in our names, one spelling of a skin type.
+
+    Examples
+    --------
+    >>> raw = DataFrame([["a1", "P1", "2023-01-31", "5", "1", "Combination", ""]], columns=COLUMNS["ratings"])
+    >>> clean_reviews(raw).table[["customer_id", "rating", "skin_type"]].to_numpy().tolist()
+    [['a1', 5, 'combination']]
+    """
+    cleaning = Cleaning("sephora.ratings", raw, COLUMNS["ratings"])
+    cleaning.table = rename(cleaning.table, {"user_id": "customer_id", "date": "rated_on"})
+    read_moments(cleaning, "rated_on")
+    read_whole(cleaning, "rating")
+    cleaning.refuse(cleaning["rated_on"].isna(), "no date of the review")
+    cleaning.refuse(~cleaning["rating"].isin(range(1, 6)), "rating is none of 1 to 5")
+    cleaning.parse("recommended", parsing.parse_flags, "read as yes or no")
+    _gaps(cleaning, "skin_type", "skin_tone")
+    read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
+    unsure = cleaning["skin_tone"].eq("notsurest")
+    cleaning.set_aside("skin_tone", unsure, "the customer is not sure")
+    cleaning.merge(["customer_id", "product_id"], newest="rated_on")
+    return cleaning.done()
+
+
+def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
+    """Clean the products: typed, in our names, each twin with the product whose reviews it shares.
+
+    Parameters
+    ----------
+    twins : of `twin_products`.
+
+    Notes
+    -----
+    A size in other units than millilitres (grams, pads, pieces) is a gap in `size_ml` and stays in
+    `size`. Prices are in US dollars and stay so: no rate of that day is known.
+    """
+    cleaning = Cleaning("sephora.products", raw, COLUMNS["products"])
+    names = {"product_name": "name", "brand_name": "brand", "secondary_category": "category",
+             "tertiary_category": "subcategory"}  # fmt: skip
+    cleaning.table = rename(cleaning.table, names).drop(columns="primary_category")
+    cleaning.merge("product_id")
+    _gaps(cleaning, "subcategory", "highlights", "size")
+    read_whole(cleaning, "brand_id", "loves_count", "child_count")
+    for column in ["price_usd", "catalog_rating"]:
+        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+    for column in ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]:
+        cleaning.parse(column, parsing.parse_flags, "read as yes or no")
+    millilitres = cleaning["size"].str.extract(r"^([\d.]+) ?m[lL]$")[0]
+    cleaning.repair("size_ml", parsing.parse_numbers(millilitres), "size in millilitres")
+    twin_of = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
+    cleaning.repair("twin_of", twin_of, "shares its reviews with")
+    return cleaning.done()
+
+
+def twin_products(
+    ratings: DataFrame, share: float = TWIN_SHARE, at_least: int = TWIN_REVIEWS
+) -> DataFrame:
+    """Return the products that show the reviews of another: sizes and editions of one article.
+
+    Two products are twins if many reviews of one, and at least a `share` of the smaller one's, stand
+    under both: the same customer, day and rating. Twins of twins are one group; its first product
+    is the one with the most reviews.
+
+    Parameters
+    ----------
+    ratings : one row a review: `customer_id`, `product_id`, `rated_on`, `rating`.
+    share : of the smaller product's reviews, 0.0 to 1.0.
+    at_least : reviews shared; a few can be chance.
+
+    Returns
+    -------
+    One row a twin: `product_id`, `twin_of` (the group's first product, which names itself),
+    `reviews`.
+
+    Examples
+    --------
+    >>> ratings = DataFrame({"customer_id": [1, 1, 2, 2, 3], "product_id": ["jar", "mini jar"] * 2 + ["jar"],
+    ...                      "rated_on": "2023-01-31", "rating": 5})
+    >>> twin_products(ratings, at_least=2).to_numpy().tolist()
+    [['jar', 'jar', 3], ['mini jar', 'jar', 2]]
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = _shared_reviews(ratings)
+    size = ratings["product_id"].value_counts()
+    smaller = np.minimum(pairs["product_id"].map(size), pairs["other_id"].map(size))
+    pairs = pairs[(pairs["shared"] >= share * smaller) & (pairs["shared"] >= at_least)]
+    ids = pd.Index(np.unique(pairs[["product_id", "other_id"]].to_numpy(dtype=object)))
+    ends = ids.get_indexer(pairs["product_id"]), ids.get_indexer(pairs["other_id"])
+    graph = coo_matrix((np.ones(len(pairs)), ends), shape=(len(ids), len(ids)))
+    group = connected_components(graph, directed=False)[1] if len(ids) else []
+    twins = DataFrame({"product_id": ids, "group": group, "reviews": size.reindex(ids).to_numpy()})
+    twins = twins.sort_values(["reviews", "product_id"], ascending=[False, True])
+    twins["twin_of"] = twins.groupby("group")["product_id"].transform("first")
+    twins = twins.sort_values(["twin_of", "product_id"], ignore_index=True)
+    return twins[["product_id", "twin_of", "reviews"]]
+
+
+def _shared_reviews(ratings):
+    """Return how many reviews each pair of products shares."""
+    same = ["customer_id", "rated_on", "rating"]
+    require_columns(ratings, "ratings", [*same, "product_id"])
+    one = ratings[[*same, "product_id"]]
+    pairs = one.merge(one.rename(columns={"product_id": "other_id"}), on=same)
+    pairs = pairs[pairs["product_id"] < pairs["other_id"]]
+    return pairs.groupby(["product_id", "other_id"]).size().reset_index(name="shared")
+
+
+def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
+    """Bring the reviews of twins under the first of their group; of a customer's, the latest counts.
+
+    Parameters
+    ----------
+    reviews : of `clean_reviews`.
+    twins : of `twin_products`.
+
+    Returns
+    -------
+    One row a customer and product; the reviews that fell together are counted as merged.
+    """
+    cleaning = Cleaning(reviews.accounting.source, reviews.table)
+    first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
+    told = first.fillna(cleaning["product_id"])
+    cleaning.repair("product_id", told, "a twin under the first of its group")
+    cleaning.merge(["customer_id", "product_id"], newest="rated_on")
+    return reviews.followed_by(cleaning.done())
+
+
+def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> DataFrame:
+    """Return one skin type a customer: the one stated most often, the latest among equals.
+
+    Parameters
+    ----------
+    ratings : clean ratings.
+    as_of : the first day that is still unknown; None for all that was ever stated. A model that is
+        judged on later reviews must not know what customers said in them.
+
+    Returns
+    -------
+    One row a customer by `customer_id`: `skin_type` (a gap if never stated), `reviews`, `stated`
+    (reviews with a type), `different` (types stated; 2 or more is a contradiction).
+
+    Examples
+    --------
+    >>> ratings = DataFrame({"customer_id": [1, 1, 1, 2], "skin_type": ["dry", "oily", "oily", None],
+    ...                      "rated_on": pd.to_datetime(["2023-01-01"] * 4)})
+    >>> skin_types(ratings).to_numpy().tolist()
+    [[1, 'oily', 3, 3, 2], [2, nan, 1, 0, 0]]
+    """
+    require_columns(ratings, "ratings", ["customer_id", "skin_type", "rated_on"])
+    known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
+    said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
+    said = said.agg(times="size", last="max").reset_index()
+    said = said.sort_values(["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True])  # fmt: skip
+    chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
+    people = known.groupby("customer_id").agg(reviews=("rated_on", "size"), stated=("skin_type", "count"))  # fmt: skip
+    people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)
+    people.insert(0, "skin_type", chosen.reindex(people.index).astype("str"))
+    return people.reset_index()
+
+
+def usable_products(products: DataFrame, as_of: str | pd.Timestamp) -> DataFrame:
+    """Return the products without what was scraped after a day: no price from the future.
+
+    Examples
+    --------
+    >>> products = DataFrame({"product_id": ["P1"], "price_usd": [9.0]})
+    >>> usable_products(products, "2022-10-01").columns.tolist()
+    ['product_id']
+    """
+    late = pd.Timestamp(SCRAPED_ON) > pd.Timestamp(as_of)
+    return products.drop(columns=SCRAPED, errors="ignore") if late else products
+
+
+def review_days(ratings: DataFrame) -> DataFrame:
+    """Return what each customer reviewed on one day as an order, for `bought_together`.
+
+    A review is no purchase, and several on one day are no basket: it is the nearest these files get.
+    """
+    day = ratings["rated_on"].dt.strftime("%Y-%m-%d")
+    return DataFrame({"order_id": ratings["customer_id"] + " " + day, "product_id": ratings["product_id"]})  # fmt: skip
+
+
+def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
+    """Return the share of test reviews that stand in training too, under a twin: a leak.
+
+    Parameters
+    ----------
+    train, test : parts of ratings in which twins are not merged yet.
+    """
+    first = twins.set_index("product_id")["twin_of"]
+    marks = [_article(part, first) for part in (train, test)]
+    return float(marks[1].isin(set(marks[0])).mean())
+
+
+def _article(ratings, first):
+    """Return for each review who reviewed which article, whatever its size or edition."""
+    article = ratings["product_id"].map(first).fillna(ratings["product_id"])
+    return Series(list(zip(ratings["customer_id"], article, strict=True)), index=ratings.index)
+
+
+def _gaps(cleaning, *columns):
+    for column in columns:
+        cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
+
+
+def real_shop_chain(
+    folder: str | Path,
+    into: str | Path,
+    *,
+    validation_from: str = VALIDATION_FROM,
+    test_from: str = TEST_FROM,
+    seed: int = 7,
+    when: str = "",
+) -> dict[str, float]:
+    """Read, clean, load and split the retailer's reviews; return the figures of every step.
+
+    Parameters
+    ----------
+    folder : where the two files are.
+    into : where `sephora.duckdb` and the folder `lake` go; loading again changes nothing.
+    validation_from, test_from : the first days of the later parts of the split by time.
+    seed : of the random split that it is compared with.
+    when : the moment of reading, for the provenance.
+
+    Returns
+    -------
+    The figures of `row_figures`, `people_figures` and `split_figures` in one dict.
+    """
+    extracts = read_sephora(folder, when)
+    cleaned = clean_sephora(extracts)
+    loaded = load_sephora(cleaned, into)
+    reviews = clean_reviews(extracts["ratings"].table).table
+    parts = split_by_time(reviews, "rated_on", validation_from, test_from)
+    return {
+        **row_figures(cleaned, loaded),
+        **people_figures(reviews),
+        **split_figures(reviews, parts, twin_products(reviews), seed),
+    }
+
+
+def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:
+    """Load ratings and products into `sephora.duckdb`, and the ratings by month into `lake`."""
+    into = Path(into)
+    return load_all(cleaned, into / "sephora.duckdb", into / "lake", keys=KEYS, months=MONTH_OF)
+
+
+def row_figures(cleaned: dict[str, Cleaned], loaded: DataFrame) -> dict[str, float]:
+    """Return how many rows came in, were merged as twins, quarantined, and are loaded now."""
+    books = cleaned["ratings"].accounting
+    twins = cleaned["products"].table["twin_of"].dropna()
+    rows = loaded.set_index("table")
+    return {
+        "reviews_in": books.rows_in,
+        "quarantined": sum(books.quarantined.values()),
+        "merged": books.merged,
+        "merged_share": books.merged / books.rows_in,
+        "ratings": int(rows.loc["ratings", "rows"]),
+        "ratings_in_lake": int(rows.loc["ratings", "lake_rows"]),
+        "products": int(rows.loc["products", "rows"]),
+        "twins": len(twins),
+        "twin_groups": int(twins.nunique()),
+    }
+
+
+def people_figures(reviews: DataFrame) -> dict[str, float]:
+    """Return how many customers there are, and how often they state their skin type.
+
+    Parameters
+    ----------
+    reviews : clean reviews, twins not merged.
+    """
+    people = skin_types(reviews)
+    again = people[people["reviews"] > 1]
+    sometimes = again["stated"].gt(0) & again["stated"].lt(again["reviews"])
+    return {
+        "customers": len(people),
+        "contradict": float(again["different"].gt(1).mean()),
+        "state_sometimes": float(sometimes.mean()),
+        "never_state": float(people["skin_type"].isna().mean()),
+    }
+
+
+def split_figures(
+    reviews: DataFrame, parts: tuple[DataFrame, DataFrame, DataFrame], twins: DataFrame, seed: int
+) -> dict[str, float]:
+    """Return what a split by time and a random one of the same size give away.
+
+    Parameters
+    ----------
+    reviews : clean reviews, twins not merged.
+    parts : of `split_by_time`.
+    twins : of `twin_products`.
+
+    Returns
+    -------
+    For "time" and "random": `..._trained_on_the_future`, `..._tested_on_known_customers`,
+    `..._tested_on_new_products` (see `what_leaks`) and `..._twin_in_training` (see `twins_across`).
+    """
+    figures = {"train": len(parts[0]), "validation": len(parts[1]), "test": len(parts[2])}
+    for name, (train, _, test) in {"time": parts, "random": random_split(reviews, parts, seed)}.items():  # fmt: skip
+        leaks = what_leaks(train, test, "rated_on", product="product_id")
+        leaks["twin_in_training"] = twins_across(train, test, twins)
+        figures |= {f"{name}_{mark}": float(share) for mark, share in leaks.items()}
+    return figures
+
+
+def random_split(
+    rows: DataFrame, parts: tuple[DataFrame, DataFrame, DataFrame], seed: int
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """Split rows at random into parts of the same sizes: the tempting split that time forbids.
+
+    Examples
+    --------
+    >>> rows = DataFrame({"x": range(10)})
+    >>> [len(part) for part in random_split(rows, (rows[:5], rows[5:8], rows[8:]), seed=7)]
+    [5, 3, 2]
+    """
+    order = np.random.default_rng([seed, *b"random split"]).permutation(len(rows))
+    first, second = len(parts[0]), len(parts[0]) + len(parts[1])
+    train, validation, test = np.split(order, [first, second])
+    return tuple(rows.iloc[np.sort(places)] for places in (train, validation, test))
+
+
+def reviewed_together(ratings: DataFrame, before: str, at_least: int = 3) -> DataFrame:
+    """Return the products that customers review on the same day, from training reviews only.
+
+    Parameters
+    ----------
+    ratings : clean ratings, twins merged: or each pair of twins comes first.
+    before : the first day that is held out.
+    at_least : days with both.
+
+    Returns
+    -------
+    As `bought_together`; `orders` counts a customer's days.
+    """
+    days = review_days(ratings[ratings["rated_on"] < before])
+    return bought_together(days, at_least=at_least)

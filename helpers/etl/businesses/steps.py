@@ -1,0 +1,355 @@
+"""What the cleanings of both businesses share: steps, feeds, logs, surveys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns
+from helpers.etl import parsing
+from helpers.etl.books import Cleaned, Cleaning
+from helpers.etl.businesses.schemas import LIKERT, number_columns, source_schema
+from helpers.etl.combine import unify_versions
+from helpers.etl.extract.result import object_table
+from helpers.etl.parsing import parse_numbers, to_eur
+
+SPELLING = "one spelling"
+NUMBER = "read as a number"
+DATE = "read as a date"
+LARGEST_EXACT = 2**53  # from here on a decimal number cannot hold every whole one
+_NUMBERED = re.compile(r"[A-Z]-(\d{1,18})")
+PERSON = {"shop.web_log": r"[?&]session=\d+", "operator.scoring_log": r"[?&]customer=[\w-]+"}
+
+
+def read_numbers(cleaning: Cleaning, *columns: str, whole: bool = False) -> None:
+    """Read columns of amounts; where the rows say which file they are from, file by file.
+
+    Parameters
+    ----------
+    whole : True for counts such as points, in which every sign parts thousands.
+    """
+    by = cleaning["file"] if "file" in cleaning.table else None
+    for column in columns:
+        gaps = parsing.blanks_to_gaps(cleaning[column])
+        cleaning.repair(column, gaps, "a blank is a gap")
+        cleaning.parse(column, lambda values: parsing.parse_numbers(values, by=by, whole=whole), NUMBER)  # fmt: skip
+
+
+def read_whole(cleaning: Cleaning, *columns: str) -> None:
+    """Read columns of whole numbers, such as ids; a column with anything else stays decimal.
+
+    Examples
+    --------
+    >>> cleaning = Cleaning("answers", DataFrame({"customer_id": ["7", None]}))
+    >>> read_whole(cleaning, "customer_id")
+    >>> cleaning["customer_id"].tolist()
+    [7, <NA>]
+    """
+    for column in [name for name in columns if name in cleaning.table]:
+        if cleaning[column].dtype.kind in "iu":
+            continue
+        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+        values = cleaning[column]
+        known = values.dropna()
+        if (known % 1).eq(0).all() and known.abs().lt(LARGEST_EXACT).all():
+            whole = values.astype("Int64" if values.isna().any() else "int64")
+            cleaning.table = cleaning.table.assign(**{column: whole})
+
+
+def read_words(
+    cleaning: Cleaning, column: str, known: Iterable[str], also: Mapping[str, str] | None = None
+) -> None:
+    """Bring a column to one spelling; unknown spellings are set aside and counted."""
+    cleaning.parse(column, lambda values: parsing.one_spelling(values, known, also), SPELLING)
+
+
+def read_moments(cleaning: Cleaning, *columns: str) -> None:
+    """Read the dates of those columns that are there and are none yet."""
+    for column in columns:
+        if column in cleaning.table and cleaning[column].dtype.kind != "M":
+            cleaning.parse(column, parsing.parse_dates, DATE)
+
+
+def read_page_prices(cleaning: Cleaning, column: str = "price_eur") -> None:
+    """Read prices as pages write them, "€ 1.012,50"; numbers stay numbers.
+
+    Examples
+    --------
+    >>> cleaning = Cleaning("pages", DataFrame({"price_eur": ["€ 1.012,50", "€ 45,00"]}))
+    >>> read_page_prices(cleaning)
+    >>> cleaning["price_eur"].tolist()
+    [1012.5, 45.0]
+    """
+    if cleaning[column].dtype.kind not in "if":
+        bare = cleaning[column].map(lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one)  # fmt: skip
+        cleaning.repair(column, parsing.parse_numbers(bare), NUMBER)
+
+
+def read_ids(cleaning: Cleaning) -> None:
+    """Read the ids among which something else stands, in the columns that the schema says are numbers.
+
+    A database gives them as numbers; a single text among them would leave the column without a type.
+
+    Examples
+    --------
+    >>> cleaning = Cleaning("shop.sessions", DataFrame({"session_id": [5, "6", "?"], "customer_id": [1, 2, 3]}))
+    >>> read_ids(cleaning)
+    >>> cleaning["session_id"].tolist()
+    [5, 6, <NA>]
+    """
+    names = number_columns(cleaning.source, cleaning.table)
+    mixed = [n for n in names if n.endswith("_id") and cleaning[n].dtype == object]
+    read_whole(cleaning, *mixed)
+
+
+def agreed(words: Series, by: Series) -> Series:
+    """Return for each row the one word that the rows of its group agree on, else a gap.
+
+    Examples
+    --------
+    >>> agreed(Series(["mask", None, "cream", "mask"]), Series([1, 1, 2, 2])).tolist()
+    ['mask', 'mask', nan, nan]
+    """
+    known = DataFrame({"word": words, "by": by}).dropna().drop_duplicates()
+    alone = known[~known["by"].duplicated(keep=False)]
+    return by.map(alone.set_index("by")["word"])
+
+
+def one_version(raw: DataFrame, names: Mapping[str, str]) -> DataFrame:
+    """Bring JSON lines that were written under two versions under the names of the first.
+
+    Parameters
+    ----------
+    raw : one row a line, with `v`, None for the first version.
+    names : the keys of version 2 under those of version 1, such as `EVENT_NAMES`.
+
+    Examples
+    --------
+    >>> raw = object_table([{"event_id": 1, "at": "09:00"}, {"v": 2, "id": 2, "ts": "10:00"}])
+    >>> one_version(raw, EVENT_NAMES).values.tolist()
+    [[1, '09:00'], [2, '10:00']]
+    """
+    return unify_versions([_said(row) for row in raw.to_dict("records")], {1: {}, 2: names})
+
+
+def supplier_items(raw: DataFrame, day: str) -> DataFrame:
+    """Bring a supplier's elements under our names.
+
+    Parameters
+    ----------
+    raw : one row an `item`, as `read_xml` returns it: `id`, `sku`, `on`, and where given `name`,
+        `price`, `price.currency`, `price.unit`.
+    day : our name of the date: "listed_on" or "issued_on".
+    """
+    names = {"id": "item_id", "sku": "sku", "on": day, "name": "name", "price": "price",
+             "price.currency": "currency", "price.unit": "unit"}  # fmt: skip
+    require_columns(raw, "the supplier's batch", ["id", "sku", "on"])
+    return raw.reindex(columns=list(names)).rename(columns=names)
+
+
+def request_lines(raw: DataFrame) -> DataFrame:
+    """Return of a log's lines what says who asked for what; every browser leaves the rest alike."""
+    columns = ["ip", "at", "method", "path", "status", "bytes", "agent"]
+    require_columns(raw, "the log", columns)
+    return raw[columns]
+
+
+def page_facts(raw: DataFrame) -> DataFrame:
+    """Bring what the pages say under our names; the facts for machines stay behind.
+
+    Returns
+    -------
+    `product_id`, `name`, `price_eur` (text, as "€ 1.012,50"), and the terms of the page.
+    """
+    names = {"id": "product_id", "title": "name", "price": "price_eur"}
+    require_columns(raw, "the pages", list(names))
+    return raw.drop(columns=["url", "json_ld"], errors="ignore").rename(columns=names)
+
+
+def stream_events(raw: DataFrame) -> DataFrame:
+    """Return the events without the envelope in which the stream sent them."""
+    return raw[[name for name in raw.columns if not name.startswith("sse_")]]
+
+
+def flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) -> DataFrame:
+    """Bring each document to a row with the maker of its schema."""
+    require_columns(raw, of, ["schema"])
+    unknown = sorted({str(schema) for schema in raw["schema"] if schema not in list(makers)})
+    if unknown:
+        raise ValueError(
+            f"Documents of schema {', '.join(unknown)} were found in {of}; known are "
+            f"{', '.join(map(str, makers))}. Add the names of the new schema."
+        )
+    return object_table([makers[row["schema"]](row) for row in raw.to_dict("records")])
+
+
+def _said(row):
+    """Return a record without the keys that it does not have."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def at_path(row, *keys):
+    """Return what lies at a path of keys, None where the path ends early."""
+    for key in keys:
+        row = row.get(key) if isinstance(row, dict) else None
+    return row
+
+
+def several(values):
+    """Return what a document lists; nothing where it holds something else in that place."""
+    return values if isinstance(values, list) else []
+
+
+def listed(words):
+    return ", ".join(map(str, words)) if isinstance(words, list) else words
+
+
+def number_in(label):
+    """Return the number in a label such as "P-000007"; any other stays as it is."""
+    found = _NUMBERED.fullmatch(label) if isinstance(label, str) else None
+    return int(found[1]) if found else label
+
+
+def clean_events(source: str, raw: DataFrame) -> Cleaned:
+    """Clean events, from files or from a stream: numbers, repeats merged, in order of time.
+
+    Parameters
+    ----------
+    source : "shop.events", "shop.live_events" or "operator.usage_events".
+    raw : one row an event, with `event_id` and `at`.
+    """
+    cleaning = Cleaning(source, raw, ["event_id", "at"])
+    read_ids(cleaning)
+    read_whole(cleaning, "product_id")
+    cleaning.merge("event_id")
+    read_moments(cleaning, "at")
+    cleaning.table = cleaning.table.sort_values(["at", "event_id"], ignore_index=True)
+    return cleaning.done(source_schema(source))
+
+
+def clean_supplier(source: str, raw: DataFrame, per_euro: Mapping[str, float]) -> Cleaned:
+    """Clean a supplier's batch: every price in euro, whatever its currency and unit.
+
+    Parameters
+    ----------
+    source : "shop.price_list" or "operator.invoice_batch".
+    raw : `item_id`, `sku`, `name`, the date, and `price`, `currency`, `unit` as the file says.
+    per_euro : what one euro costs in each currency; the batch tells it.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"item_id": ["a"], "sku": ["S"], "listed_on": ["2024-07-01"], "name": ["Dew"],
+    ...                  "price": ["10.8"], "currency": ["USD"], "unit": ["whole"]})
+    >>> clean_supplier("shop.price_list", raw, {"USD": 1.08}).table["price_eur"].tolist()
+    [10.0]
+    """
+    cleaning = Cleaning(source, raw, ["item_id", "price", "currency", "unit"])
+    cleaning.merge("item_id")
+    cleaning.parse("price", parse_numbers, NUMBER)
+    euro = to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], per_euro)
+    foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
+    cleaning.repair("price", euro, "currency and unit to euro")
+    cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
+    cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(columns=["currency", "unit"])  # fmt: skip
+    read_moments(cleaning, *[name for name in raw.columns if name.endswith("_on")])
+    return cleaning.done(source_schema(source))
+
+
+def clean_requests(source: str, raw: DataFrame) -> Cleaned:
+    """Clean the requests of a log: typed, and without robots.
+
+    Half of the robots say so; the others borrow a browser's name, but ask for what no person asks
+    for, or come without the session (the customer) that every page of ours carries.
+
+    Parameters
+    ----------
+    source : "shop.web_log" or "operator.scoring_log".
+    raw : the fields of a line as text: `ip`, `at` ("01/Jul/2024:06:27:07 +0000"), `method`,
+        `path`, `status`, `bytes`, `agent`; a line that was cut off has no path.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"ip": "198.18.0.1", "at": "01/Jul/2024:06:27:07 +0000", "method": "GET",
+    ...                  "path": ["/?session=5", "/product/7", None], "status": "200", "bytes": "9",
+    ...                  "agent": "Firefox"})
+    >>> clean_requests("shop.web_log", raw).quarantined["reason"].tolist()
+    ['a line that cannot be read', 'a robot: no session or customer in the path']
+    """
+    cleaning = Cleaning(source, raw, ["ip", "at", "method", "path", "status", "bytes", "agent"])
+    cleaning.refuse(cleaning["path"].isna(), "a line that cannot be read")
+    named = cleaning["agent"].str.contains(r"bot|crawl|spider", case=False, regex=True, na=False)
+    cleaning.refuse(named, "a robot: it says so")
+    probe = cleaning["path"].str.contains(r"^/(?:robots\.txt|wp-login|\.env)", regex=True, na=False)
+    cleaning.refuse(probe, "a robot: it asks for what no person asks for")
+    nobody = ~cleaning["path"].str.contains(PERSON[source], regex=True, na=False)
+    cleaning.refuse(nobody, "a robot: no session or customer in the path")
+    moments = pd.to_datetime(cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True)  # fmt: skip
+    cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(columns="at")  # fmt: skip
+    read_whole(cleaning, "status", "bytes")
+    return cleaning.done(source_schema(source))
+
+
+def clean_survey(source: str, raw: DataFrame) -> Cleaned:
+    """Clean a survey of five answers from 1 to 5.
+
+    Who answers beyond 5, and in even numbers only, took a scale of ten: the answers are halved.
+    Who ticks one mark all the way down says nothing: those answers are set aside. Both rules are
+    judgements: some people do mean the same mark five times, and who means 1 and 2 on a scale of
+    ten writes 2 and 4, which nobody can tell from an answer on a scale of five.
+
+    Parameters
+    ----------
+    source : "shop.satisfaction" or "operator.leavers".
+    raw : `answer_id`, the customer, the date, `q1` to `q5`, `comment`.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"answer_id": [1, 2], "customer_id": [5, 6], "answered_at": ["2024-09-01"] * 2,
+    ...                  "q1": [8, 3], "q2": [6, 3], "q3": [10, 3], "q4": [4, 3], "q5": [8, 3]})
+    >>> clean_survey("shop.satisfaction", raw).table[["q1", "q2"]].to_numpy().tolist()
+    [[4.0, 3.0], [nan, nan]]
+    """
+    cleaning = Cleaning(source, raw, ["answer_id", *LIKERT])
+    read_whole(cleaning, "answer_id", "customer_id")
+    cleaning.merge("answer_id")
+    read_numbers(cleaning, *LIKERT)
+    ten, same = scale_of_ten(cleaning.table), straight_line(cleaning.table)
+    for column in LIKERT:
+        halved = cleaning[column].where(~ten, cleaning[column] / 2)
+        cleaning.repair(column, halved, "scale of ten to five")
+        cleaning.set_aside(column, same, "one mark all the way down")
+        cleaning.set_aside(column, ~cleaning[column].between(1, 5), "not from 1 to 5")
+    if "comment" in raw:
+        said = cleaning["comment"].mask(cleaning["comment"].eq(""))
+        cleaning.repair("comment", said, "a blank is a gap")
+    read_moments(cleaning, *[name for name in raw.columns if name.startswith("answered")])
+    return cleaning.done(source_schema(source))
+
+
+def scale_of_ten(answers: DataFrame) -> Series:
+    """Return who answered on a scale of ten: an answer beyond 5, and even numbers only.
+
+    Examples
+    --------
+    >>> answers = DataFrame([[8, 2, 4, 4, 2], [2, 4, 2, 4, 2], [5, 4, 4, 5, 3]], columns=LIKERT)
+    >>> scale_of_ten(answers).tolist()
+    [True, False, False]
+    """
+    marks = answers[LIKERT].astype("float64")
+    return marks.gt(5).any(axis=1) & (marks.mod(2).eq(0) | marks.isna()).all(axis=1)
+
+
+def straight_line(answers: DataFrame) -> Series:
+    """Return who ticked the same mark in every question, none skipped.
+
+    Examples
+    --------
+    >>> answers = DataFrame([[3, 3, 3, 3, 3], [3, 3, 3, 3, 4], [3, 3, 3, 3, None]], columns=LIKERT)
+    >>> straight_line(answers).tolist()
+    [True, False, False]
+    """
+    marks = answers[LIKERT].astype("float64")
+    return marks.notna().all(axis=1) & marks.nunique(axis=1).eq(1)

@@ -1,0 +1,350 @@
+"""The operator's customer file with the columns of IBM's public Telco table: read, checked, cleaned, described."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas import DataFrame, Series
+
+from helpers.checks import require_columns, require_unique
+from helpers.etl.extract.result import Provenance
+from helpers.files import sha256_of
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameSchema
+
+YES_NO = ["Yes", "No"]
+YES_NO_OFFLINE = [*YES_NO, "No internet service"]
+TELCO_LEVELS = {
+    "gender": ["Female", "Male"],
+    "SeniorCitizen": ["0", "1"],
+    "Partner": YES_NO,
+    "Dependents": YES_NO,
+    "PhoneService": YES_NO,
+    "MultipleLines": [*YES_NO, "No phone service"],
+    "InternetService": ["DSL", "Fiber optic", "No"],
+    "OnlineSecurity": YES_NO_OFFLINE,
+    "OnlineBackup": YES_NO_OFFLINE,
+    "DeviceProtection": YES_NO_OFFLINE,
+    "TechSupport": YES_NO_OFFLINE,
+    "StreamingTV": YES_NO_OFFLINE,
+    "StreamingMovies": YES_NO_OFFLINE,
+    "Contract": ["Month-to-month", "One year", "Two year"],
+    "PaperlessBilling": YES_NO,
+    "PaymentMethod": [
+        "Electronic check",
+        "Mailed check",
+        "Bank transfer (automatic)",
+        "Credit card (automatic)",
+    ],
+    "Churn": YES_NO,
+}
+TELCO_COLUMNS = [
+    "customerID", "gender", "SeniorCitizen", "Partner", "Dependents", "tenure", "PhoneService",
+    "MultipleLines", "InternetService", "OnlineSecurity", "OnlineBackup", "DeviceProtection",
+    "TechSupport", "StreamingTV", "StreamingMovies", "Contract", "PaperlessBilling",
+    "PaymentMethod", "MonthlyCharges", "TotalCharges", "Churn",
+]  # fmt: skip
+LARGEST_FILE_BYTES = 100_000_000  # the file is untrusted: refuse before it fills the memory
+SERVICES = ["PhoneService", "OnlineSecurity", "OnlineBackup", "DeviceProtection", "TechSupport",
+            "StreamingTV", "StreamingMovies"]  # fmt: skip
+
+
+def telco_schema() -> DataFrameSchema:
+    """Return the schema of the raw Telco table: the text that each field may hold.
+
+    Examples
+    --------
+    >>> sorted(telco_schema().columns)[:3]
+    ['Churn', 'Contract', 'Dependents']
+    """
+    import pandera.pandas as pa
+
+    def written(pattern, error):
+        # The whole text, in ASCII digits: str_matches would let "12\n" and "١٢" pass.
+        return pa.Column(str, pa.Check(lambda texts: texts.str.fullmatch(pattern), error=error))
+
+    columns = {
+        name: pa.Column(str, pa.Check.isin(levels, error=f"{name} is a known level"))
+        for name, levels in TELCO_LEVELS.items()
+    }
+    amount = r"[0-9]{1,6}(\.[0-9]{1,4})?"
+    columns["customerID"] = written(r"\S.*", "customerID is given")
+    columns["tenure"] = written("[0-9]{1,3}", "tenure is a whole number of months")
+    columns["MonthlyCharges"] = written(amount, "MonthlyCharges is an amount")
+    columns["TotalCharges"] = written(rf"{amount}|\s*", "TotalCharges is an amount or blank")
+    unbilled = pa.Check(
+        lambda table: table["TotalCharges"].str.strip().ne("") | table["tenure"].eq("0"),
+        error="TotalCharges is blank only in the first month",
+    )
+    return pa.DataFrameSchema(columns, checks=unbilled)
+
+
+def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
+    """Read a customer file with the columns of IBM's Telco table, every value as text.
+
+    Nothing is guessed and nothing is repaired: blanks stay blanks. The file is untrusted.
+
+    Parameters
+    ----------
+    path : a CSV file in UTF-8, comma separated, one header line, one row a customer.
+
+    Returns
+    -------
+    The raw table (one row a customer, 21 text columns in the file's order) and its provenance.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, empty, too large, not UTF-8, cut off, has other columns, repeats a
+        customerID or holds no customer. The message says what was expected, what was found where,
+        and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from helpers.files import write_whole
+    >>> row = ",".join(["7590-VHVEG", "Female", *["0"] * 18, "No"])
+    >>> path = write_whole(Path(tempfile.mkdtemp()) / "telco.csv", ",".join(TELCO_COLUMNS) + chr(10) + row)
+    >>> raw, provenance = read_telco(path)
+    >>> raw.loc[0, "customerID"], provenance.rows
+    ('7590-VHVEG', 1)
+    """
+    path = Path(path)
+    content = _read_bytes(path)
+    text = _decode(content, path.name)
+    raw = _parse(text, path.name)
+    require_unique(raw, path.name, "customerID")
+    return raw, Provenance(path.name, *raw.shape, sha256_of(content))
+
+
+def _read_bytes(path):
+    """Return the file's bytes, or say why they cannot be had."""
+    try:
+        ordinary = path.is_file()
+    except OSError as error:  # a name that is too long, say
+        raise ValueError(f"{str(path)[:60]}... is no path: {error.strerror}. Check it.") from error
+    if not ordinary:
+        found = "nothing"
+        if path.exists():
+            found = "a folder" if path.is_dir() else "no ordinary file"
+        raise ValueError(
+            f"A CSV file of customers was expected at {path}, but {found} is there. "
+            "Check the path, or fetch the public file with: python3 run.py data telco"
+        )
+    size = path.stat().st_size
+    if size > LARGEST_FILE_BYTES:
+        raise ValueError(
+            f"{path.name} has {size:,} bytes; a customer file is read up to "
+            f"{LARGEST_FILE_BYTES:,}. Split it, or check that it is the right file."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{path.name} cannot be read: {error.strerror}. Check who may read it."
+        ) from error
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
+        raise ValueError(
+            f"{path.name} is empty ({size} bytes); a header line and one row a customer were "
+            "expected. Export or fetch it again."
+        )
+    return content
+
+
+def _decode(content, name):
+    """Return the text, or name the first byte that is not UTF-8."""
+    for start, encoding in [(b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x1f\x8b", "gzip")]:  # fmt: skip
+        if content.startswith(start):
+            raise ValueError(
+                f"{name} is {encoding}, by its first two bytes; UTF-8 text was expected. "
+                "Save it as CSV in UTF-8."
+            )
+    if b"\x00" in content:
+        line = content[: content.index(b"\x00")].count(b"\n") + 1
+        raise ValueError(
+            f"{name} holds a NUL byte in line {line:,}; a CSV file is text. "
+            "It is damaged or not a CSV file: export it again."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{name} is not UTF-8: byte 0x{content[error.start]:02x} in line {line:,} cannot be "
+            "read. A wrong guess would change names in silence. Save it as CSV in UTF-8."
+        ) from error
+
+
+def _check_header(found, name):
+    """Stop unless the header holds the columns of IBM's file, each once, and no other."""
+    missing = [column for column in TELCO_COLUMNS if column not in found]
+    extra = [column for column in found if column not in TELCO_COLUMNS]
+    if missing:
+        raise ValueError(
+            f"{name} lacks {len(missing)} of the {len(TELCO_COLUMNS)} columns of IBM's Telco file, "
+            f"the first being {missing[0]}; its header starts {','.join(found)[:60]!r}. "
+            "Rename the columns, or pass the right file."
+        )
+    if extra:
+        raise ValueError(
+            f"{name} has {len(extra)} column(s) that IBM's Telco file has not, the first being "
+            f"{extra[0]!r}. Unknown columns may tell the answer: remove them first."
+        )
+    if len(found) != len(set(found)):
+        twice = next(column for column in found if found.count(column) > 1)
+        raise ValueError(
+            f"{name} has the column {twice} more than once, so which one counts is unknown. "
+            "Keep one."
+        )
+
+
+def _parse(text, name):
+    """Parse the text into a table of strings; a row with too few or too many fields stops it."""
+    # Not pd.read_csv: it fills a row that was cut off with "" and drops surplus fields.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    filled = (fields for fields in reader if fields)
+    try:
+        header = next(filled, [])
+        _check_header(header, name)
+        rows = []
+        for fields in filled:
+            if len(fields) != len(header):
+                raise ValueError(
+                    f"{name} is cut off or ragged: line {reader.line_num:,} has {len(fields)} "
+                    f"fields, the header {len(header)} (its first is {fields[0][:60]!r}). "
+                    "Repair that line, or export or fetch the file again."
+                )
+            rows.append(fields)
+    except csv.Error as error:
+        raise ValueError(
+            f"{name} cannot be read as CSV: {error}, in line {reader.line_num:,}. A quote may be "
+            "open. Repair that line or export the file again."
+        ) from error
+    if not rows:
+        raise ValueError(
+            f"{name} has a header but no row; one row a customer was expected. "
+            "Export or fetch it again."
+        )
+    return pd.DataFrame(rows, columns=header, dtype=str)
+
+
+def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
+    """Give the raw Telco table its types, and the first-month customers the total they have paid.
+
+    A blank `TotalCharges` is no gap: those customers are in month 0 and have not been billed, so
+    the true total is 0.00. Nothing else is changed or dropped.
+
+    Parameters
+    ----------
+    raw : rows that keep `helpers.etl.businesses.telco.telco_schema`, all text.
+
+    Returns
+    -------
+    The same rows and columns; `SeniorCitizen` and `tenure` (months) whole numbers,
+    `MonthlyCharges` and `TotalCharges` amounts.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a number cannot be read, or a total is blank after month 0.
+
+    Examples
+    --------
+    >>> raw = pd.DataFrame({"SeniorCitizen": ["0"], "tenure": ["0"], "MonthlyCharges": ["52.55"],
+    ...                     "TotalCharges": [" "]})
+    >>> clean_telco(raw).loc[0, "TotalCharges"].item()
+    0.0
+    """
+    require_columns(raw, "raw", ["SeniorCitizen", "tenure", "MonthlyCharges", "TotalCharges"])
+    blank = raw["TotalCharges"].str.strip().eq("")
+    unexplained = blank & raw["tenure"].ne("0")
+    if unexplained.any():
+        row = int(unexplained.to_numpy().argmax())
+        raise ValueError(
+            f"raw has {int(unexplained.sum()):,} blank TotalCharges after the first month, the "
+            f"first in row {row + 1:,} (tenure {raw['tenure'].iloc[row]}). That is a gap, not a "
+            "customer who has not been billed. Quarantine those rows first."
+        )
+    return raw.assign(
+        SeniorCitizen=_whole_numbers(raw, "SeniorCitizen"),
+        tenure=_whole_numbers(raw, "tenure"),
+        MonthlyCharges=_amounts(raw["MonthlyCharges"]),
+        TotalCharges=_amounts(raw["TotalCharges"].mask(blank, "0")),
+    )
+
+
+def _whole_numbers(raw, column):
+    """Read a text column as whole numbers, or name the first that is none."""
+    numbers = _amounts(raw[column])
+    broken = (numbers % 1).ne(0).to_numpy()
+    if broken.any():
+        row = int(broken.argmax())
+        raise ValueError(
+            f"{column} in row {row + 1:,} is {raw[column].iloc[row]!r}, which is no whole number. "
+            "Quarantine such rows first, so that they are counted."
+        )
+    return numbers.astype("int64")
+
+
+def _amounts(texts):
+    """Read text as numbers, or name the first that is none."""
+    numbers = pd.to_numeric(texts, errors="coerce")
+    if numbers.isna().any():
+        row = int(numbers.isna().to_numpy().argmax())
+        raise ValueError(
+            f"{texts.name} in row {row + 1:,} is {texts.iloc[row]!r}, which is no number. "
+            "Quarantine such rows first, so that they are counted."
+        )
+    return numbers.astype("float64")
+
+
+def subscriber_features(customers: DataFrame) -> DataFrame:
+    """Add to the operator's customers what can be derived from their own row.
+
+    Parameters
+    ----------
+    customers : the clean Telco table.
+
+    Returns
+    -------
+    The table with `services` (how many are booked), `paid_per_month_eur` (total over tenure; the
+    monthly charge in month 0), `price_step_eur` (the monthly charge minus that), `first_year` (0 or 1).
+
+    Examples
+    --------
+    >>> row = {name: "No" for name in SERVICES} | {"PhoneService": "Yes", "tenure": 2,
+    ...        "MonthlyCharges": 25.0, "TotalCharges": 40.0}
+    >>> derived = subscriber_features(DataFrame([row]))
+    >>> derived[["services", "paid_per_month_eur", "price_step_eur", "first_year"]].to_numpy().tolist()
+    [[1.0, 20.0, 5.0, 1.0]]
+    """
+    needs = [*SERVICES, "tenure", "MonthlyCharges", "TotalCharges"]
+    require_columns(customers, "customers", needs)
+    paid = customers["TotalCharges"] / customers["tenure"].where(customers["tenure"] > 0)
+    paid = paid.fillna(customers["MonthlyCharges"])
+    return customers.assign(
+        services=customers[SERVICES].eq("Yes").sum(axis=1),
+        paid_per_month_eur=paid,
+        price_step_eur=customers["MonthlyCharges"] - paid,
+        first_year=customers["tenure"].lt(12).astype("int64"),
+    )
+
+
+def telco_numbers(customers: DataFrame) -> tuple[DataFrame, Series]:
+    """Return the clean Telco table as numbers (levels one-hot) and whether each customer churned.
+
+    Examples
+    --------
+    >>> table = DataFrame({"customerID": ["a", "b"], "tenure": [1, 2], "Churn": ["Yes", "No"]})
+    >>> X, y = telco_numbers(table)
+    >>> X.columns.tolist(), y.tolist()
+    (['tenure'], [True, False])
+    """
+    features = customers.drop(columns=["customerID", "Churn"])
+    return pd.get_dummies(features).astype("float64"), customers["Churn"].eq("Yes")

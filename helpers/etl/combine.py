@@ -1,0 +1,364 @@
+"""Stage 3: bring tables together: checked joins, names matched, one schema, a rule for contradictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.checks import require_columns, require_unique
+from helpers.etl.load import kind_of
+from helpers.etl.parsing import spelling_key
+
+CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
+
+
+def check_cardinality(
+    left: DataFrame, right: DataFrame, on: str | Sequence[str], cardinality: str
+) -> None:
+    """Stop unless the keys of two tables meet as expected.
+
+    Parameters
+    ----------
+    on : the key column or columns, under the same name in both tables.
+    cardinality : "one-to-one", "many-to-one" (orders to customers) or "one-to-many".
+
+    Raises
+    ------
+    ValueError
+        If a key that should come once comes again (several gaps, too); with counts and the first.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1]})
+    >>> customers = DataFrame({"customer_id": [1, 1]})
+    >>> check_cardinality(orders, customers, "customer_id", "many-to-one")
+    Traceback (most recent call last):
+    ValueError: many-to-one was expected, so each customer_id comes once in the right table; but 1 of \
+its 1 key(s) come(s) again, the first being 1 (2 times). The join would make 4 rows of 2. Merge the \
+repeats first, or join on more columns.
+    """
+    if cardinality not in CARDINALITIES:
+        raise ValueError(f"cardinality is one of {', '.join(CARDINALITIES)}; got {cardinality!r}.")
+    keys = [on] if isinstance(on, str) else list(on)
+    require_columns(left, "the left table", keys)
+    require_columns(right, "the right table", keys)
+    before, _, after = cardinality.partition("-to-")
+    for side, table, many in [("left", left, before), ("right", right, after)]:
+        counts = table.groupby(keys, dropna=False, sort=False).size()
+        again = counts[counts > 1]
+        if many == "one" and len(again):
+            rows = len(left[keys].merge(right[keys], on=keys, how="left"))
+            raise ValueError(
+                f"{cardinality} was expected, so each {', '.join(keys)} comes once in the {side} "
+                f"table; but {len(again):,} of its {len(counts):,} key(s) come(s) again, the first "
+                f"being {again.index[0]} ({again.iloc[0]:,} times). The join would make {rows:,} "
+                f"rows of {len(left):,}. Merge the repeats first, or join on more columns."
+            )
+
+
+def join(
+    left: DataFrame,
+    right: DataFrame,
+    on: str | Sequence[str],
+    cardinality: str = "many-to-one",
+    unmatched: str = "keep",
+) -> DataFrame:
+    """Join two tables on a key that is checked first; the rows of `left` keep their order.
+
+    Parameters
+    ----------
+    cardinality : see `check_cardinality`.
+    unmatched : "keep" leaves gaps where the right table knows nothing, "refuse" stops.
+
+    Returns
+    -------
+    Every row of `left` (once, but for "one-to-many"), with the columns of `right`.
+
+    Raises
+    ------
+    ValueError
+        If the cardinality is broken, the keys are texts on one side and numbers on the other, a
+        column would come twice, or rows have no match and `unmatched` is "refuse" (or neither of the
+        two).
+
+    Examples
+    --------
+    >>> orders = DataFrame({"order_id": [7, 8], "customer_id": [2, 1]})
+    >>> join(orders, DataFrame({"customer_id": [1, 2], "age": [31, 40]}), "customer_id")["age"].tolist()
+    [40, 31]
+    """
+    if unmatched not in ("keep", "refuse"):
+        raise ValueError(f"unmatched is 'keep' or 'refuse'; got {unmatched!r}.")
+    check_cardinality(left, right, on, cardinality)
+    keys = [on] if isinstance(on, str) else list(on)
+    both = [name for name in right.columns if name in left.columns and name not in keys]
+    if both:
+        raise ValueError(
+            f"Both tables have the column(s) {', '.join(map(str, both))}, so which one is meant is "
+            "unknown. Rename or drop one, or settle it with resolve_conflicts."
+        )
+    for key in keys:
+        ours, theirs = kind_of(left[key]), kind_of(right[key])
+        if ours and theirs and ours != theirs:
+            raise ValueError(
+                f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "
+                "meet. Bring both to one type first."
+            )
+    named = right.loc[right[keys].notna().all(axis=1)]  # a gap names nothing, so it joins nothing
+    joined = left.merge(named, on=keys, how="left", indicator="_found")
+    lost = joined["_found"].eq("left_only")
+    if unmatched == "refuse" and lost.any():
+        first = joined.loc[lost, keys].iloc[0].tolist()
+        raise ValueError(
+            f"{int(lost.sum()):,} of {len(left):,} row(s) find no match on {', '.join(keys)}, the "
+            f"first being {first}. Load the missing rows, or join with unmatched='keep'."
+        )
+    joined = joined.drop(columns="_found")
+    return joined.set_axis(left.index) if len(joined) == len(left) else joined
+
+
+def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") -> DataFrame:
+    """Return the table under our names; a name that is not there, or there twice, stops it.
+
+    Examples
+    --------
+    >>> rename(DataFrame({"maker": ["Dew"]}), {"maker": "brand"}).columns.tolist()
+    ['brand']
+    """
+    require_columns(table, of, names)
+    taken = [new for old, new in names.items() if new in table.columns and new not in names and new != old]  # fmt: skip
+    if taken:
+        raise ValueError(f"{of} has {', '.join(taken)} already; a rename would make it twice. Drop one.")  # fmt: skip
+    return table.rename(columns=dict(names))
+
+
+def unify_versions(
+    rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]], version: str = "v"
+) -> DataFrame:
+    """Return records that were written under several versions of a schema under one.
+
+    Parameters
+    ----------
+    rows : records; the key `version` tells each one's version, 1 where it is missing.
+    versions : for each version, the new names of its keys; a key without one keeps its name.
+
+    Raises
+    ------
+    ValueError
+        If a record is of a version without an entry.
+
+    Examples
+    --------
+    >>> rows = [{"event_id": 1, "at": "09:00"}, {"v": 2, "id": 2, "ts": "10:00"}]
+    >>> unify_versions(rows, {1: {}, 2: {"id": "event_id", "ts": "at"}}).to_numpy().tolist()
+    [[1, '09:00'], [2, '10:00']]
+    """
+    unknown = sorted({str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)})  # fmt: skip
+    if unknown:
+        raise ValueError(
+            f"Records of version(s) {', '.join(unknown)} were found; known are "
+            f"{', '.join(map(str, versions))}. Add the names of the new version."
+        )
+    return DataFrame([{versions[row.get(version, 1)].get(key, key): value for key, value in row.items() if key != version} for row in rows])  # fmt: skip
+
+
+def one_schema(
+    tables: Mapping[str, DataFrame],
+    names: Mapping[str, Mapping[str, str]],
+    units: Mapping[str, Mapping[str, Callable]] | None = None,
+    columns: Sequence[str] | None = None,
+) -> DataFrame:
+    """Stack tables of several sources under one schema, with a column `source`.
+
+    Parameters
+    ----------
+    tables : source -> table.
+    names : source -> its renames, theirs to ours.
+    units : source -> our column -> a function of the column, such as cents to euro.
+    columns : our columns; each source must have all of them after the renames.
+
+    Examples
+    --------
+    >>> till = DataFrame({"price_eur": [5.0]})
+    >>> web = DataFrame({"amount": [1250]})
+    >>> one_schema({"till": till, "web": web}, {"web": {"amount": "price_eur"}},
+    ...            {"web": {"price_eur": lambda cents: cents / 100}}, ["price_eur"]).to_numpy().tolist()
+    [['till', 5.0], ['web', 12.5]]
+    """
+    parts = []
+    for source, table in tables.items():
+        part = rename(table, names.get(source, {}), source)
+        wanted = list(columns) if columns is not None else list(part.columns)
+        require_columns(part, source, wanted)
+        part = part[wanted].assign(
+            **{name: change(part[name]) for name, change in (units or {}).get(source, {}).items()}
+        )
+        part.insert(0, "source", source)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class WinningRule:
+    """Which source is believed about a column when sources contradict each other.
+
+    Attributes
+    ----------
+    column : what they speak about.
+    sources : their names, the most trusted first; a gap leaves the word to the next.
+    because : the reason, for whoever reads the table later.
+    tolerance : how far numbers may differ and still agree.
+    """
+
+    column: str
+    sources: tuple[str, ...]
+    because: str
+    tolerance: float = 0.0
+
+
+def resolve_conflicts(
+    tables: Mapping[str, DataFrame], key: str, rules: Sequence[WinningRule]
+) -> tuple[DataFrame, DataFrame]:
+    """Return one row a key with the winning value of each column, and every contradiction.
+
+    Parameters
+    ----------
+    tables : source -> table with one row a `key`.
+    rules : one a column.
+
+    Returns
+    -------
+    The table, and `key`, `column`, `source`, `value`, `winner`, `winning_value`, `because` for each
+    value that lost against another one. A gap contradicts nobody.
+
+    Raises
+    ------
+    ValueError
+        If a table repeats or lacks a key, or a rule names a source or a column that is not there.
+
+    Examples
+    --------
+    >>> shop = DataFrame({"product_id": [1, 2], "price_eur": [12.0, None]})
+    >>> page = DataFrame({"product_id": [1, 2], "price_eur": [14.0, 9.0]})
+    >>> rule = WinningRule("price_eur", ("shop", "page"), "a page may be old")
+    >>> table, lost = resolve_conflicts({"shop": shop, "page": page}, "product_id", [rule])
+    >>> table["price_eur"].tolist(), lost["value"].tolist()
+    ([12.0, 9.0], [14.0])
+    """
+    indexed = {}
+    for source, table in tables.items():
+        require_columns(table, source, [key])
+        if table[key].isna().any():
+            raise ValueError(f"{source} has {int(table[key].isna().sum()):,} row(s) without {key}: whom they describe is unknown. Quarantine them first.")  # fmt: skip
+        again = table[key].duplicated()
+        if again.any():
+            raise ValueError(f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first.")  # fmt: skip
+        indexed[source] = table.set_index(key)
+    keys = sorted(set().union(*(table.index for table in indexed.values())))
+    result, lost = DataFrame({key: keys}), []
+    for rule in rules:
+        if unknown := [source for source in rule.sources if source not in tables]:
+            raise ValueError(f"The rule on {rule.column} believes {', '.join(unknown)}; the tables are {', '.join(tables)}. Name a source as its table is named.")  # fmt: skip
+        for source in rule.sources:
+            require_columns(tables[source], source, [rule.column])
+        values, conflicts = _winning(indexed, keys, rule)
+        result[rule.column] = values.array
+        lost += conflicts
+    columns = ["key", "column", "source", "value", "winner", "winning_value", "because"]
+    return result, DataFrame(lost, columns=columns)
+
+
+def _winning(indexed, keys, rule):
+    """Return the winning values of one column, and the values that lost."""
+    given = {source: indexed[source][rule.column].reindex(keys) for source in rule.sources}
+    values, winner = None, pd.Series("", index=keys, dtype="str")
+    for source, column in given.items():
+        winner = winner.mask(winner.eq("") & column.notna(), source)
+        values = column if values is None else values.where(values.notna(), column)
+    conflicts = []
+    for source, column in given.items():
+        spoken = (column.notna() & ~winner.isin(["", source])).to_numpy()
+        said, won, by = column[spoken], values[spoken], winner[spoken]
+        lost = _differ(said, won, rule.tolerance)
+        rows = zip(said.index[lost], said[lost].tolist(), by[lost], won[lost].tolist(), strict=True)
+        conflicts += [(one, rule.column, source, value, whose, better, rule.because) for one, value, whose, better in rows]  # fmt: skip
+    return values, conflicts
+
+
+def _differ(said: pd.Series, won: pd.Series, tolerance: float) -> np.ndarray:
+    """Return where two columns without gaps contradict each other: a flag a row."""
+    differ = (said != won).to_numpy(bool, copy=True)
+    if tolerance:
+        apart = (_numbers(said[differ]) - _numbers(won[differ])).abs()
+        differ[differ] = ~(apart <= tolerance).to_numpy(bool)
+    return differ
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Return the numbers of a column as floats; a text, even "5.0", is none and becomes a gap."""
+    if not pd.api.types.is_numeric_dtype(values):
+        values = values.astype("object").where([isinstance(one, Real) for one in values])
+    return values.astype("float64")
+
+
+def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key: str) -> DataFrame:
+    """Find for each row of another party the one row of ours that has the same names.
+
+    Case, blanks and punctuation of a text do not count. A name that fits several of our rows, or
+    that several of theirs claim, fits none: a guess would hang a score on the wrong product.
+
+    Parameters
+    ----------
+    theirs : one row a thing that they describe; kept whole, in order, under its index.
+    ours : one row a `our_key`, with the columns `on`.
+    on : the columns to compare, under the same names in both, such as brand, line and size.
+    our_key : the column that names our row.
+
+    Returns
+    -------
+    `theirs` with `our_key` (a gap where there is no match) and `match`: "one", "several" or "none".
+    A row with a gap in a column to compare matches none; so does a text without letters or digits.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or `our_key` repeats.
+
+    Examples
+    --------
+    >>> ours = DataFrame({"product_id": [7, 8, 9], "brand": ["Dew", "Dew", "Mist"], "line": ["Balm", "Balm", "Oil"]})
+    >>> theirs = DataFrame({"brand": ["DEW", "MIST", "Fog"], "line": ["balm", "oil", "oil"]})
+    >>> match_by_name(theirs, ours, ["brand", "line"], "product_id")[["product_id", "match"]].values.tolist()
+    [[<NA>, 'several'], [9, 'one'], [<NA>, 'none']]
+    """
+    columns = list(on)
+    require_columns(theirs, "their table", columns)
+    require_columns(ours, "our table", [our_key, *columns])
+    require_unique(ours, "our table", our_key)
+    left, right = _compared(theirs, columns), _compared(ours, columns)
+    right[our_key] = ours[our_key].to_numpy()
+    counts = right.dropna(subset=columns).groupby(columns)[our_key].agg(["first", "size"])
+    found = left.merge(counts, left_on=columns, right_index=True, how="left")
+    size = found["size"].fillna(0).to_numpy()
+    claimed = left.duplicated(columns, keep=False).to_numpy()
+    match = np.select([size == 0, (size > 1) | claimed], ["none", "several"], "one")
+    ids = found["first"].convert_dtypes().where(match == "one").set_axis(theirs.index)
+    return theirs.assign(**{our_key: ids, "match": pd.array(match, dtype="str")})
+
+
+def _compared(table, columns):
+    """Return the columns as they are compared: texts without case and blanks, numbers as numbers."""
+    parts = {}
+    for name in columns:
+        values = table[name].reset_index(drop=True)
+        if pd.api.types.is_numeric_dtype(values):
+            parts[name] = values.astype("float64")
+        else:
+            spelled = values.map(spelling_key, na_action="ignore")
+            parts[name] = spelled.where(spelled.ne(""))
+    return DataFrame(parts)

@@ -1,0 +1,138 @@
+"""Web server logs in the combined format, rotated and packed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.etl.extract.files import Examined, FileLimits, Line, examine, lines_of
+from helpers.etl.extract.result import CannotExtract, Extract, Origin, Tray, together
+
+COLUMNS = ["ip", "identity", "user", "at", "method", "path", "protocol", "status", "bytes",
+           "referrer", "agent"]  # fmt: skip
+_MONTHS = {name: number for number, name in enumerate(
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}  # fmt: skip
+_COMBINED = re.compile(
+    r'(\S+) (\S+) (\S+) \[([^\]]{20,30})\] "([A-Z]{1,20}) ([^\s"]+) (HTTP/\d(?:\.\d)?)" '
+    r'(\d{3}) (\d{1,15}|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
+)
+_MOMENT = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+
+
+def rotated(path: str | Path) -> list[Path]:
+    """Return the files of a rotated log, the oldest first: access.log.2.gz, access.log.1, access.log.
+
+    A file that is there packed and unpacked, as while it is being packed, comes once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ["access.log", "access.log.10.gz", "access.log.2.gz", "access.log.old"]:
+    ...     (folder / name).touch()
+    >>> [one.name for one in rotated(folder / "access.log")]
+    ['access.log.10.gz', 'access.log.2.gz', 'access.log']
+    """
+    path = Path(path)
+    number = re.compile(re.escape(path.name) + r"\.(\d{1,6})(?:\.gz)?")
+    names = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    # Sorted by name, access.log.1 comes before access.log.1.gz, which may be half packed yet.
+    found = {int(fits[1]): one for one in reversed(names) if (fits := number.fullmatch(one.name))}
+    older = [found[place] for place in sorted(found, reverse=True)]
+    return [*older, *([path] if path.exists() else [])]
+
+
+def read_logs(
+    paths: str | Path | Sequence[Path], *, when: str = "", limits: FileLimits | None = None
+) -> Extract:
+    """Read access logs in the combined format, every value as text.
+
+    Parameters
+    ----------
+    paths : the current file of a rotated log, whose older files are found beside it (see
+        `rotated`), or the files themselves, the oldest first.
+    when : the moment of reading, for the provenance.
+
+    Returns
+    -------
+    One row a request, in the order written: `ip`, `identity`, `user`, `at` (such as
+    01/Sep/2024:10:00:00 +0000), `method`, `path`, `protocol`, `status`, `bytes`, `referrer`,
+    `agent`. A line is set aside when it is cut off or otherwise none of the format, or when its
+    moment is none.
+
+    Raises
+    ------
+    CannotExtract
+        If no file is there, or one is damaged or too large.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from helpers.files import write_whole
+    >>> line = '198.18.0.1 - - [01/Sep/2024:10:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"'
+    >>> path = write_whole(Path(tempfile.mkdtemp()) / "access.log", line + chr(10) + line[:40])
+    >>> raw, odd, _, account = read_logs(path)
+    >>> raw.loc[0, ["path", "status"]].tolist(), odd["line"].tolist(), account.rows_in
+    (['/', '200'], [2], 2)
+    """
+    files = rotated(paths) if isinstance(paths, str | Path) else list(paths)
+    if not files:
+        raise CannotExtract(f"a log was expected at {paths}, and there is none: check the path.")
+    return together(_read_log(Path(path), when, limits or FileLimits()) for path in files)
+
+
+def _read_log(path, when, limits):
+    """Read one file."""
+    examined = examine(path, ["utf-8"], limits)
+    tray = Tray(path.name)
+    for line in lines_of(examined, limits):
+        text = line.text.rstrip("\r\n")
+        if text.strip():
+            tray.seen += 1
+            _sort_in(tray, line, text, limits)
+    return _extract(tray, examined, when)
+
+
+def _sort_in(tray: Tray, line: Line, text: str, limits: FileLimits) -> None:
+    """Put one line into the rows, or aside."""
+    if tray.seen > limits.rows:
+        raise CannotExtract(f"{tray.source} has more than {limits.rows:,} lines: split it.")
+    found = None if line.fault else _COMBINED.fullmatch(text)
+    if found is None:
+        tray.put_aside(line.number, line.fault or "it is no line of the combined format", text)
+    elif moment(found[4]) is None:
+        tray.put_aside(line.number, f"{found[4]!r} is no moment", text)
+    elif "\0" in text:
+        tray.put_aside(line.number, "it holds a NUL", text)
+    else:
+        tray.rows.append(found.groups())
+
+
+def _extract(tray: Tray, examined: Examined, when: str) -> Extract:
+    table = pd.DataFrame(tray.rows, columns=COLUMNS, dtype="str")
+    origin = Origin(tray.source, *table.shape, examined.sha256, when, "combined log format")
+    return tray.extract(table, origin)
+
+
+def moment(text: str) -> datetime | None:
+    """Return the moment that a log line gives, or None where it is none.
+
+    Examples
+    --------
+    >>> moment("01/Sep/2024:10:00:00 +0200").isoformat()
+    '2024-09-01T10:00:00+02:00'
+    >>> moment("31/Feb/2024:10:00:00 +0000")
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None or found[2] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(found[place]) for place in (1, 3, 4, 5, 6))
+    ahead = timedelta(hours=int(found[8]), minutes=int(found[9])) * (-1 if found[7] == "-" else 1)
+    try:
+        return datetime(year, _MONTHS[found[2]], day, hour, minute, second, tzinfo=timezone(ahead))
+    except ValueError:
+        return None

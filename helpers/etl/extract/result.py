@@ -1,0 +1,356 @@
+"""Row accounting: every row that a source holds is returned, set aside with a reason, or merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple
+
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.checks import require_columns
+from helpers.files import sha256_of
+
+ASIDE_COLUMNS = ["source", "line", "reason", "text"]
+KEPT_CHARACTERS = 10_000  # of the text of a row set aside; the rest stays in the source
+_PART_CHARACTERS = 50_000_000  # that a part of a file holds, however few its rows are
+_WRITER = json.JSONEncoder(default=str, sort_keys=True)
+_EMPTY_CELLS = 5_000_000  # that any table may have
+_EMPTY_A_FILLED = 20  # and beyond those, for each cell that is filled
+
+
+class CannotExtract(ValueError):
+    """A source cannot be read; the message says what was expected, what was found, what to do."""
+
+
+@dataclass(frozen=True)
+class RowAccount:
+    """What became of the rows that a source holds.
+
+    Attributes
+    ----------
+    rows_in : rows met in the source, counted before anything was decided about them.
+    returned, set_aside, merged : where each of them went; merged are copies of a returned row.
+
+    Raises
+    ------
+    CannotExtract
+        If the account does not close.
+
+    Examples
+    --------
+    >>> print(RowAccount(120, 117, set_aside=2, merged=1))
+    120 in = 117 returned + 2 set aside + 1 merged
+    """
+
+    rows_in: int
+    returned: int
+    set_aside: int = 0
+    merged: int = 0
+
+    def __post_init__(self):
+        if self.rows_in != self.returned + self.set_aside + self.merged:
+            raise CannotExtract(
+                f"the row account does not close: {self}. A row was lost or counted twice; report "
+                "the source that shows it."
+            )
+
+    def __add__(self, other: RowAccount) -> RowAccount:
+        return RowAccount(
+            self.rows_in + other.rows_in,
+            self.returned + other.returned,
+            self.set_aside + other.set_aside,
+            self.merged + other.merged,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows_in:,} in = {self.returned:,} returned + {self.set_aside:,} set aside + "
+            f"{self.merged:,} merged"
+        )
+
+
+class Extract(NamedTuple):
+    """What a reader returns.
+
+    Attributes
+    ----------
+    table : the raw rows; nothing in them is repaired.
+    set_aside : one row each that could not go on: `source`, `line` (counted from 1: the line of a
+        file, the place in a list; 0 for none), `reason`, `text` (as it stood there, at most its
+        first 10,000 characters).
+    provenance : where the rows came from.
+    account : what became of each.
+    """
+
+    table: DataFrame
+    set_aside: DataFrame
+    provenance: Origin
+    account: RowAccount
+
+
+@dataclass
+class Tray:
+    """Holds the rows of a source while it is read; `seen` is counted apart from what is kept.
+
+    Examples
+    --------
+    >>> tray = Tray("sales.csv")
+    >>> tray.seen += 2
+    >>> tray.rows.append(["1", "Bern"])
+    >>> tray.put_aside(3, "it has 1 field", "oops")
+    >>> tray.account().set_aside
+    1
+    """
+
+    source: str
+    seen: int = 0
+    characters: int = 0
+    merged: int = 0
+    rows: list = field(default_factory=list)
+    aside: list[tuple] = field(default_factory=list)
+
+    def meet(self, text: str, rows: int) -> bool:
+        """Count a row before anything is decided about it; return whether it fills a part.
+
+        A part has so many `rows` at most, those set aside included, and fewer where they are long.
+        """
+        self.seen += 1
+        self.characters += len(text)
+        return self.seen >= rows or self.characters >= _PART_CHARACTERS
+
+    def put_aside(self, line: int, reason: str, text: str) -> None:
+        """Set a row aside with its line and the reason."""
+        if len(text) > KEPT_CHARACTERS:
+            reason += f" (the first {KEPT_CHARACTERS:,} of its characters are kept here)"
+        self.aside.append((self.source, line, reason, text[:KEPT_CHARACTERS]))
+
+    def account(self) -> RowAccount:
+        """Return the account of what was seen so far."""
+        return RowAccount(self.seen, len(self.rows), len(self.aside), self.merged)
+
+    def extract(self, table: DataFrame, provenance: Origin) -> Extract:
+        """Return the table with what was set aside, its provenance and the account."""
+        if len(table) != len(self.rows):
+            raise CannotExtract(
+                f"{self.source} gave {len(self.rows):,} rows, but the table has {len(table):,}: report "
+                "the source that shows it."
+            )
+        return Extract(table, aside_table(self.aside), provenance, self.account())
+
+
+def require_rows_of_a_part(rows: int) -> None:
+    """Stop unless a part can hold a row.
+
+    Raises
+    ------
+    CannotExtract
+        If `rows` is below 1.
+    """
+    if rows < 1:
+        raise CannotExtract(f"rows of a part were expected to be at least 1; got {rows}.")
+
+
+def aside_table(rows: list[tuple]) -> DataFrame:
+    """Return rows set aside as a table, see `Extract`.
+
+    Examples
+    --------
+    >>> aside_table([("sales.csv", 3, "it has 1 field", "oops")])["line"].tolist()
+    [3]
+    """
+    table = DataFrame(rows, columns=ASIDE_COLUMNS)
+    return table.astype({"source": "str", "line": "int64", "reason": "str", "text": "str"})
+
+
+def together(extracts: Iterable[Extract]) -> Extract:
+    """Put what several readings brought into one: the months of an export, the chunks of a file.
+
+    Returns
+    -------
+    The tables one below the other (columns are united, a missing cell is None), what was set
+    aside, a provenance that names the sources and hashes their fingerprints, and the summed account.
+    The cursor is that of the last part, if all are of one source, and else "".
+
+    Raises
+    ------
+    CannotExtract
+        If there is nothing to put together, or the parts have hardly a column in common.
+    """
+    parts = list(extracts)
+    if not parts:
+        raise CannotExtract(
+            "at least one extract was expected, and none came: check the file names."
+        )
+    table = _stacked([part.table for part in parts])
+    aside = pd.concat([part.set_aside for part in parts], ignore_index=True)
+    account = sum((part.account for part in parts), RowAccount(0, 0))
+    return Extract(table, aside, _common([part.provenance for part in parts], table), account)
+
+
+def _common(origins, table):
+    """Return the provenance of a table that was put together from several readings."""
+    sources = dict.fromkeys(one.source for one in origins)
+    prints = dict.fromkeys((one.source, one.sha256) for one in origins)  # a file's parts share one
+    whole = {} if len(prints) == 1 else {
+        "source": ", ".join(sources),
+        "sha256": sha256_of_rows({name: sha256} for name, sha256 in prints),
+        "when": ", ".join(dict.fromkeys(one.when for one in origins)),
+        "read_as": "; ".join(dict.fromkeys(one.read_as for one in origins)),
+        "etag": "",
+    }  # fmt: skip
+    cursor = origins[-1].cursor if len(sources) == 1 else ""
+    return replace(origins[0], rows=len(table), columns=table.shape[1], cursor=cursor, **whole)
+
+
+def _stacked(tables):
+    """Return tables one below the other; texts stay text, a cell that a table lacks is None."""
+    if len({tuple(table.columns) for table in tables}) == 1:
+        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    refuse_scattered(sum(map(len, tables)), len(names), sum(table.size for table in tables))
+    wide = []
+    for table in tables:
+        table = table.astype(object)
+        wide.append(table.assign(**{name: None for name in names if name not in table})[names])
+    return pd.concat(wide, ignore_index=True)
+
+
+def merge_copies(extract: Extract, key: str) -> Extract:
+    """Merge rows that repeat an earlier one in every column; `key` names a row.
+
+    Two rows with one key and other values are no copies: both stay, for stage 3 to decide.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks the column `key`.
+
+    Examples
+    --------
+    >>> from helpers.etl.extract.result import object_table
+    >>> table = object_table([{"id": 1}, {"id": 1}, {"id": 2}])
+    >>> twice = Extract(table, aside_table([]), Origin("x", 3, 1, ""), RowAccount(3, 3))
+    >>> print(merge_copies(twice, "id").account)
+    3 in = 2 returned + 0 set aside + 1 merged
+    """
+    table, account = extract.table, extract.account
+    require_columns(table, extract.provenance.source, [key])
+    again = table[key].map(repr).duplicated()
+    if again.any():
+        again &= table.map(repr).duplicated()
+    kept = table[~again].reset_index(drop=True)
+    merged = int(again.sum())
+    account = RowAccount(account.rows_in, len(kept), account.set_aside, account.merged + merged)
+    return Extract(kept, extract.set_aside, replace(extract.provenance, rows=len(kept)), account)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a table came from: enough to fetch it again and to notice that it changed.
+
+    Attributes
+    ----------
+    source : the file's name.
+    rows, columns : the size of the table that was read.
+    sha256 : fingerprint of the bytes read, 64 hex digits.
+    """
+
+    source: str
+    rows: int
+    columns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Origin(Provenance):
+    """A provenance that also tells when the source was read, how, and where to go on.
+
+    Attributes
+    ----------
+    source : the file's name, the database's table or the address, without keys and passwords.
+    sha256 : of the file's bytes; of the rows in their order where there is no file.
+    when : the moment of reading as the caller gave it, ISO text; "" when not given.
+    read_as : the choices made on the way, such as "cp1252, separator ';'".
+    cursor : where the next reading goes on: the last key, event or moment; "" when it starts anew.
+    etag : the service's own fingerprint of its first page; "" when it gave none.
+    """
+
+    when: str = ""
+    read_as: str = ""
+    cursor: str = ""
+    etag: str = ""
+
+
+def sha256_of_rows(rows: Iterable[dict]) -> str:
+    """Return the SHA-256 of rows in their order, whatever they were read from.
+
+    Examples
+    --------
+    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": 1}])
+    True
+    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": "1"}])
+    False
+    """
+    return sha256_of("\n".join(map(_WRITER.encode, rows)))
+
+
+def object_table(rows: list[dict], columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Return rows as a table of plain Python values; nothing is cast, a missing key becomes None.
+
+    Parameters
+    ----------
+    rows : one dict a row.
+    columns : columns that come first, and that are there when `rows` is empty.
+
+    Raises
+    ------
+    CannotExtract
+        If the rows have so few keys in common that the table would be nearly empty and huge.
+
+    Examples
+    --------
+    >>> object_table([{"id": 1}, {"id": "2", "name": "Dew"}]).to_dict("records")
+    [{'id': 1, 'name': None}, {'id': '2', 'name': 'Dew'}]
+    """
+    shapes = dict.fromkeys(map(tuple, rows))
+    names = list(dict.fromkeys(chain(columns, *shapes)))
+    refuse_scattered(len(rows), len(names), sum(map(len, rows)))
+    if list(shapes) == [tuple(names)]:
+        cells = dict(zip(names, map(list, zip(*map(dict.values, rows), strict=True)), strict=True))
+    else:
+        cells = {name: [row.get(name) for row in rows] for name in names}
+    return pd.DataFrame(cells, columns=names, index=pd.RangeIndex(len(rows)), dtype=object)
+
+
+def refuse_scattered(rows: int, columns: int, filled: int) -> None:
+    """Stop before a table is made of rows that each have keys of their own: it would fill the memory.
+
+    Parameters
+    ----------
+    filled : the values that there are for all cells.
+
+    Raises
+    ------
+    CannotExtract
+        If cells without a value outnumber the others by far.
+
+    Examples
+    --------
+    >>> refuse_scattered(20_000, 20_000, filled=20_000)
+    Traceback (most recent call last):
+    helpers.etl.extract.result.CannotExtract: rows with the same keys were expected; 20,000 rows have 20,000 \
+different keys between them, which would be a table of 400,000,000 cells for 20,000 values. Their keys seem to be \
+values: check that it is the right source.
+    """
+    if rows * columns > _EMPTY_CELLS + _EMPTY_A_FILLED * filled:
+        from helpers.etl.extract.result import CannotExtract  # which is built on this module
+
+        raise CannotExtract(
+            f"rows with the same keys were expected; {rows:,} rows have {columns:,} different keys "
+            f"between them, which would be a table of {rows * columns:,} cells for {filled:,} values. "
+            "Their keys seem to be values: check that it is the right source."
+        )

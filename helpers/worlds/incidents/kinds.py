@@ -1,0 +1,281 @@
+"""What goes wrong in production: incidents with a name, a first month and a size.
+
+A world is given the incidents of its future as data: `Shop(incidents=[Incident("season", month=4)])`.
+Behaviour incidents change what customers do; each world reads them from its `Schedule`. Record and
+service incidents change what the systems hold or hand over, and nothing else: `incident_records`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.lifecycle import Cause
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all incidents of one name share."""
+
+    name: str
+    worlds: tuple[str, ...]
+    size: float
+    least: float
+    most: float
+    means: str  # what size counts
+    what: str
+    cause: Cause
+    lasts: int = MONTHS  # months, unless `until` says otherwise
+    whole: bool = False  # size is a whole number
+
+
+WAVE_SHARE = 0.10  # of the first catalogue, launched in each month of the wave
+GREEN_WEIGHT = 0.8  # of sustainability in what customers want
+_SHOP, _OPERATOR, _BOTH = ("shop",), ("operator",), ("shop", "operator")
+_KINDS = (
+    Kind("launch_wave", _SHOP, WAVE_SHARE, 0.02, 0.5, "share of the first catalogue that is launched in each month of the wave", "a new generation of products makes the old one disappoint", Cause.DATA_INSUFFICIENT, lasts=2),
+    Kind("season", _SHOP, 1.5, 1.0, 3.0, "exponent on how much more or less each category is needed", "the warm season of month 6 comes in this month instead", Cause.FEATURES_MISSING),
+    Kind("competitor", _OPERATOR, 1.0, 0.2, 2.0, "multiple of the change in the logits of leaving", "a competitor leaves alone those who are free to leave and buys others out of their contracts", Cause.MODEL_OBSOLETE),
+    Kind("price_rise", _BOTH, 0.15, 0.02, 1.0, "share by which prices rise", "prices rise, and those who mind leave or buy otherwise", Cause.MODEL_OBSOLETE),
+    Kind("feedback_loop", _SHOP, 0.8, 0.1, 1.0, "share of the searches that fall away", "the list replaces the search page, so what is bought is what was shown", Cause.DATA_INSUFFICIENT),
+    Kind("new_goal", _SHOP, GREEN_WEIGHT, 0.1, 3.0, "weight of sustainability in what customers want", "sustainability scores are published, and customers weigh them", Cause.REQUIREMENTS_CHANGED),
+    Kind("price_in_cents", _BOTH, 0.3, 0.01, 1.0, "share of the brands, or of the towers, concerned", "one supplier of amounts sends cents instead of euro", Cause.DATA_QUALITY),
+    Kind("renamed_column", _BOTH, 1, 1, 3, "number of columns renamed", "a system is updated and its columns have other names", Cause.DATA_QUALITY, whole=True),
+    Kind("remapped_code", _BOTH, 1.0, 0.05, 1.0, "share of the customers whose row is written by the new system", "a system writes each code in the place of another", Cause.DATA_QUALITY),
+    Kind("dead_feed", _BOTH, 0.3, 0.05, 1.0, "share of the sessions, or of the towers, that fall silent", "a feed is dead from a day of the month on", Cause.DATA_INSUFFICIENT),
+    Kind("double_delivery", _BOTH, 0.2, 0.01, 1.0, "share of the rows delivered twice", "a queue delivers rows twice", Cause.DATA_QUALITY),
+    Kind("clock_skew", _BOTH, 5.0, 1.0, 24.0, "hours by which the clock is behind", "the clock of one machine, which writes three rows in ten, is behind", Cause.DATA_QUALITY),
+    Kind("training_serving_skew", _BOTH, 1.0, 0.05, 1.0, "share of the products, or of the customers, given otherwise", "what the model is given is not computed as what it learned from", Cause.INFRASTRUCTURE),
+    Kind("label_delay", _BOTH, 10.0, 1.0, 60.0, "days added to the delay in each further month", "labels arrive later from month to month", Cause.DATA_INSUFFICIENT),
+    Kind("slow_model", _BOTH, 40.0, 2.0, 1000.0, "multiple of the latency", "the model answers slowly, and what takes more than a second times out", Cause.INFRASTRUCTURE),
+    Kind("full_disk", _BOTH, 0.5, 0.05, 1.0, "share of the month that is lost, its end", "the disk is full, and the logs are lost until the month ends", Cause.INFRASTRUCTURE, lasts=1),
+    Kind("target_leak", _BOTH, 0.95, 0.1, 1.0, "share of the outcomes that the new column gives away", "a stored table has a column that is filled after the fact", Cause.DATA_QUALITY),
+    Kind("bot_traffic", _BOTH, 0.3, 0.05, 5.0, "robots' sessions, or requests, for each of a person", "a robot repeats what people asked for, faster than a person can", Cause.DATA_QUALITY),
+)  # fmt: skip
+_BY_NAME = {kind.name: kind for kind in _KINDS}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that goes wrong, or changes, from a month on.
+
+    Attributes
+    ----------
+    name : one of those in `incident_table`.
+    month : first month, 1 to 12.
+    size : how large, in the unit and range that `incident_table` tells; None for the usual size.
+    until : last month, from `month` to 12; None for the usual length: to month 12, but one month
+        for full_disk and two for launch_wave.
+
+    Raises
+    ------
+    CannotPlay
+        If there is no such incident, or a number is out of its range.
+
+    Examples
+    --------
+    >>> Incident("competitor", month=7)
+    Incident(name='competitor', month=7, size=1.0, until=12)
+    >>> Incident("competiter", month=7)
+    Traceback (most recent call last):
+    helpers.worlds.play.CannotPlay: no incident is named 'competiter': did you mean 'competitor'? ...
+    """
+
+    name: str
+    month: int
+    size: float | None = None
+    until: int | None = None
+
+    def __post_init__(self):
+        kind = _require_kind(self.name)
+        _require_month("month", self.month, 1, self.name)
+        if self.size is None:
+            object.__setattr__(self, "size", kind.size)
+        if self.until is None:
+            object.__setattr__(self, "until", min(MONTHS, self.month + kind.lasts - 1))
+        _require_month("until", self.until, self.month, self.name)
+        _require_size(self.size, kind)
+
+    @property
+    def kind(self) -> Kind:
+        """What all incidents of this name share."""
+        return _BY_NAME[self.name]
+
+
+class Schedule:
+    """The incidents of one world, by name; a world reads here what is on in a month.
+
+    Parameters
+    ----------
+    incidents : at most one of each name.
+    world : "shop" or "operator".
+
+    Raises
+    ------
+    CannotPlay
+        If one is no `Incident`, is named twice, or belongs to the other world.
+
+    Examples
+    --------
+    >>> schedule = Schedule([Incident("competitor", month=4)], "operator")
+    >>> schedule.size("competitor", 3), schedule.size("competitor", 4)
+    (0.0, 1.0)
+    """
+
+    def __init__(self, incidents: Sequence[Incident], world: str):
+        self.incidents = _require_incidents(incidents, world)
+        self._by_name = {one.name: one for one in self.incidents}
+
+    def get(self, name: str) -> Incident | None:
+        """Return the incident of that name, None if there is none in this world."""
+        return self._by_name.get(name)
+
+    def size(self, name: str, month: int) -> float:
+        """Return the size of an incident in `month`, 0.0 when it is not on."""
+        one = self.get(name)
+        return float(one.size) if one and one.month <= month <= one.until else 0.0
+
+
+def incident_table() -> pd.DataFrame:
+    """List what can go wrong.
+
+    Returns
+    -------
+    One row a kind: `name`, `worlds` ("shop", "operator" or "both"), `size` (the usual one),
+    `smallest`, `largest`, `size_means`, `what`, `cause` (name in `helpers.lifecycle.Cause`) and
+    `reopen` (title of the stage).
+
+    Examples
+    --------
+    >>> incident_table().set_index("name").loc["new_goal", ["worlds", "reopen"]].tolist()
+    ['shop', 'Problem Definition']
+    """
+    rows = [
+        (
+            kind.name, "both" if len(kind.worlds) == 2 else kind.worlds[0], float(kind.size),
+            float(kind.least), float(kind.most), kind.means, kind.what,
+            kind.cause.name, kind.cause.reopens.title,
+        )
+        for kind in _KINDS
+    ]  # fmt: skip
+    columns = ["name", "worlds", "size", "smallest", "largest", "size_means", "what", "cause", "reopen"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def incident(seed: int, world: str | None = None) -> Incident:
+    """Draw an incident: any kind, a month from 2 to 10, a size within the range of its kind.
+
+    Parameters
+    ----------
+    seed : a whole number from 0; the same one draws the same incident.
+    world : "shop" or "operator" for one that this world can have; None for any.
+
+    Raises
+    ------
+    CannotPlay
+        If `seed` or `world` is neither.
+
+    Examples
+    --------
+    >>> incident(7) == incident(7), "operator" in incident(7, world="operator").kind.worlds
+    (True, True)
+    """
+    if not is_whole(seed) or seed < 0:
+        raise CannotPlay(
+            f"seed is a whole number of at least 0; got {plainly(seed)}: try incident(seed=7)."
+        )
+    if world not in (None, *_BOTH):
+        raise CannotPlay(f'world is "shop", "operator" or None for any; got {world!r}: name one.')
+    rng = np.random.default_rng([int(seed), *b"incident"])
+    kinds = [kind for kind in _KINDS if world is None or world in kind.worlds]
+    kind = kinds[rng.integers(len(kinds))]
+    month, luck = int(rng.integers(2, 11)), rng.random()
+    size = kind.least * (kind.most / kind.least) ** luck  # as many small as large ones
+    return Incident(kind.name, month, round(size) if kind.whole else _rounded(size, kind))
+
+
+def running(schedule: Schedule, month: int, names: Sequence[str]) -> list[Incident]:
+    """Return those of the named incidents that are on in `month`, in the order of `names`."""
+    found = [schedule.get(name) for name in names]
+    return [one for one in found if one and one.month <= month <= one.until]
+
+
+def truth_table(schedule: Schedule, onsets: dict, affected: dict) -> pd.DataFrame:
+    """Tabulate the incidents of one world: `onsets` and `affected` by name, from the world."""
+    rows = [
+        (
+            one.name, one.month, one.until, float(one.size), onsets[one.name], affected[one.name],
+            one.kind.what, one.kind.cause.name, one.kind.cause.reopens.title,
+        )
+        for one in schedule.incidents
+    ]  # fmt: skip
+    columns = ["name", "month", "until", "size", "onset", "affected", "what", "cause", "reopen"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype({"onset": "datetime64[s]", "month": int, "until": int, "size": float})
+
+
+def _rounded(size, kind):
+    """Return the size to three digits, within the range of its kind."""
+    return min(kind.most, max(kind.least, float(f"{size:.3g}")))
+
+
+def _require_kind(name):
+    """Return the kind of that name; stop if there is none."""
+    if isinstance(name, str) and name in _BY_NAME:
+        return _BY_NAME[name]
+    near = difflib.get_close_matches(name, _BY_NAME, n=1) if isinstance(name, str) else []
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    raise CannotPlay(f"no incident is named {plainly(name)}{hint} There are {', '.join(_BY_NAME)}.")
+
+
+def _require_month(what, month, least, name):
+    """Stop unless `month` is a month from `least` to 12."""
+    if not is_whole(month) or not least <= month <= MONTHS:
+        raise CannotPlay(
+            f"{what} of {name} is a whole number from {least} to {MONTHS}; got {plainly(month)}: "
+            f"write for instance {what}={least}."
+        )
+
+
+def _require_size(size, kind):
+    """Stop unless `size` is a number that an incident of this kind can have."""
+    number = isinstance(size, int | float | np.integer | np.floating) and not isinstance(size, bool)
+    if (
+        not number
+        or not math.isfinite(size)
+        or not kind.least <= size <= kind.most
+        or (kind.whole and size != round(size))
+    ):
+        raise CannotPlay(
+            f"size of {kind.name} ({kind.means}) is a {'whole ' if kind.whole else ''}number from "
+            f"{kind.least:g} to {kind.most:g}; got {plainly(size)}: leave it out for {kind.size:g}."
+        )
+
+
+def _require_incidents(incidents, world):
+    """Return the incidents as a tuple; stop at one that this world cannot have."""
+    if isinstance(incidents, str | Incident) or not isinstance(incidents, Sequence):
+        raise CannotPlay(
+            f"incidents is a list of Incident; got {incidents!r}: write "
+            'incidents=[Incident("price_in_cents", month=4)], or [] for none.'
+        )
+    names = set()
+    for one in incidents:
+        if not isinstance(one, Incident):
+            raise CannotPlay(f"incidents holds Incident only; got {one!r}: write "
+                             'Incident("price_in_cents", month=4).')  # fmt: skip
+        if world not in one.kind.worlds:
+            raise CannotPlay(
+                f"{one.name} happens to the {one.kind.worlds[0]} only; this world is the {world}: "
+                "take it out of incidents."
+            )
+        if one.name in names:
+            raise CannotPlay(f"one incident of a name is possible; got {one.name} twice: keep one.")
+        names.add(one.name)
+    return tuple(incidents)

@@ -1,0 +1,317 @@
+"""The incidents of the beauty shop: what its systems then hold, and what a recommender is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.worlds.incidents import effects as records
+from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Books
+from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
+from helpers.worlds.shop.behaviour import TURN, fixed_chance
+from helpers.worlds.shop.market import (
+    GENERATIONS_IN,
+    HISTORY_STARTS,
+    MONTHS,
+    SKIN_TYPES,
+    SPELLINGS,
+    Products,
+    day_of,
+    draw_launches,
+    stream,
+)
+
+KEYS = {
+    "sessions": ["session_id"],
+    "impressions": ["session_id", "product_id"],
+    "clicks": ["session_id", "product_id"],
+    "orders": ["order_id", "product_id"],
+    "returns": ["order_id", "product_id"],
+    "ratings": ["order_id", "product_id"],
+    "feedback": ["session_id"],
+    "complaints": ["session_id"],
+    "telemetry": ["session_id"],
+    "customers": ["customer_id"],
+    "products": ["product_id"],
+}
+LATE = ["returns", "ratings"]  # what a label delay holds back
+_RENAMED = [("products", "category", "product_type"), ("customers", "age", "age_years"), ("ratings", "rating", "stars")]  # fmt: skip
+_VAT = 0.19
+_AFFECTED = {
+    "launch_wave": "products launched in these months",
+    "season": "the categories that customers need",
+    "price_rise": "products.price_eur and orders.price_eur, and the price-minded customers",
+    "feedback_loop": "the searches, and the lower places of the lists",
+    "new_goal": "products.sustainability, and every customer's choice",
+    "price_in_cents": "products.price_eur and orders.price_eur of the brands {brands}",
+    "remapped_code": "customers.skin_type of {share} of the customers",
+    "dead_feed": "clicks and ratings of {share} of the sessions",
+    "double_delivery": "{share} of the rows of orders and clicks",
+    "clock_skew": "clicks.clicked_at and orders.ordered_at of {machine} of the sessions",
+    "training_serving_skew": "price_eur, suits and brand of {share} of the products given to decide",
+    "label_delay": "ratings.known_at and returns.known_at",
+    "slow_model": "the lists of the sessions whose request takes more than a second",
+    "full_disk": "impressions, clicks and telemetry of the last {share} of the month",
+    "target_leak": "sessions.thank_you_page",
+    "bot_traffic": "sessions, impressions, clicks and telemetry",
+}
+
+
+@dataclass(frozen=True)
+class Month:
+    """Where and when an incident happens."""
+
+    seed: int
+    month: int
+    products: Products
+
+    @property
+    def start(self) -> pd.Timestamp:
+        return pd.Timestamp(HISTORY_STARTS + day_of(self.month))
+
+    @property
+    def end(self) -> pd.Timestamp:
+        return pd.Timestamp(HISTORY_STARTS + day_of(self.month + 1))
+
+    def rng(self, name: str) -> np.random.Generator:
+        return stream(self.seed, self.month, name)
+
+    def lot(self, ids, name: str) -> np.ndarray:
+        """Return a number in [0, 1) that belongs to an id and an incident, in every month."""
+        return fixed_chance(self.seed, ids, int.from_bytes(name.encode()[:7]))
+
+
+def planned_launches(story: Products, count: int, seed: int, schedule: Schedule) -> Products:
+    """Return the products with the launches of this schedule in the place of the story's wave.
+
+    Parameters
+    ----------
+    story : the products of the story, drawn for `count` on sale in month 1.
+    schedule : a wave in it is launched in place of what those months usually bring.
+
+    Returns
+    -------
+    In order of launch, numbered anew; what comes before the first difference stays as it is.
+    """
+    wave = schedule.get("launch_wave")
+    shares = dict.fromkeys(range(wave.month, wave.until + 1), wave.size) if wave else {}
+    told = dict.fromkeys(GENERATIONS_IN, WAVE_SHARE)
+    others = [month for month in range(1, MONTHS + 1) if shares.get(month) != told.get(month)]
+    if not others:
+        return story
+    edges = np.array([day_of(month) for month in range(1, MONTHS + 2)])
+    kept = ~np.isin(np.searchsorted(edges, story.launched, side="right"), others)
+    drawn = [draw_launches(count, seed, month, shares.get(month)) for month in others]
+    return _by_launch(story, np.flatnonzero(kept), drawn)
+
+
+def stored(
+    schedule: Schedule, where: Month, tables: dict[str, DataFrame], held: dict[str, DataFrame]
+) -> tuple[Books, dict[str, DataFrame]]:
+    """Return the books that the shop's systems keep of the tables, and the labels held back.
+
+    Parameters
+    ----------
+    where : the month the tables are of.
+    tables : as they truly are, any of those in `KEYS`.
+    held : the labels that earlier months held back.
+    """
+    books, held = Books(tables, KEYS), dict(held)
+    delay = schedule.get("label_delay")
+    if delay and where.month >= delay.month:
+        for name in [name for name in LATE if name in books]:
+            held[name] = records.delay(books, delay, name, where.month, where.end, held.get(name))
+    return records.happen(books, schedule, where, _STORED), held
+
+
+def given(schedule: Schedule, where: Month, tables: dict[str, DataFrame]) -> Books:
+    """Return the books of what a recommender is given, made of what is stored."""
+    return records.happen(records.given_books(tables, KEYS), schedule, where, _GIVEN)
+
+
+def old_names(schedule: Schedule, month: int) -> dict[str, str]:
+    """Return the columns that have another name in `month`: new name -> old name.
+
+    Examples
+    --------
+    >>> from helpers.worlds.incidents.kinds import Incident
+    >>> old_names(Schedule([Incident("renamed_column", month=2)], "shop"), 2)
+    {'product_type': 'category'}
+    """
+    return records.old_names(schedule, month, _RENAMED)
+
+
+def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
+    """Return when each incident of the schedule begins to show."""
+    found = {}
+    for one in schedule.incidents:
+        month = min(TURN, one.month) if one.name == "season" else one.month
+        where = Month(seed, month, None)
+        found[one.name] = _ONSETS.get(one.name, lambda one, where: where.start)(one, where)
+    return found
+
+
+def affected(schedule: Schedule, seed: int, products: Products) -> dict[str, str]:
+    """Return what each incident of the schedule concerns, in words."""
+    words = {}
+    for one in schedule.incidents:
+        brands = ""
+        if one.name == "price_in_cents":
+            concerned = np.isin(products.brand, _supplied(one, Month(seed, one.month, products)))
+            brands = ", ".join(sorted(products.public["brand"][concerned].unique()))
+        renamed = [f"{table}.{old}" for table, old, _ in records.renamed(one, _RENAMED)]
+        text = _AFFECTED.get(one.name, ", ".join(renamed))
+        words[one.name] = text.format(
+            brands=brands, share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
+        )
+    return words
+
+
+def _by_launch(story, kept, drawn):
+    """Return the kept products and those drawn in order of launch, numbered anew."""
+    launched = np.concatenate([story.launched[kept], *(more.launched for more in drawn)])
+    order = np.argsort(launched, kind="stable")
+    columns = {}
+    for name in [field.name for field in fields(Products) if field.name != "public"]:
+        parts = [getattr(story, name)[kept], *(getattr(more, name) for more in drawn)]
+        columns[name] = np.concatenate(parts)[order]
+    public = pd.concat([story.public.iloc[kept], *(more.public for more in drawn)])
+    public = public.iloc[order].assign(product_id=np.arange(1, len(order) + 1))
+    return Products(public=public.reset_index(drop=True), **columns)
+
+
+def _supplied(one, where):
+    """Return the brands of the supplier who sends cents."""
+    brands = np.unique(where.products.brand)
+    chosen = records.chosen_first(len(brands), one.size, stream(where.seed, 0, "price_in_cents"))
+    return brands[chosen]
+
+
+def _price_in_cents(books, one, where):
+    concerned = np.isin(where.products.brand, _supplied(one, where))
+    for name in [name for name in ("products", "orders") if name in books]:
+        table = books.tables[name]
+        rows = concerned[table["product_id"].to_numpy() - 1]
+        books.change(one, name, "price_eur", rows, np.round(100 * table["price_eur"], 2))
+
+
+def _renamed_column(books, one, where):
+    for name, old, new in records.renamed(one, _RENAMED):
+        books.rename(one, name, old, new)
+
+
+def _remapped_code(books, one, where):
+    if "customers" in books:
+        customers = books.tables["customers"]
+        following = dict(zip(SKIN_TYPES, [*SKIN_TYPES[1:], SKIN_TYPES[0]], strict=True))
+        other = {
+            word: SPELLINGS[following[skin]][place]
+            for skin in SKIN_TYPES
+            for place, word in enumerate(SPELLINGS[skin])
+        }
+        rows = where.lot(customers["customer_id"], one.name) < one.size
+        books.change(one, "customers", "skin_type", rows, customers["skin_type"].map(other))
+
+
+def _silent_from(one, where):
+    """Return the moment of the first month at which the feed dies."""
+    first = Month(where.seed, one.month, None)
+    day = int(first.rng(one.name).integers(1, 20))
+    return first.start + pd.Timedelta(days=day)
+
+
+def _dead_feed(books, one, where):
+    since = _silent_from(one, where)
+    for name, source, time in [("clicks", "session_id", "clicked_at"), ("ratings", "order_id", "known_at")]:  # fmt: skip
+        if name in books:
+            table = books.tables[name]
+            silent = where.lot(table[source], one.name) < one.size
+            books.remove(one, name, silent & (table[time] >= since).to_numpy())
+
+
+def _full_disk(books, one, where):
+    if "sessions" not in books:
+        return
+    sessions, since = books.tables["sessions"], records.full_from(one, where)
+    begun = pd.Series(sessions["started_at"].to_numpy(), index=sessions["session_id"])
+    for name in ["impressions", "clicks", "telemetry"]:
+        times = begun.reindex(books.tables[name]["session_id"])
+        books.remove(one, name, (times >= since).to_numpy())
+
+
+def _clock_skew(books, one, where):
+    for name, column in [("clicks", "clicked_at"), ("orders", "ordered_at")]:
+        if name in books:
+            rows = where.lot(books.tables[name]["session_id"], one.name) < MACHINE_SHARE
+            records.clock_behind(books, one, name, column, rows)
+
+
+def _double_delivery(books, one, where):
+    for name in ["orders", "clicks"]:
+        records.double_delivery(books, one, name, where.rng(f"{one.name} {name}"))
+
+
+def _bot_traffic(books, one, where):
+    if "sessions" not in books or books.tables["sessions"].empty:
+        return
+    sessions, rng = books.tables["sessions"], where.rng(one.name)
+    copied = rng.integers(0, len(sessions), max(1, round(one.size * len(sessions))))
+    copies = sessions.iloc[copied].reset_index(drop=True)
+    copies["session_id"] = sessions["session_id"].iloc[-1] + 1 + np.arange(len(copied))
+    copies["started_at"] += rng.integers(60, 3_600, len(copied)).astype("m8[s]")
+    lists = books.tables["impressions"].iloc[(10 * copied[:, None] + np.arange(10)).ravel()]
+    lists = lists.assign(session_id=np.repeat(copies["session_id"].to_numpy(), 10))
+    clicks = lists[["session_id", "product_id", "rank"]].copy()
+    clicks["clicked_at"] = np.repeat(copies["started_at"].to_numpy(), 10) + np.timedelta64(1, "s")
+    calls = (
+        books.tables["telemetry"]
+        .iloc[copied]
+        .assign(
+            session_id=copies["session_id"].to_numpy(), requested_at=copies["started_at"].to_numpy()
+        )
+    )
+    added = {"sessions": copies, "impressions": lists, "clicks": clicks, "telemetry": calls}
+    for name, rows in added.items():
+        books.add(one, name, rows)
+
+
+def _target_leak(books, one, where):
+    if "sessions" in books:
+        sessions = books.tables["sessions"]["session_id"]
+        bought = sessions.isin(books.tables["orders"]["session_id"])
+        known = where.lot(sessions, one.name) < one.size
+        books.add_column(one, "sessions", "thank_you_page", bought & known)
+
+
+def _leak_to_come(books, one, where):
+    books.add_column(one, f"{GIVEN}sessions", "thank_you_page", False)
+
+
+def _training_serving_skew(books, one, where):
+    """Give net prices, brands in capitals, and no skin types: another program fills the request."""
+    name = f"{GIVEN}products"
+    products = books.tables[name]
+    rows = where.lot(products["product_id"], one.name) < one.size
+    net = np.round(products["price_eur"] / (1 + _VAT), 2)
+    books.change(one, name, "price_eur", rows, net)
+    books.change(one, name, "brand", rows, products["brand"].str.upper())
+    books.change(one, name, "suits", rows, pd.Series(None, index=products.index, dtype="str"))
+
+
+# Rows are added and lost before they are changed, and columns get other names last of all.
+_STORED = {
+    "bot_traffic": _bot_traffic,
+    "target_leak": _target_leak,
+    "dead_feed": _dead_feed,
+    "full_disk": _full_disk,
+    "price_in_cents": _price_in_cents,
+    "remapped_code": _remapped_code,
+    "clock_skew": _clock_skew,
+    "double_delivery": _double_delivery,
+    "renamed_column": _renamed_column,
+}
+_GIVEN = {"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come}
+_ONSETS = {"dead_feed": _silent_from, "full_disk": records.full_from}

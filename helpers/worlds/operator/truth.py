@@ -1,0 +1,235 @@
+"""What nobody in the operator's business can know; for graders, tests and the reveal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers.problem import Offer
+from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.incidents.effects import touched_rows
+from helpers.worlds.incidents.kinds import truth_table
+from helpers.worlds.operator import people as crowd
+from helpers.worlds.operator.behaviour import SUCCESS_SHARE
+from helpers.worlds.operator.world import Operator
+from helpers.worlds.play import MONTHS, CannotPlay, plainly, require_month, require_world
+
+OFFER = Offer(worth_eur=500, success_share=SUCCESS_SHARE, cost_eur=20)
+
+
+class OperatorTruth:
+    """The truth behind an `Operator`: why customers leave, and what the best policy earns.
+
+    Nothing is changed by asking. Each answer about a month holds for the customers that the world
+    has in that month, so months played and the next one can be asked about.
+
+    Parameters
+    ----------
+    operator : the world.
+
+    Raises
+    ------
+    CannotPlay
+        If it is no `Operator`; and by every method, when it is asked about a month of which it
+        cannot know or about a table that does not fit.
+
+    Examples
+    --------
+    >>> world = Operator(subscribers=200, seed=7)
+    >>> truth = OperatorTruth(world)
+    >>> truth.drift().loc[4, "cause"]
+    'competitor'
+    >>> truth.expected_profit(1, truth.oracle(1)) >= truth.expected_profit(1, truth.oracle(1).assign(call=True))
+    True
+    """
+
+    def __init__(self, operator: Operator):
+        require_world(operator, Operator)
+        self._world = operator
+
+    def customers(self, month: int) -> pd.DataFrame:
+        """Return what each customer is about to do in `month`.
+
+        Returns
+        -------
+        One row a customer: `customerID`, `churn_probability` (without a call), `would_leave` (what
+        happens without a call; missing for the month not yet played), `reachable` (a number is on
+        file).
+
+        Raises
+        ------
+        CannotPlay
+            If the month lies beyond the next one to play, or is none.
+        """
+        require_month(month)
+        world = self._world
+        if month in world._past:
+            past = world._past[month]
+            columns = ["churn_probability", "would_leave", "reachable"]
+            return pd.DataFrame(
+                {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
+            )
+        if month != world.next_month:
+            raise CannotPlay(
+                f"The truth is there for months 1 to {world.next_month}; got {plainly(month)}. "
+                "Play the months before it first."
+            )
+        people = world._people
+        ids = crowd.customer_ids(people["row"], world.seed)
+        return pd.DataFrame(
+            {
+                "customerID": pd.array(ids, dtype="str"),
+                "churn_probability": world._churn_probability(people, month),
+                "would_leave": pd.array([pd.NA] * len(ids), dtype="boolean"),
+                "reachable": people["reachable"],
+            }
+        )
+
+    def drift(self) -> pd.DataFrame:
+        """Return the drift schedule: one row a month, 1 to 12, with the logits that are added.
+
+        Returns
+        -------
+        `cause`, `kind` and the change against the history: `all_logit`, `monthly_logit`
+        (month-to-month contracts), and for longer contracts `bound_dsl_logit`,
+        `bound_fiber_logit`, `bound_offline_logit`. Where prices rise, `fiber_logit` is added for
+        fibre customers of every contract.
+        """
+        months = pd.RangeIndex(1, MONTHS + 1, name="month")
+        sizes = {
+            name: np.array([self._world._schedule.size(name, month) for month in months])
+            for name in ["competitor", "price_rise"]
+        }
+        moved, rise = sizes["competitor"], sizes["price_rise"]
+        dsl, fiber, offline = crowd.BOUGHT_OUT
+        causes = np.array(["none", "competitor", "price rise", "competitor and price rise"])
+        table = pd.DataFrame(
+            {
+                "cause": causes[(moved > 0) + 2 * (rise > 0)],
+                "kind": np.where((moved > 0) | (rise > 0), "concept drift", "none"),
+                "all_logit": crowd.CALM,
+                "monthly_logit": crowd.LEFT_ALONE * moved,
+                "bound_dsl_logit": dsl * moved,
+                "bound_fiber_logit": fiber * moved,
+                "bound_offline_logit": offline * moved,
+            },
+            index=months,
+        )
+        return table.assign(fiber_logit=crowd.RISE_PUSH * rise) if rise.any() else table
+
+    def incidents(self) -> pd.DataFrame:
+        """Return what goes wrong in this world, in the order in which it was given.
+
+        Returns
+        -------
+        One row an incident: `name`, `month`, `until`, `size`, `onset` (from when it shows),
+        `affected`, `what`, `cause`, `reopen` (title of the stage).
+        """
+        world, schedule = self._world, self._world._schedule
+        onsets = operator_incidents.onsets(schedule, world.seed)
+        affected = operator_incidents.affected(schedule, world.seed, world._towers)
+        return truth_table(schedule, onsets, affected)
+
+    def touched(self, month: int) -> dict[str, pd.DataFrame]:
+        """Return the rows of a played month's tables that an incident changed, lost or added.
+
+        Returns
+        -------
+        Table -> its key columns, `incident`, `column` (empty for a whole row), `change` ("changed",
+        "removed" or "added") and `true_value` as text. "given.customers" tells where a `decide` was
+        given something else than was stored. What customers do otherwise touches no row.
+
+        Raises
+        ------
+        CannotPlay
+            If the month has not been played, or is none.
+        """
+        require_month(month)
+        if month not in self._world._touches:
+            raise CannotPlay(
+                f"Touched rows are known of months played; got {plainly(month)}: play it first."
+            )
+        return touched_rows(self._world._touches[month])
+
+    def expected_accuracy(
+        self, month: int, predicted: pd.DataFrame, threshold: float = 0.5
+    ) -> float:
+        """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).
+
+        Returns
+        -------
+        Share from 0.0 to 1.0 of the customers of the month, were nobody called.
+        """
+        leaves, truth = self._predicted(month, predicted, threshold)
+        chance = truth["churn_probability"].to_numpy()
+        return float(np.where(leaves, chance, 1 - chance).mean())
+
+    def accuracy(self, month: int, predicted: pd.DataFrame, threshold: float = 0.5) -> float:
+        """Return the accuracy of `predicted` against what a month played would have brought.
+
+        Returns
+        -------
+        Share from 0.0 to 1.0: what the customers would have done, had nobody called.
+        """
+        leaves, truth = self._predicted(month, predicted, threshold)
+        if truth["would_leave"].isna().any():
+            raise CannotPlay(
+                f"accuracy is known of months already played; got {month}: play it first, or ask "
+                "expected_accuracy."
+            )
+        return float((leaves == truth["would_leave"].to_numpy(dtype=bool)).mean())
+
+    def best_accuracy(self, month: int) -> float:
+        """Return the accuracy to expect of who knows every probability: no model beats it."""
+        chance = self.customers(month)["churn_probability"].to_numpy()
+        return float(np.maximum(chance, 1 - chance).mean())
+
+    def expected_profit(self, month: int, decisions: pd.DataFrame, offer: Offer = OFFER) -> float:
+        """Return the profit to expect of `decisions` (`customerID`, `call`) in that month.
+
+        Returns
+        -------
+        Euro per 1,000 customers, of that month alone.
+        """
+        truth = self.customers(month)
+        called = _aligned(truth, decisions, "call").astype(bool)
+        return float(np.where(called, _gains(truth, offer), 0.0).mean() * 1000)
+
+    def oracle(self, month: int, offer: Offer = OFFER) -> pd.DataFrame:
+        """Return the decisions that nobody can beat in that month: call where it pays.
+
+        Returns
+        -------
+        `customerID`, `churn_probability`, `call`, as `decide` returns them.
+        """
+        truth = self.customers(month)
+        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth, offer) > 0)
+
+    def _predicted(self, month, predicted, threshold):
+        """Return who is predicted to leave, and the truth, in the same order."""
+        truth = self.customers(month)
+        return _aligned(truth, predicted, "churn_probability") >= threshold, truth
+
+
+def _aligned(truth, table, column):
+    """Return `column` of `table` in the order of the customers of `truth`."""
+    if not isinstance(table, pd.DataFrame) or not {"customerID", column} <= set(table.columns):
+        found = list(table.columns) if isinstance(table, pd.DataFrame) else type(table).__name__
+        raise CannotPlay(
+            f"A table with customerID and {column} was expected; got {found}. Pass one, as decide "
+            "returns it."
+        )
+    place = pd.Index(table["customerID"]).get_indexer(truth["customerID"])
+    if (place < 0).any() or len(table) != len(truth):
+        raise CannotPlay(
+            f"One row for each of the {len(truth):,} customers of the month was expected; got "
+            f"{len(table):,} rows, and {int((place < 0).sum()):,} customers are without one. "
+            "Pass a row for everybody and nobody else."
+        )
+    return table[column].to_numpy()[place]
+
+
+def _gains(truth, offer):
+    """Return what calling each customer brings on average, in euro."""
+    saved = truth["churn_probability"] * truth["reachable"] * SUCCESS_SHARE
+    return saved.to_numpy() * offer.worth_eur - offer.cost_eur

@@ -1,0 +1,226 @@
+"""How customers of the beauty shop behave: what they need, like, click, buy, return and say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, ndtri
+
+from helpers.worlds.shop.market import CATEGORIES, Customers, Products, day_of
+
+# Rows follow CATEGORIES, columns January to December; 1 is an even month.
+_EVEN = [1.0] * 12
+SEASON = np.array(
+    [
+        [1.65, 1.60, 0.45, 0.35, 0.35, 0.35, 0.45, 0.60, 1.00, 1.30, 1.50, 1.60],
+        [0.25, 0.30, 1.60, 1.75, 1.75, 1.75, 1.60, 1.40, 0.95, 0.60, 0.35, 0.25],
+        _EVEN,
+        _EVEN,
+        [0.45, 0.50, 1.70, 1.80, 1.70, 1.60, 1.30, 1.00, 0.70, 0.55, 0.45, 0.45],
+        *[_EVEN] * 5,
+    ]
+)
+# Bought together: index of the partner category, -1 for none.
+PARTNER = np.array([3, 3, 6, 0, 8, 3, 2, 9, 4, 7])
+TURN = 6  # month in which the calendar turns warm
+
+_THRESHOLD = 0.0
+_CERTAINTY = 1.7  # how steeply a better product is wanted more often
+_LOYALTY = np.array([1.7, 1.2, 0.8])  # worth of the first, second and third favourite brand
+_PRICE_WEIGHT = 0.45
+_SKIN_WEIGHT = 0.45
+_FRESHNESS = 0.7
+_FRESH_DAYS = 60.0
+_BUZZ = 4.1  # added to a launch when customers search: it is what is talked about
+_HYPE = 0.55  # added to it for each unit of appeal: the best launches become hits
+_BUZZ_DAYS = 120.0
+_LET_DOWN = 2.2  # what the old generation loses with a customer who expects the new one
+_RISE_WEIGHT = 8.0  # what dearer products lose with the price-minded when all prices rise
+_LOOKS_THIN_OUT = 0.15  # the chance to look at a place is 1 / (1 + this x places above it)
+_HURRY = 2.0  # how much faster looks thin out when the list is all there is
+_EMPTY_AFTER_DAYS = 35.0
+_SEARCHES = 0.5
+_HABIT = 3.8  # added to a favourite brand when customers search: its name is what they type
+_SET = 4.5  # added to the brand already in the basket
+_ADDS_PARTNER = 0.3
+_STAR_CUTS = ndtri(np.cumsum([0.057, 0.049, 0.075, 0.182]))
+
+
+@dataclass(frozen=True)
+class State:
+    """What earlier months left behind; a month replaces it and never writes into it."""
+
+    last_bought: np.ndarray  # customers x CATEGORIES, day; -inf for never
+    favourites: np.ndarray  # customers x 3 brands, first the dearest
+
+
+def need_weights(customers: Customers, state: State, who, day, month: int, schedule) -> np.ndarray:
+    """Return the chance of each category to be what a session is about: sessions x CATEGORIES.
+
+    A need follows the customer, the season, and how long ago the last jar was bought.
+    """
+    empty = 1 - 0.8 * np.exp(-(day[:, None] - state.last_bought[who]) / _EMPTY_AFTER_DAYS)
+    weights = customers.needs[who] * season(month, schedule) * empty
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def season(month: int, schedule) -> np.ndarray:
+    """Return how much each category is needed in `month`: 1 is an even month.
+
+    The calendar turns warm in month 6. A scheduled season moves that turn: come early, spring
+    lasts until the calendar catches up; come late, winter does.
+    """
+    moved = schedule.get("season")
+    if moved is None or month > moved.until:
+        return SEASON[:, (month + 8) % 12]
+    if month < moved.month:
+        return SEASON[:, (min(month, TURN - 1) + 8) % 12]
+    return SEASON[:, (max(month, TURN) + 8) % 12] ** moved.size
+
+
+def prices(products: Products, month: int, schedule) -> np.ndarray:
+    """Return what each product costs in `month`, in euro."""
+    price = products.public["price_eur"].to_numpy()
+    rise = schedule.size("price_rise", month)
+    return np.round(price * (1 + rise), 2) if rise else price
+
+
+def utility(
+    customers: Customers, products: Products, state: State, who, what, day, month, schedule
+):
+    """Return what product `what` is worth to customer `who` on `day`; the three broadcast."""
+    worth = products.appeal[what] - _PRICE_WEIGHT * np.abs(
+        products.price[what] - customers.price[who]
+    )
+    brand = products.brand[what]
+    loyalty = 0.0
+    for place in (2, 1, 0):
+        loyalty = np.where(brand == state.favourites[who, place], _LOYALTY[place], loyalty)
+    worth = worth + loyalty
+    worth = worth + _SKIN_WEIGHT * (products.suits[what, customers.skin[who]] - 0.6)
+    age = np.maximum(0, day - products.launched[what])
+    worth = worth + _FRESHNESS * np.exp(-age / _FRESH_DAYS)
+    let_down = (day >= customers.adopts_on[who]) & ~products.new_generation[what]
+    worth = worth - _LET_DOWN * let_down
+    if green := schedule.size("new_goal", month):
+        worth = worth + green * customers.green[who] * (products.green[what] - 0.5)
+    if rise := schedule.size("price_rise", month):
+        dearer = np.maximum(0, products.price[what] - customers.price[who])
+        worth = worth - _RISE_WEIGHT * rise * dearer * (customers.price[who] < 0)
+    return worth
+
+
+def wanted_chance(customers: Customers, worth, who):
+    """Return the chance that a product of the right category passes the customer's threshold."""
+    return expit(_CERTAINTY * (worth - _THRESHOLD - customers.strictness[who]))
+
+
+def pick(shares, rng):
+    """Draw one column per row of `shares` (each row adds up to 1)."""
+    return np.minimum(
+        (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1),
+        shares.shape[1] - 1,
+    )
+
+
+def fixed_chance(seed: int, session_id, product_id) -> np.ndarray:
+    """Return a number in [0, 1) that belongs to a session and a product, whatever else is shown.
+
+    So the same product in the same session is wanted or not whichever policy shows it (a hash:
+    SplitMix64's finaliser, applied twice).
+    """
+    with np.errstate(over="ignore"):
+        mixed = _mix(np.asarray(session_id).astype(np.uint64) + np.uint64(seed % 2**64) * _GOLDEN)
+        mixed = _mix(mixed + np.asarray(product_id).astype(np.uint64) * _GOLDEN)
+    return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(bits):
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def look_and_click(matches, wanted, rng, only_list: float = 0.0):
+    """Return who clicked what: a click needs a look, and looks thin out down the list.
+
+    `only_list` is the share of searches that the list has replaced: the larger, the faster.
+    """
+    chance = np.where(wanted, 0.8, np.where(matches, 0.10, 0.02))
+    thin_out = _LOOKS_THIN_OUT * (1 + _HURRY * only_list)
+    looks = 1 / (1 + thin_out * np.arange(matches.shape[1]))
+    return rng.random(matches.shape) < looks * chance
+
+
+def search(customers, products, state, who, category, day, month, schedule, rng, beside=None):
+    """Return what customers find by searching a category; -1 without a category or a product.
+
+    `beside` is the product already in the basket, whose brand is preferred.
+    """
+    found = np.full(len(who), -1)
+    luck = rng.random(len(who))
+    for one in range(len(CATEGORIES)):
+        searchers = np.flatnonzero(category == one)
+        shelf = np.flatnonzero((products.category == one) & (products.launched < day_of(month + 1)))
+        if len(shelf) == 0:
+            continue
+        rows = max(1, 2_000_000 // len(shelf))
+        for start in range(0, len(searchers), rows):
+            some = searchers[start : start + rows]
+            worth = utility(
+                customers, products, state, who[some, None], shelf, day[some, None], month, schedule
+            )
+            brand = products.brand[shelf]
+            one_of = [brand == state.favourites[who[some], place, None] for place in range(3)]
+            worth += _HABIT * (one_of[0] | one_of[1] | one_of[2])
+            young = np.maximum(0, day[some, None] - products.launched[shelf])
+            talk = _BUZZ + _HYPE * products.appeal[shelf]
+            worth += talk * np.exp(-young / _BUZZ_DAYS)
+            if beside is not None:
+                worth += _SET * (brand == products.brand[beside[some], None])
+            found[some] = _choose(products, worth, shelf, day[some], luck[some])
+    return found
+
+
+def _choose(products, worth, shelf, day, luck):
+    """Draw one product of the shelf for each row of `worth`, the worthier the likelier."""
+    weights = np.exp(1.5 * worth) * (products.launched[shelf] <= day[:, None])
+    edges = weights.cumsum(axis=1)
+    place = (luck[:, None] * edges[:, -1:] >= edges).sum(axis=1)
+    nothing = edges[:, -1] <= 0
+    return np.where(nothing, -1, shelf[np.minimum(place, len(shelf) - 1)])
+
+
+def partners(category, rng, only_list: float = 0.0):
+    """Return the category that a buyer adds to the basket by searching, -1 for most."""
+    adds = rng.random(len(category)) < _ADDS_PARTNER * (1 - only_list)
+    return np.where(adds, PARTNER[category], -1)
+
+
+def searches(count, rng, only_list: float = 0.0):
+    """Return who searches after the list showed nothing they bought."""
+    return rng.random(count) < _SEARCHES * (1 - only_list)
+
+
+def stars(customers, products, who, what, rng):
+    """Return ratings of 1 to 5: mostly the product and chance, little the skin type."""
+    fits = products.suits[what, customers.skin[who]]
+    pleased = 0.30 * products.appeal[what] - 0.22 + 0.08 * (fits - 0.6)
+    pleased = pleased + 0.95 * rng.standard_normal(len(who))
+    return 1 + np.searchsorted(_STAR_CUTS, pleased)
+
+
+def after_month(state: State, who, what, day, liked, products: Products, rng) -> State:
+    """Return the state that a month's purchases leave: filled jars and new favourites."""
+    last = state.last_bought.copy()
+    np.maximum.at(last, (who, products.category[what]), day)
+    favourites = state.favourites.copy()
+    brand = products.brand[what]
+    converts = liked & (rng.random(len(who)) < 0.10) & ~(favourites[who] == brand[:, None]).any(1)
+    # With two converts of one customer in a month the later purchase stays.
+    favourites[who[converts], 2] = brand[converts]
+    return State(last, favourites)
