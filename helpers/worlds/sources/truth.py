@@ -8,8 +8,8 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.sources.layout import Sources
 from helpers.worlds.sources.blemishes import log_table
+from helpers.worlds.sources.layout import Sources
 
 _ROWS_TO_DROP = {"duplicate row", "repeated event"}
 
