@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.etl.businesses.operator import OPERATOR
+from helpers.etl.businesses.shop import SHOP
 from helpers.etl.chain import Access, clean_all, extract_all, ledger
 from helpers.worlds import Operator, Shop
 from helpers.worlds.sources import Sources, SourcesTruth
@@ -135,7 +137,7 @@ def scored(request, tmp_path_factory):
     sources.lay_down()
     with sources.serve(**AT_ONCE) as served:
         extracts = extract_all(sources.overview(), Access.of(sources, served))
-    cleaned = clean_all(extracts, world)
+    cleaned = clean_all(extracts, {"shop": SHOP, "operator": OPERATOR}[world])
     return report(sources, cleaned), cleaned, ledger(extracts, cleaned)
 
 

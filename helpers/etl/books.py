@@ -101,12 +101,14 @@ class Cleaned:
     quarantined : the rows set aside, as they were then, see `with_reason`.
     accounting : where the rows went.
     changes : what was done to single values: `column`, `what`, `values` (how many).
+    key : the column that names a row, as the schema tells; "" when none does.
     """
 
     table: DataFrame
     quarantined: DataFrame
     accounting: Accounting
     changes: DataFrame
+    key: str = ""
 
     def followed_by(self, later: Cleaned) -> Cleaned:
         """Return both of two cleanings in a row, the second of which took the table of the first.
@@ -147,7 +149,7 @@ class Cleaned:
         )
         aside = pd.concat([self.quarantined, later.quarantined], ignore_index=True)
         changes = pd.concat([self.changes, later.changes], ignore_index=True)
-        return Cleaned(later.table, aside, books, changes)
+        return Cleaned(later.table, aside, books, changes, later.key)
 
 
 class Cleaning:
@@ -229,26 +231,29 @@ class Cleaning:
     def done(self, schema: DataFrameSchema | None = None) -> Cleaned:
         """Close the books; rows that break `schema` go to quarantine first.
 
+        Parameters
+        ----------
+        schema : its metadata may name the `key`, and those of a column may say `kind`: "number".
+
         Raises
         ------
         ValueError
             If rows do not add up or a column of the schema is missing.
         """
         if schema is not None:
-            from helpers.etl.books import quarantine
-            from helpers.etl.businesses.schemas import number_columns
-
             self.table, refused = quarantine(self.table, schema)
             if len(refused):  # a value that gave a column no type may be gone with its row
                 self._aside, self.table = [*self._aside, refused], typed(self.table)
-            for column in number_columns(self.source, self.table):
-                if self.table[column].dtype == object:  # a text such as "7" among numbers
-                    self.parse(column, pd.to_numeric, "read as a number")
+            for name, column in schema.columns.items():
+                numeric = (column.metadata or {}).get("kind") == "number"
+                if numeric and self.table[name].dtype == object:  # a text such as "7" among numbers
+                    self.parse(name, pd.to_numeric, "read as a number")
         aside = pd.concat(self._aside, ignore_index=True) if self._aside else with_reason(self.table.head(0), "")  # fmt: skip
         reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
         accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
-        return Cleaned(self.table, aside, accounting, values)
+        key = ((schema.metadata if schema else None) or {}).get("key", "")
+        return Cleaned(self.table, aside, accounting, values, key)
 
     def _aligned(self, values):
         """Return values that have an entry a row; older ones speak of rows that are gone."""

@@ -17,19 +17,12 @@ from pandas import DataFrame
 from helpers.checks import require_columns
 from helpers.etl import extract
 from helpers.etl.books import Cleaned
-from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.extract import CannotExtract, Extract
 from helpers.etl.extract.result import Origin, RowAccount, aside_table, sha256_of_rows
 from helpers.etl.lake import lake_rows, load_lake
 from helpers.etl.load import load_tables
 
-PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs, as the suppliers' batches say
-# Tables that grow by the hour go into the lake as well, by the month of this column.
-BULKY = {"events": "at", "live_events": "at", "web_log": "requested_at", "cold_rooms": "read_at",
-         "usage": "used_on", "usage_records": "used_on", "usage_events": "at",
-         "scoring_log": "requested_at", "tower_sensors": "read_on"}  # fmt: skip
 ENCODINGS = ("utf-8", "cp1252")  # of exports: what is no UTF-8 came from an old spreadsheet
-MOMENTS = {"cold_rooms": "read_at", "tower_sensors": "read_on"}  # when a sensor was read
 NOTHING_YET = "no rows yet"
 _SERVICES = {"endpoint": "api", "partner": "partner", "stream": "live", "pages": "site"}
 _FILES = ("csv", "json lines", "xml", "log", "sensors", "survey", "forms")
@@ -47,9 +40,9 @@ class Step:
 
     Attributes
     ----------
-    clean : takes the flat table (and what `needs` names) and returns a `Cleaned`.
+    clean : takes the flat table (and the clean table that `needs` names) and returns a `Cleaned`.
     shape : from the reader's table to the flat one, such as `flat_products`.
-    needs : "" or "products" (the clean list) or "per_euro" (the exchange rates).
+    needs : the source that is cleaned before, such as "products"; "" for none.
     """
 
     clean: Callable[..., Cleaned]
@@ -57,16 +50,13 @@ class Step:
     needs: str = ""
 
 
-def clean_all(
-    extracts: Mapping[str, Extract], business: str, per_euro: Mapping[str, float] = PER_EURO
-) -> dict[str, Cleaned]:
-    """Shape and clean every source; the list of products first, for others are checked against it.
+def clean_all(extracts: Mapping[str, Extract], steps: Mapping[str, Step]) -> dict[str, Cleaned]:
+    """Shape and clean every source; those that others are checked against come first.
 
     Parameters
     ----------
     extracts : of `extract_all`; those that returned no row are left out.
-    business : "shop" or "operator".
-    per_euro : what one euro costs in each currency of the suppliers.
+    steps : source -> how it is shaped and cleaned, such as `helpers.etl.businesses.shop.SHOP`.
 
     Returns
     -------
@@ -75,83 +65,70 @@ def clean_all(
     Raises
     ------
     ValueError
-        If the business or one of its sources is unknown, or the products are needed and missing.
+        If a source has no step, or what its cleaning needs is missing.
     """
-    full = {name: one for name, one in extracts.items() if one.account.returned}
+    full = {name: one.table for name, one in extracts.items() if one.account.returned}
     for name in full:
-        step_of(name, business)
-    known: dict = {"per_euro": per_euro}
-    done = {}
-    for name in sorted(full, key=lambda one: one != "products"):
-        done[name] = clean_source(name, full[name].table, business, known)
-        if name == "products":
-            known["products"] = done[name].table
+        step_of(name, steps)
+    done: dict[str, Cleaned] = {}
+    for name in sorted(full, key=lambda one: bool(steps[one].needs)):
+        tables = {other: one.table for other, one in done.items()}
+        done[name] = clean_source(name, full[name], steps, tables)
     return {name: done[name] for name in full}
 
 
-def clean_source(name: str, raw: DataFrame, business: str, known: Mapping | None = None) -> Cleaned:
+def clean_source(
+    name: str, raw: DataFrame, steps: Mapping[str, Step], known: Mapping[str, DataFrame]
+) -> Cleaned:
     """Shape and clean one source.
 
     Parameters
     ----------
-    name, business : such as "catalogue" of the "shop".
+    name : such as "catalogue".
     raw : the table that the reader of the source returned.
-    known : what some cleanings need: `products` (the clean list), `per_euro` (exchange rates).
+    steps : see `clean_all`.
+    known : the clean tables so far, by source.
 
     Raises
     ------
     ValueError
-        If the source or what its cleaning needs is unknown, or its table cannot be cleaned: which
-        source it is stands before the reason.
+        If the source has no step, what its cleaning needs is missing, or its table cannot be
+        cleaned: which source it is stands before the reason.
     """
-    step, known = step_of(name, business), known or {}
+    step = step_of(name, steps)
     if step.needs and step.needs not in known:
         raise ValueError(
-            f"The cleaning of {name} needs {step.needs}, which is not there: extract and clean that "
-            "first, or pass it."
+            f"The cleaning of {name} needs the clean table of {step.needs}, which is not there: "
+            "extract that source as well."
         )
     more = [known[step.needs]] if step.needs else []
     try:
         return step.clean(step.shape(raw), *more)
     except ValueError as error:
-        raise ValueError(f"{business}.{name} cannot be cleaned: {error}") from error
+        raise ValueError(f"{name} cannot be cleaned: {error}") from error
 
 
-def step_of(name: str, business: str) -> Step:
+def step_of(name: str, steps: Mapping[str, Step]) -> Step:
     """Return how one source is shaped and cleaned.
 
     Raises
     ------
     ValueError
-        If the business has no such source.
-    """
-    steps = steps_of(business)
-    if name not in steps:
-        raise ValueError(
-            f"{name} is no source of the {business}; known are {', '.join(steps)}. Name the right "
-            "business, or add a step."
-        )
-    return steps[name]
-
-
-def steps_of(business: str) -> Mapping[str, Step]:
-    """Return source -> how it is shaped and cleaned, for "shop" or "operator".
+        If there is no step for it.
 
     Examples
     --------
-    >>> steps_of("bank")
+    >>> step_of("gifts", {"orders": Step(Cleaned)})
     Traceback (most recent call last):
-    ValueError: business is 'shop' or 'operator'; got 'bank'.
+    ValueError: gifts is a source without a step; there are steps for orders. Pass the steps of the \
+right business, or add one.
     """
-    if business == "shop":
-        from helpers.etl.businesses.shop import SHOP_STEPS
-
-        return SHOP_STEPS
-    if business == "operator":
-        from helpers.etl.businesses.operator import OPERATOR_STEPS
-
-        return OPERATOR_STEPS
-    raise ValueError(f"business is 'shop' or 'operator'; got {business!r}.")
+    if name not in steps:
+        raise ValueError(
+            f"{name} is a source without a step; there are steps for {', '.join(steps)}. Pass the "
+            "steps of the right business, or add one."
+        )
+    return steps[name]
 
 
 def ledger(extracts: Mapping[str, Extract], cleaned: Mapping[str, Cleaned]) -> DataFrame:
@@ -197,9 +174,9 @@ def load_all(
     lake: str | Path | None = None,
     *,
     keys: Mapping[str, str | list[str]] | None = None,
-    months: Mapping[str, str] = BULKY,
+    months: Mapping[str, str] | None = None,
 ) -> DataFrame:
-    """Load every clean table into a warehouse, all or none, and the bulky ones into a lake too.
+    """Load every clean table into a warehouse, all or none, and the large ones into a lake too.
 
     A row whose key is stored already replaces it, so that the same run twice is the same tables.
 
@@ -208,8 +185,8 @@ def load_all(
     cleaned : of `clean_all`, or any other tables with their accounts.
     warehouse : a DuckDB file, made if it is not there.
     lake : the folder of the Parquet files; None for no lake.
-    keys : table -> the column or columns that name a row; those of the schemas where not given.
-    months : the tables that go into the lake -> the date whose month makes the folders.
+    keys : table -> the column or columns that name a row; that of its schema where not given.
+    months : with a lake: the tables that go there -> the date whose month makes the folders.
 
     Returns
     -------
@@ -217,13 +194,11 @@ def load_all(
     0 for a table that does not go there).
     """
     tables = {name: _storable(done.table) for name, done in cleaned.items()}
-    named = {
-        n: (keys or {}).get(n) or key_of(done.accounting.source) for n, done in cleaned.items()
-    }
+    named = {name: (keys or {}).get(name) or _key(done) for name, done in cleaned.items()}
     stored = load_tables(tables, warehouse, named)
     rows = []
     for name, key in named.items():
-        to_lake = lake is not None and name in months
+        to_lake = lake is not None and name in (months or {})
         in_lake = _to_lake(name, tables[name], key, lake, months[name]) if to_lake else 0
         rows.append((name, key if isinstance(key, str) else ", ".join(key), stored[name], in_lake))
     return DataFrame(rows, columns=["table", "key", "rows", "lake_rows"])
@@ -242,26 +217,14 @@ def _to_lake(name, table, key, lake, date):
     return lake_rows(lake, name)
 
 
-def key_of(source: str) -> str:
-    """Return the column that names a row of a clean table.
-
-    Raises
-    ------
-    ValueError
-        If no schema tells it.
-
-    Examples
-    --------
-    >>> key_of("shop.sales")
-    'line_id'
-    """
-    for name in TABLES.get(source, ()):
-        if name.endswith("!"):
-            return name.rstrip("!")
-    raise ValueError(
-        f"No schema tells which column names a row of {source}. Pass it: load_all(..., keys={{table: "
-        "column})."
-    )
+def _key(done):
+    """Return the column that names a row of a clean table."""
+    if not done.key:
+        raise ValueError(
+            f"No schema tells which column names a row of {done.accounting.source}. Pass it: "
+            "load_all(..., keys={table: column})."
+        )
+    return done.key
 
 
 @dataclass(frozen=True)
@@ -422,7 +385,7 @@ def _from_files(name, kind, path, when):
             )
         return read._replace(table=read.table.assign(file=path.name))
     if kind == "sensors":
-        return extract.read_sensors(path, _moment_of(name), when=when)
+        return _readings(path, when)
     if kind == "xml":
         return extract.read_xml(path, "item", when=when)
     readers = {"json lines": extract.read_json_lines, "log": extract.read_logs,
@@ -430,14 +393,16 @@ def _from_files(name, kind, path, when):
     return readers[kind](path, when=when)
 
 
-def _moment_of(name):
-    """Return the column that says when a sensor was read."""
-    if name not in MOMENTS:
+def _readings(path, when):
+    """Read a file of sensors; the moment of a reading is in its one column named "..._at" or "..._on"."""
+    read = extract.read_csv(path, when=when)
+    moments = [name for name in read.table if str(name).endswith(("_at", "_on"))]
+    if len(moments) != 1:
         raise CannotExtract(
-            f"{name} is a source of sensors whose column of moments is unknown; known are "
-            f"{', '.join(MOMENTS)}. Add it to MOMENTS."
+            f"{path.name} needs one column of moments, named such as read_at or read_on, and has "
+            f"{', '.join(map(str, moments)) or 'none'}: no reading can be placed without its time."
         )
-    return MOMENTS[name]
+    return extract.timed(read, moments[0])
 
 
 def _files(name, kind, place, access):

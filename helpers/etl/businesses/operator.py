@@ -50,6 +50,7 @@ def flat_tickets(raw: DataFrame) -> DataFrame:
 
     Examples
     --------
+    >>> from helpers.etl.extract.result import object_table
     >>> new = {"schema": 2, "id": "T-0000003", "customer_id": "a", "labels": ["network"],
     ...        "events": [{"what": "opened", "on": "2024-12-02"}], "solved": {"after_hours": "2.5"}}
     >>> flat_tickets(object_table([new])).values.tolist()
@@ -292,7 +293,7 @@ def _first_month(cleaning):
     cleaning.repair("TotalCharges", pd.Series(totals, dtype="float64"), "not billed yet: 0.00")
 
 
-OPERATOR_STEPS = {
+OPERATOR = {
     "towers": Step(clean_towers),
     "subscribers": Step(clean_subscribers),
     "invoices": Step(clean_invoices),
@@ -311,7 +312,6 @@ OPERATOR_STEPS = {
     "invoice_batch": Step(
         partial(clean_supplier, "operator.invoice_batch"),
         partial(supplier_items, day="issued_on"),
-        needs="per_euro",
     ),
     "scoring_log": Step(partial(clean_requests, "operator.scoring_log"), request_lines),
     "usage_events": Step(partial(clean_events, "operator.usage_events"), stream_events),
@@ -320,3 +320,8 @@ OPERATOR_STEPS = {
     "leavers": Step(partial(clean_survey, "operator.leavers")),
     "complaints": Step(clean_complaints),
 }
+# Tables that grow by the hour go into the lake as well, by the month of this column.
+OPERATOR_MONTHS = {
+    "usage": "used_on", "usage_records": "used_on", "usage_events": "at",
+    "scoring_log": "requested_at", "tower_sensors": "read_on",
+}  # fmt: skip

@@ -104,15 +104,17 @@ def source_schema(source: str) -> DataFrameSchema:
         raise ValueError(
             f"{source!r} is no source with a schema; known are {', '.join(TABLES)}. Name one."
         )
-    columns = {}
+    columns, key = {}, ""
     for marked, rule in TABLES[source].items():
         name = marked.rstrip("?!")
         checks = [] if marked.endswith("?") else [_given(pa, name)]
         checks += [_fits(pa, name, rule)]
-        columns[name] = pa.Column(checks=checks, nullable=True)
+        kind = {"kind": "number"} if isinstance(rule, tuple) else None
+        columns[name] = pa.Column(checks=checks, nullable=True, metadata=kind)
         if marked.endswith("!"):
             columns[name].checks.append(_once(pa, name))
-    return pa.DataFrameSchema(columns)
+            key = name
+    return pa.DataFrameSchema(columns, metadata={"key": key})
 
 
 def number_columns(source: str, table: DataFrame) -> list[str]:

@@ -63,6 +63,7 @@ def flat_products(raw: DataFrame) -> DataFrame:
 
     Examples
     --------
+    >>> from helpers.etl.extract.result import object_table
     >>> old = {"schema": 1, "product_id": 7, "name": "Dew", "attributes": {"size_ml": 50}}
     >>> new = {"schema": 2, "id": "P-000008", "title": "Mist", "label": {"claims": ["for dry skin"]}}
     >>> flat_products(object_table([old, new]))[["product_id", "name", "size_ml", "suits"]].values.tolist()
@@ -151,7 +152,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     read_moments(
-        cleaning, *[c for c in schema.columns if c.endswith(("_on", "at_path")) or c == "at"]
+        cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"]
     )
     return cleaning.done(schema)
 
@@ -237,7 +238,7 @@ def clean_texts(source: str, raw: DataFrame) -> Cleaned:
     read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     cleaning.parse("text", parsing.trimmed, "blanks around it")
-    read_moments(cleaning, *[column for column in raw.columns if column.endswith("at_path")])
+    read_moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
     return cleaning.done(schema)
 
 
@@ -342,7 +343,7 @@ def _age(cleaning):
     cleaning.set_aside("age", ~cleaning["age"].between(14, 120), "not from 14 to 120 years")
 
 
-SHOP_STEPS = {
+SHOP = {
     "customers": Step(clean_customers),
     "products": Step(clean_products),
     "sessions": Step(partial(clean_keyed, "shop.sessions")),
@@ -362,7 +363,6 @@ SHOP_STEPS = {
     "price_list": Step(
         partial(clean_supplier, "shop.price_list"),
         partial(supplier_items, day="listed_on"),
-        needs="per_euro",
     ),
     "web_log": Step(partial(clean_requests, "shop.web_log"), request_lines),
     "live_events": Step(partial(clean_events, "shop.live_events"), stream_events),
@@ -371,3 +371,5 @@ SHOP_STEPS = {
     "satisfaction": Step(partial(clean_survey, "shop.satisfaction")),
     "profiles": Step(clean_profiles),
 }
+# Tables that grow by the hour go into the lake as well, by the month of this column.
+SHOP_MONTHS = {"events": "at", "live_events": "at", "web_log": "requested_at", "cold_rooms": "read_at"}  # fmt: skip

@@ -16,6 +16,7 @@ from helpers.etl.combine import unify_versions
 from helpers.etl.extract.result import object_table
 from helpers.etl.parsing import parse_numbers, to_eur
 
+PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs, as the suppliers' batches say
 SPELLING = "one spelling"
 NUMBER = "read as a number"
 DATE = "read as a date"
@@ -124,12 +125,12 @@ def one_version(raw: DataFrame, names: Mapping[str, str]) -> DataFrame:
     Parameters
     ----------
     raw : one row a line, with `v`, None for the first version.
-    names : the keys of version 2 under those of version 1, such as `EVENT_NAMES`.
+    names : the keys of version 2 under those of version 1, such as {"ts": "at"}.
 
     Examples
     --------
     >>> raw = object_table([{"event_id": 1, "at": "09:00"}, {"v": 2, "id": 2, "ts": "10:00"}])
-    >>> one_version(raw, EVENT_NAMES).values.tolist()
+    >>> one_version(raw, {"id": "event_id", "ts": "at"}).values.tolist()
     [[1, '09:00'], [2, '10:00']]
     """
     return unify_versions([_said(row) for row in raw.to_dict("records")], {1: {}, 2: names})
@@ -230,26 +231,25 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     return cleaning.done(source_schema(source))
 
 
-def clean_supplier(source: str, raw: DataFrame, per_euro: Mapping[str, float]) -> Cleaned:
+def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
     """Clean a supplier's batch: every price in euro, whatever its currency and unit.
 
     Parameters
     ----------
     source : "shop.price_list" or "operator.invoice_batch".
     raw : `item_id`, `sku`, `name`, the date, and `price`, `currency`, `unit` as the file says.
-    per_euro : what one euro costs in each currency; the batch tells it.
 
     Examples
     --------
     >>> raw = DataFrame({"item_id": ["a"], "sku": ["S"], "listed_on": ["2024-07-01"], "name": ["Dew"],
     ...                  "price": ["10.8"], "currency": ["USD"], "unit": ["whole"]})
-    >>> clean_supplier("shop.price_list", raw, {"USD": 1.08}).table["price_eur"].tolist()
+    >>> clean_supplier("shop.price_list", raw).table["price_eur"].tolist()
     [10.0]
     """
     cleaning = Cleaning(source, raw, ["item_id", "price", "currency", "unit"])
     cleaning.merge("item_id")
     cleaning.parse("price", parse_numbers, NUMBER)
-    euro = to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], per_euro)
+    euro = to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], PER_EURO)
     foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
     cleaning.repair("price", euro, "currency and unit to euro")
     cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
