@@ -140,7 +140,7 @@ def resolve_locks(options):
     """Write both requirement files anew; the authors' one agrees with the first."""
     compile_for = [program("uv"), "pip", "compile", "pyproject.toml", "--universal", "--no-header"]
     compile_for += ["--python-version", "{}.{}".format(*OLDEST_PYTHON), "--generate-hashes"]
-    compile_for += ["--no-annotate", "--quiet", "--extra", "setup", "--extra", "test"] + options
+    compile_for += ["--no-annotate", "--no-strip-extras", "--quiet", "--extra", "setup", "--extra", "test"] + options
     core = ["-o", CORE_LOCK]
     authors = ["-o", AUTHORS_LOCK, "--extra", "authors", "--constraint", CORE_LOCK]
     code = subprocess.call(compile_for + core, cwd=ROOT, env=environment())

@@ -1,6 +1,8 @@
 """The project around the lessons: pins, environments, README, wheel."""
 
 import ast
+import contextlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -19,7 +21,8 @@ from packaging.version import Version
 import helpers
 from helpers.course.shelf import all_notebooks, code_cells, question_of, read_notebook
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["build-system"]
 LOCKS = {
     "requirements.txt": ["setup", "test"],
     "requirements-authors.txt": ["setup", "test", "authors"],
@@ -42,7 +45,7 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock):
     assert "://" not in text
     assert "index" not in re.sub(r"[\w.-]*index[\w.-]*==", "", text)
     for line in text.replace("\\\n", " ").splitlines():
-        assert re.match(r"[A-Za-z0-9._-]+==[^ ]+ ", line), line
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==[^ ]+ ", line), line
         assert "--hash=sha256:" in line, line
 
 
@@ -57,6 +60,29 @@ def test_a_lock_holds_what_the_project_asks_for(lock, extras):
         for pin in pinned[requirement.name]:
             (exact,) = pin.specifier
             assert requirement.specifier.contains(exact.version), f"{pin} against {requirement}"
+            assert requirement.extras <= pin.extras, f"{pin} against {requirement}"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_the_extras_that_packages_ask_of_each_other(lock):
+    """Before 23.1, pip takes `name==1` for no pin of `name[extra]`, and refuses the whole list."""
+    pinned, asked = pins(lock), []
+    for name in pinned:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # for another system
+            asked += map(Requirement, importlib.metadata.requires(name) or [])
+    asked = [r for r in asked if r.extras and (not r.marker or r.marker.evaluate({"extra": ""}))]
+    assert "jsonschema" in {requirement.name for requirement in asked}
+    for requirement in asked:
+        for pin in pinned[requirement.name]:
+            assert requirement.extras <= pin.extras, f"{pin}, but {requirement} is asked for"
+
+
+def test_the_build_backend_is_one_that_indexes_have_and_that_the_pinned_uv_brings():
+    (backend,) = map(Requirement, BUILD["requires"])
+    assert backend.name == BUILD["build-backend"] == "uv_build"
+    ((pin,),) = (one.specifier for one in pins("requirements.txt")["uv"])
+    assert backend.specifier.contains(pin.version), "else run.py cannot build without network"
+    assert backend.specifier.contains("0.9.0"), "an index may lag behind by many versions"
 
 
 def test_the_authors_lock_only_adds_to_the_learners_lock():
