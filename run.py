@@ -422,8 +422,8 @@ def untrusted():
     return NoNetwork(
         "The packages could not be fetched: a certificate on the way is not trusted.\n"
         "Many companies and schools look into what their network carries, and answer with a\n"
-        "certificate of their own. Mostly your system knows it; the line below makes pip and uv ask\n"
-        "the system. If that does not help, ask for the certificate file of your network, and set\n"
+        "certificate of their own. Mostly your system knows it; the line below makes pip and uv\n"
+        "ask the system. If that does not help, ask for the certificate file of your network, and set\n"
         "PIP_CERT and SSL_CERT_FILE to its path. Look at the clock of this computer, too: a wrong\n"
         "one makes certificates invalid.", python)
 

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT
@@ -193,6 +194,28 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
         [python, "-c", style], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert shipped.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "typed"),
+    [("notebooks", ["a.ipynb"]), ("notebooks", ["-n", "1"]), ("..", ["here/notebooks"])],
+)
+def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, typed):
+    here = tmp_path / "here"
+    for name in ["pyproject.toml", *(f"tests/{path.name}" for path in ROOT.glob("tests/nbval_*"))]:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, here / name)
+    stored, made = (f"data:image/png;base64,{data}" for data in ("OLD+", "NEW+"))
+    output = nbformat.v4.new_output("stream", text=f"{stored}\n")
+    cell = nbformat.v4.new_code_cell(f"print({made!r})", execution_count=1, outputs=[output])
+    (here / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), here / "notebooks" / "a.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *typed],
+        cwd=here / folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 def readme() -> str:
