@@ -222,20 +222,24 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_quick_start_holds_run_test_and_lab_each_in_a_block_of_its_own():
-    section = re.search(r"^## Quick start$(.*?)^## ", readme(), re.M | re.S).group(1)
-    blocks = re.findall(r"```\w*\n(.*?)```", section, re.S)
-    assert [block.strip() for block in blocks] == [
-        "python3 run.py course",
-        "python3 run.py test",
-        "python3 run.py lab",
-    ]
+def test_the_readme_shows_how_to_learn_then_the_whole_run_then_the_tests():
+    sections = re.findall(r"^## (.*?)$(.*?)(?=^## )", readme(), re.M | re.S)
+    blocks = {title: re.findall(r"```\w*\n(.*?)\n```", text, re.S) for title, text in sections}
+    assert list(blocks)[:2] == ["Learn", "Quick start"]
+    assert blocks["Learn"] == ["python3 run.py lab"]
+    assert blocks["Quick start"] == ["python3 run.py course", "python3 run.py test"]
 
 
 def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "README.md" in script
     assert "$test_command" in script
+
+
+def test_the_readme_says_what_each_room_of_the_helpers_is_for():
+    (section,) = re.findall(r"^## What the helpers are for$(.*?)^## ", readme(), re.M | re.S)
+    rooms = {path.parent.name for path in (ROOT / "helpers").glob("*/__init__.py")}
+    assert {room for room in rooms if f"`{room}`" not in section} == set()
 
 
 def test_the_table_of_lessons_agrees_with_the_lessons():
@@ -292,10 +296,11 @@ def test_the_hours_that_the_readme_promises_are_the_sum_of_the_lessons():
 
 
 def test_every_link_of_the_documents_leads_to_a_file():
-    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "exercises/README.md"]:
-        path = ROOT / document
+    documents = [path for place in (".", "*") for path in ROOT.glob(f"{place}/*.md")]
+    assert {"README.md", "words.md", "teaching.md"} <= {path.name for path in documents}
+    for path in documents:
         for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert "://" in target or (path.parent / target).exists(), f"{document} -> {target}"
+            assert "://" in target or (path.parent / target).exists(), f"{path} -> {target}"
 
 
 def test_every_word_of_the_glossary_is_used_in_a_lesson():
@@ -305,7 +310,8 @@ def test_every_word_of_the_glossary_is_used_in_a_lesson():
         for cell in read_notebook(path).cells
         if cell.cell_type == "markdown"
     )
-    words = re.findall(r"^\| \*\*([\w -]+?)(?:, .*)?\*\*", readme(), re.M)
+    listed = (ROOT / "notebooks" / "words.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| \*\*([\w -]+?)(?:, .*)?\*\*", listed, re.M)
     assert len(words) > 10
     for word in words:
         assert word.lower() in lessons, word
