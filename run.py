@@ -9,6 +9,7 @@ stays that of Python 2.7, and what an old library lacks is imported where it is 
 """
 
 import contextlib
+import difflib
 import errno
 import hashlib
 import io
@@ -21,14 +22,23 @@ import subprocess
 import sys
 import time
 
+# What can be typed; another word is refused before anything is installed. A test holds the second
+# tuple equal to the commands of `lifecycle`, which cannot be imported yet.
+OURS = ("course", "test", "setup", "lock")
+LIFECYCLE = (
+    "bake", "bench", "check", "data", "doctor", "grade", "handout", "lab", "list", "proof",
+    "release", "run", "--version",
+)
+
 HELP = """\
 ML Lifecycle Lab: learn the lifecycle of a machine-learning model by running two businesses.
 
-  python3 run.py course            run the course, notebook by notebook
-  python3 run.py lab               open the notebooks in JupyterLab
+  python3 run.py lab               learn: open the lessons in JupyterLab
+  python3 run.py course            run the whole course, lesson by lesson
   python3 run.py test              test everything
   python3 run.py setup             only make or repair .venv; the others do that too, when needed
-  python3 run.py WORD ...          any other word goes to the course's own command, `lifecycle`
+  python3 run.py WORD ...          any other command of the course's own program, `lifecycle`:
+     {}
 
 For authors:
   python3 run.py setup --authors   with the authors' tools as well (plain `setup` removes them)
@@ -62,6 +72,9 @@ REACHING = re.compile(
     r"|CONFIG_FILE|CACHE_DIR|LINK_MODE|KEYRING_PROVIDER|.*TIMEOUT|.*RETRIES)$"
 )
 DISK_FULL = re.compile(r"no space left|not enough space on the disk|disk quota exceeded", re.I)
+UNTRUSTED = re.compile(
+    r"invalid peer certificate|certificate.verify.failed|confirming the ssl certificate", re.I
+)
 NO_NETWORK = re.compile(
     r"name resolution|name or service not known|getaddrinfo failed|nodename nor servname"
     r"|dns error|no such host|connection (was )?(refused|reset|aborted)|actively refused"
@@ -90,8 +103,10 @@ class NoNetwork(Problem):
 def main(words):
     """Do what `words` ask for; return the exit code."""
     if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(HELP)
+        sys.stdout.write(HELP.format(", ".join(LIFECYCLE[:-1])))
         return 0
+    if words[0] not in OURS + LIFECYCLE:
+        return refuse(words[0], words[1:])
     try:
         return obey(words[0], words[1:])
     except Problem as problem:
@@ -102,6 +117,18 @@ def main(words):
         say("\n")
         return 130
     return 1
+
+
+def refuse(word, rest):
+    """Say that nobody knows `word`, and which one may have been meant; return the exit code."""
+    python = "py" if WINDOWS else "python3"
+    near = difflib.get_close_matches(word.lower(), OURS + LIFECYCLE, 1)
+    say("There is no command {}; nothing was done.\n".format(word))
+    if near:
+        line = " ".join([python, "run.py"] + near + rest)
+        say("Did you mean {}? Type: {}\n".format(near[0], line))
+    say("To see all commands, type: {} run.py\n".format(python))
+    return 2
 
 
 def obey(word, rest):
@@ -140,6 +167,7 @@ def resolve_locks(options):
     """Write both requirement files anew; the authors' one agrees with the first."""
     compile_for = [program("uv"), "pip", "compile", "pyproject.toml", "--universal", "--no-header"]
     compile_for += ["--python-version", "{}.{}".format(*OLDEST_PYTHON), "--generate-hashes"]
+    compile_for += ["--no-strip-extras"]  # pip before 23.1 takes name==1 for no pin of name[extra]
     compile_for += ["--no-annotate", "--quiet", "--extra", "setup", "--extra", "test"] + options
     core = ["-o", CORE_LOCK]
     authors = ["-o", AUTHORS_LOCK, "--extra", "authors", "--constraint", CORE_LOCK]
@@ -235,7 +263,9 @@ def install_packages(lock):
     if DISK_FULL.search(output):
         raise failure("uv", output)
     # uv does not read pip's settings, so pip may know a mirror where uv knows no way out.
-    say(" uv could not; pip tries, which takes longer ...")
+    why = ": it does not trust this network's certificates (set UV_SYSTEM_CERTS=1)"
+    say(" uv could not{}; pip tries, which takes longer ...".format(
+        why if UNTRUSTED.search(output) else ""))
     install(PIP + ["-r", lock], "pip")
 
 
@@ -369,6 +399,8 @@ def failure(who, output):
     if DISK_FULL.search(output) or free < 5e7:
         return Problem("The disk became full: no space left for {}.\nFree about {} GB there."
                        .format(VENV, DISK_NEEDED_GB))
+    if UNTRUSTED.search(output):
+        return untrusted()
     if NO_NETWORK.search(output):
         return NoNetwork("The packages could not be fetched: the package index cannot be reached.\n"
                          "Connect to the network (behind a proxy, set HTTPS_PROXY). It is needed "
@@ -376,6 +408,24 @@ def failure(who, output):
     last = [line for line in output.splitlines() if line.strip()][-15:]
     return Problem("Set-up stopped, because {} failed. Its last words:\n\n  {}\n\nIf they do not "
                    "help, delete the folder {}.".format(who, "\n  ".join(last), VENV))
+
+
+def untrusted():
+    """The problem of a network that answers in the name of others, with its own certificates."""
+    import ssl
+
+    python = "py" if WINDOWS else "python3"
+    settings = [("UV_SYSTEM_CERTS", "1"), ("PIP_CERT", ssl.get_default_verify_paths().cafile)]
+    for name, value in settings:
+        if value:
+            python = ('$env:{}="{}"; {}' if WINDOWS else "{}={} {}").format(name, value, python)
+    return NoNetwork(
+        "The packages could not be fetched: a certificate on the way is not trusted.\n"
+        "Many companies and schools look into what their network carries, and answer with a\n"
+        "certificate of their own. Mostly your system knows it; the line below makes pip and uv\n"
+        "ask the system. If that does not help, ask for the certificate file of your network, and set\n"
+        "PIP_CERT and SSL_CERT_FILE to its path. Look at the clock of this computer, too: a wrong\n"
+        "one makes certificates invalid.", python)
 
 
 def explain_os_error(error):

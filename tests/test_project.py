@@ -1,6 +1,8 @@
 """The project around the lessons: pins, environments, README, wheel."""
 
 import ast
+import contextlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT
@@ -19,7 +22,8 @@ from packaging.version import Version
 import helpers
 from helpers.course.runner.shelf import all_notebooks, code_cells, question_of, read_notebook
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["build-system"]
 LOCKS = {
     "requirements.txt": ["setup", "test"],
     "requirements-authors.txt": ["setup", "test", "authors"],
@@ -42,7 +46,7 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock):
     assert "://" not in text
     assert "index" not in re.sub(r"[\w.-]*index[\w.-]*==", "", text)
     for line in text.replace("\\\n", " ").splitlines():
-        assert re.match(r"[A-Za-z0-9._-]+==[^ ]+ ", line), line
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==[^ ]+ ", line), line
         assert "--hash=sha256:" in line, line
 
 
@@ -57,6 +61,29 @@ def test_a_lock_holds_what_the_project_asks_for(lock, extras):
         for pin in pinned[requirement.name]:
             (exact,) = pin.specifier
             assert requirement.specifier.contains(exact.version), f"{pin} against {requirement}"
+            assert requirement.extras <= pin.extras, f"{pin} against {requirement}"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_the_extras_that_packages_ask_of_each_other(lock):
+    """Before 23.1, pip takes `name==1` for no pin of `name[extra]`, and refuses the whole list."""
+    pinned, asked = pins(lock), []
+    for name in pinned:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # for another system
+            asked += map(Requirement, importlib.metadata.requires(name) or [])
+    asked = [r for r in asked if r.extras and (not r.marker or r.marker.evaluate({"extra": ""}))]
+    assert "jsonschema" in {requirement.name for requirement in asked}
+    for requirement in asked:
+        for pin in pinned[requirement.name]:
+            assert requirement.extras <= pin.extras, f"{pin}, but {requirement} is asked for"
+
+
+def test_the_build_backend_is_one_that_indexes_have_and_that_the_pinned_uv_brings():
+    (backend,) = map(Requirement, BUILD["requires"])
+    assert backend.name == BUILD["build-backend"] == "uv_build"
+    ((pin,),) = (one.specifier for one in pins("requirements.txt")["uv"])
+    assert backend.specifier.contains(pin.version), "else run.py cannot build without network"
+    assert backend.specifier.contains("0.9.0"), "an index may lag behind by many versions"
 
 
 def test_the_authors_lock_only_adds_to_the_learners_lock():
@@ -169,24 +196,50 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
     assert shipped.stdout.split() == ["True", "True"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "typed"),
+    [("notebooks", ["a.ipynb"]), ("notebooks", ["-n", "1"]), ("..", ["here/notebooks"])],
+)
+def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, typed):
+    here = tmp_path / "here"
+    for name in ["pyproject.toml", *(f"tests/{path.name}" for path in ROOT.glob("tests/nbval_*"))]:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, here / name)
+    stored, made = (f"data:image/png;base64,{data}" for data in ("OLD+", "NEW+"))
+    output = nbformat.v4.new_output("stream", text=f"{stored}\n")
+    cell = nbformat.v4.new_code_cell(f"print({made!r})", execution_count=1, outputs=[output])
+    (here / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), here / "notebooks" / "a.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *typed],
+        cwd=here / folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
 def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_quick_start_holds_run_test_and_lab_each_in_a_block_of_its_own():
-    section = re.search(r"^## Quick start$(.*?)^## ", readme(), re.M | re.S).group(1)
-    blocks = re.findall(r"```\w*\n(.*?)```", section, re.S)
-    assert [block.strip() for block in blocks] == [
-        "python3 run.py course",
-        "python3 run.py test",
-        "python3 run.py lab",
-    ]
+def test_the_readme_shows_how_to_learn_then_the_whole_run_then_the_tests():
+    sections = re.findall(r"^## (.*?)$(.*?)(?=^## )", readme(), re.M | re.S)
+    blocks = {title: re.findall(r"```\w*\n(.*?)\n```", text, re.S) for title, text in sections}
+    assert list(blocks)[:2] == ["Learn", "Quick start"]
+    assert blocks["Learn"] == ["python3 run.py lab"]
+    assert blocks["Quick start"] == ["python3 run.py course", "python3 run.py test"]
 
 
 def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "README.md" in script
     assert "$test_command" in script
+
+
+def test_the_readme_says_what_each_room_of_the_helpers_is_for():
+    (section,) = re.findall(r"^## What the helpers are for$(.*?)^## ", readme(), re.M | re.S)
+    rooms = {path.parent.name for path in (ROOT / "helpers").glob("*/__init__.py")}
+    assert {room for room in rooms if f"`{room}`" not in section} == set()
 
 
 def test_the_table_of_lessons_agrees_with_the_lessons():
@@ -243,10 +296,11 @@ def test_the_hours_that_the_readme_promises_are_the_sum_of_the_lessons():
 
 
 def test_every_link_of_the_documents_leads_to_a_file():
-    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "exercises/README.md"]:
-        path = ROOT / document
+    documents = [path for place in (".", "*") for path in ROOT.glob(f"{place}/*.md")]
+    assert {"README.md", "words.md", "teaching.md"} <= {path.name for path in documents}
+    for path in documents:
         for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert "://" in target or (path.parent / target).exists(), f"{document} -> {target}"
+            assert "://" in target or (path.parent / target).exists(), f"{path} -> {target}"
 
 
 def test_every_word_of_the_glossary_is_used_in_a_lesson():
@@ -256,7 +310,8 @@ def test_every_word_of_the_glossary_is_used_in_a_lesson():
         for cell in read_notebook(path).cells
         if cell.cell_type == "markdown"
     )
-    words = re.findall(r"^\| \*\*([\w -]+?)(?:, .*)?\*\*", readme(), re.M)
+    listed = (ROOT / "notebooks" / "words.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| \*\*([\w -]+?)(?:, .*)?\*\*", listed, re.M)
     assert len(words) > 10
     for word in words:
         assert word.lower() in lessons, word

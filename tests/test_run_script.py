@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from helpers.course.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "run.py"
@@ -504,6 +507,45 @@ def test_what_pip_and_uv_say_without_network_is_understood(run, output):
     assert "afterwards everything works offline" in str(problem)
 
 
+UNTRUSTED = [
+    "error: Failed to fetch: X\n  cause: error sending request for url (X)\n"
+    "  cause: client error (Connect)\n  cause: invalid peer certificate: UnknownIssuer\n\n"
+    "hint: Consider enabling use of system TLS certificates with the `--system-certs` flag",
+    "  cause: invalid peer certificate: certificate expired: verification time 1 (UNIX)",
+    "Could not fetch URL X: There was a problem confirming the ssl certificate: HTTPSConnectionPool("
+    "host='x', port=443): Max retries exceeded (Caused by SSLError(SSLCertVerificationError(1, "
+    "'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in "
+    "certificate chain (_ssl.c:992)'))) - skipping\nERROR: No matching distribution found for uv",
+]
+
+
+@pytest.mark.parametrize("cafile", [None, "/etc/all.pem"])
+@pytest.mark.parametrize("output", UNTRUSTED)
+def test_a_network_with_its_own_certificates_is_told_with_the_line_to_type(
+    run, monkeypatch, output, cafile
+):
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(cafile=cafile))
+    monkeypatch.setattr(run, "WINDOWS", False)
+    monkeypatch.setattr(run.sys, "argv", ["run.py", "lab", "04a"])
+    problem = run.failure("pip", output)
+    assert isinstance(problem, run.NoNetwork), "a sound .venv is kept"
+    assert "certificate" in str(problem)
+    assert "Connect to the network" not in str(problem)
+    line = f"{f'PIP_CERT={cafile} ' if cafile else ''}UV_SYSTEM_CERTS=1 python3 run.py lab 04a\n"
+    assert str(problem).endswith(f"type: {line}")
+
+
+@pytest.mark.parametrize(("output", "told"), [(UNTRUSTED[0], True), ("dns error", False)])
+def test_why_uv_hands_over_to_pip_is_said_when_it_is_the_certificate(
+    run, monkeypatch, capsys, output, told
+):
+    monkeypatch.setattr(run, "run", lambda command: (int(command[0] != run.PYTHON), output))
+    run.install_packages(run.CORE_LOCK)
+    shown = capsys.readouterr().err
+    assert "pip tries" in shown
+    assert ("UV_SYSTEM_CERTS=1" in shown) is told
+
+
 def test_another_failure_shows_the_last_words_of_the_program(run):
     output = "\n".join(f"line {number}" for number in range(40))
     problem = run.failure("uv", output)
@@ -553,6 +595,33 @@ def test_help_lists_the_commands(run, capsys, words):
     assert [command for command in commands if f"run.py {command}" not in shown] == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["corse", "--fast"], "Did you mean course? Type: python3 run.py course --fast\n"),
+        (["tests"], "Did you mean test? Type: python3 run.py test\n"),
+        (["Lab", "04a"], "Did you mean lab? Type: python3 run.py lab 04a\n"),
+        (["relase"], "Did you mean release? "),
+        (["--versoin"], "Did you mean --version? "),
+        (["04a"], ""),
+    ],
+)
+def test_an_unknown_word_is_refused_before_any_set_up(tmp_path, typed, meant):
+    shutil.copy(RUN, tmp_path)
+    child = Checkout(tmp_path, dict(os.environ)).run(*typed)
+    assert (child.returncode, child.stdout) == (2, "")
+    assert f"no command {typed[0]};" in child.stderr
+    assert ("Did you mean" in child.stderr) is bool(meant)
+    assert meant in (child.stderr.replace(" py ", " python3 ") if WINDOWS else child.stderr)
+    assert child.stderr.endswith(" run.py\n")
+    assert os.listdir(tmp_path) == ["run.py"]
+
+
+def test_the_words_that_run_py_knows_are_the_commands_of_lifecycle(run):
+    options = [option for parameter in app.params for option in parameter.opts]
+    assert sorted(run.LIFECYCLE) == sorted([*app.commands, *options])
+
+
 # The small parts
 
 
@@ -581,6 +650,7 @@ def test_tests_use_one_to_four_workers(run, monkeypatch, cores, workers):
 def test_settings_that_reach_a_mirror_stay_and_the_diverting_ones_go(run, monkeypatch):
     stay = ["PIP_INDEX_URL", "PIP_CERT", "PIP_TRUSTED_HOST", "PIP_CONFIG_FILE", "UV_DEFAULT_INDEX"]
     stay += ["UV_INDEX_MINE_PASSWORD", "UV_NATIVE_TLS", "UV_CACHE_DIR", "HTTPS_PROXY", "no_proxy"]
+    stay += ["UV_SYSTEM_CERTS", "SSL_CERT_FILE"]
     go = ["PIP_TARGET", "PIP_REQUIRE_VIRTUALENV", "PIP_NO_BINARY", "UV_PROJECT_ENVIRONMENT"]
     go += ["UV_PYTHON", "UV_NO_CACHE", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX"]
     for name in stay + go:
