@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from numbers import Real
 
 from helpers.files import sha256_of
@@ -47,10 +49,8 @@ def show_value(value: object) -> str:
     if hasattr(value, "columns") and hasattr(value, "shape"):
         names = ", ".join(map(str, value.columns))
         return shorten(f"a table with {len(value)} row(s) and the columns {names}")
-    if hasattr(value, "tolist"):
-        value = value.tolist()  # a NumPy number or a column, as plain Python writes it
     try:
-        return shorten(one_line(repr(value)))
+        return shorten(one_line(repr(plain(value))))
     except Exception:  # a learner's class may not be printable
         return f"an object of {type(value).__name__}"
 
@@ -67,6 +67,8 @@ def shorten(text):
 
 def words(answer):
     """Return a text answer by its words: no capitals, single spaces, `and` for `&`."""
+    if answer is None:
+        return show_value(answer)  # which is not the text "None"
     # Not isinstance(answer, Stage): importing it brings pandas, and the first check would wait.
     title = getattr(answer, "title", None)
     text = title if isinstance(title, str) else str(answer)
@@ -86,35 +88,110 @@ def is_right(answer, right, item):
 
 def same(got, want):
     """Whether two values are equal, whatever container they come in."""
-    want = want.tolist() if hasattr(want, "tolist") else want
+    if got is None or want is None:
+        return got is want  # an answer of its own, and what a forgotten return gives
+    return _same_inside(got, want)
+
+
+def _same_inside(got, want):
+    """Whether two values in a container are equal; there, None is a gap like any other."""
+    got, want = plain(got), plain(want)
+    if is_gap(got) or is_gap(want):
+        return is_gap(got) and is_gap(want)
     if isinstance(want, Mapping):
         alike = isinstance(got, Mapping) and set(got) == set(want)
-        return alike and all(same(got[key], value) for key, value in want.items())
-    if isinstance(want, (set, frozenset)):
-        return isinstance(got, Iterable) and not isinstance(got, str) and set(got) == set(want)
-    if isinstance(want, (list, tuple)):
-        if isinstance(got, (str, Mapping)) or not isinstance(got, Iterable):
+        return alike and all(_same_inside(got[key], value) for key, value in want.items())
+    if isinstance(want, (set, frozenset, list, tuple)):
+        if isinstance(got, (str, Mapping)) or hasattr(got, "columns"):
             return False
-        got = list(got)
-        return len(got) == len(want) and all(map(same, got, want))
-    got = got.item() if hasattr(got, "item") and not getattr(got, "ndim", 0) else got
-    if isinstance(want, bool) or isinstance(got, bool):
+        return isinstance(got, Iterable) and _same_items(got, want)
+    if isinstance(got, bool) or isinstance(want, bool):
         return got is want
-    if isinstance(want, float) and isinstance(got, Real):
-        return math.isclose(got, want, rel_tol=1e-9, abs_tol=1e-9)
-    return isinstance(got, (type(want), Real)) and got == want
+    if is_number(got) and is_number(want):
+        return same_number(got, want, share=1e-12, least=1e-9)
+    alike = isinstance(got, type(want)) or isinstance(want, type(got))
+    return alike and bool(got == want)
 
 
-def row_contents(table, columns):
-    """Return the rows of a table as tuples that compare by content."""
-    return [tuple(map(_plain, row)) for row in table[columns].itertuples(index=False, name=None)]
+def _same_items(got, want):
+    """Whether what is in two containers is equal: of a set in any order and any number of times."""
+    if isinstance(want, (set, frozenset)):
+        ours, theirs = ([(one,) for one in {_key(one): one for one in side}.values()] for side in (got, want))  # fmt: skip
+        return len(ours) == len(theirs) and first_stray(ours, theirs) is None
+    got = list(got)
+    return len(got) == len(want) and all(map(_same_inside, got, want))
 
 
-def _plain(value):
-    """Return a table's value so that 1, 1.0 and NumPy's 1 are the same, and so are all gaps."""
-    value = value.item() if hasattr(value, "item") else value
+def plain(value):
+    """Return what NumPy and pandas hold as Python writes it: a number, a moment, a list."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in ("m", "M") and type(value).__module__ == "numpy":
+        import pandas as pd  # here, for NumPy itself would give a number of nanoseconds
+
+        return plain(pd.Series(value)) if value.ndim else pd.Series([value]).tolist()[0]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def is_gap(value):
+    """Whether a value is a gap as pandas has them: None, NaN, NaT or NA."""
+    nan = isinstance(value, (Real, Decimal)) and value != value
+    return value is None or nan or type(value).__name__ in ("NaTType", "NAType")
+
+
+def is_number(value):
+    """Whether a value is a number; a flag is none."""
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
+
+
+def same_number(got, want, share, least):
+    """Whether two numbers are equal: whole ones exactly, others up to `share`, or to `least`.
+
+    A whole number may be an id, where the last digit counts. From 2**64 on no id is that long, and
+    every float is whole.
+    """
+    if _is_whole(got) and _is_whole(want):
+        # A float holds an id of more than 16 digits only roughly: it can ask for no more.
+        return float(got) == want if isinstance(want, float) else got == want
+    return math.isclose(got, want, rel_tol=share, abs_tol=least)
+
+
+def _is_whole(number):
+    """Whether a number is whole, and not only because it is large."""
+    return isinstance(number, int) or (abs(number) < 2**64 and number == number // 1)
+
+
+def first_stray(rows, others):
+    """Return the first of the rows that has no equal of its own among the others; None if none is."""
+    open_keys = Counter(tuple(map(_key, other)) for other in others)
+    doubtful, free = [], []
+    for side, kept in ((rows, doubtful), (others, free)):
+        for row in side:
+            key = tuple(map(_key, row))
+            taken = open_keys[key] > 0
+            open_keys[key] -= taken
+            if taken == (kept is free):
+                kept.append(row)
+    for row in doubtful:
+        partner = next((n for n, one in enumerate(free) if all(map(_same_inside, row, one))), None)
+        if partner is None:
+            return row
+        del free[partner]
+    return None
+
+
+def _key(value):
+    """Return what is equal for equal values, but for a last digit that is rounded the other way."""
+    value = plain(value)
+    if is_gap(value):
+        return None
     if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, Real):
-        return None if math.isnan(value) else float(f"{value:.9g}")
-    return None if value is None or value != value else value
+        return "flag", value
+    if is_number(value):
+        if _is_whole(value):
+            return value
+        return float(f"{value:.12g}") if abs(value) > 1e-9 else 0
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value

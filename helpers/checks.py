@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Real
+from datetime import date
+from numbers import Number, Real
 
+import numpy as np
 import pandas as pd
 
 
@@ -105,3 +107,104 @@ def require_share(value: float, name: str) -> None:
         per_cent = number and 1 < value <= 100
         hint = f" For {value:g} per cent write {value / 100:g}." if per_cent else ""
         raise ValueError(f"{name} is a share from 0.0 to 1.0; got {value!r}.{hint}")
+
+
+def require_filled(table: pd.DataFrame, name: str, column: str) -> None:
+    """Stop unless every row has a value in `column`.
+
+    Raises
+    ------
+    ValueError
+        If one is empty; with how many, and the first.
+
+    Examples
+    --------
+    >>> require_filled(pd.DataFrame({"customerID": ["a", None]}), "customers", "customerID")
+    Traceback (most recent call last):
+    ValueError: customers has 1 row(s) without customerID, the first being row 2. Find the missing \
+values, or leave these rows out.
+    """
+    require_columns(table, name, [column])
+    empty = table[column].isna().to_numpy()
+    if empty.any():
+        raise ValueError(
+            f"{name} has {int(empty.sum()):,} row(s) without {column}, the first being row "
+            f"{int(empty.argmax()) + 1:,}. Find the missing values, or leave these rows out."
+        )
+
+
+def require_flags(values: Iterable, name: str) -> None:
+    """Stop unless every value is True or False, or 1 or 0; Python takes the text "No" for a yes.
+
+    Raises
+    ------
+    ValueError
+        If a value is a gap or something else; with how many and the first.
+
+    Examples
+    --------
+    >>> require_flags(pd.Series(["Yes", "No"]), "churned")
+    Traceback (most recent call last):
+    ValueError: churned has 2 value(s) that are no flags, the first being 'Yes'; True and False were \
+expected. Compare first, as in column == "Yes", and leave gaps out.
+    """
+    values = pd.Series(values)
+    wrong = ~values.isin([True, False]).to_numpy()
+    if wrong.any():
+        raise ValueError(
+            f"{name} has {int(wrong.sum()):,} value(s) that are no flags, the first being "
+            f"{values[wrong].iloc[0]!r}; True and False were expected. Compare first, as in "
+            'column == "Yes", and leave gaps out.'
+        )
+
+
+def kinds_of(values: Iterable) -> set[str]:
+    """Return of what kinds the values are that can never be equal; gaps are of none.
+
+    Examples
+    --------
+    >>> sorted(kinds_of([1, 2.5, True, "1", None])), kinds_of([None])
+    (['numbers', 'texts'], set())
+    """
+    return {_kind(value) for value in pd.Series(values).dropna().unique().tolist()}
+
+
+def _kind(value):
+    """Return the kind of one value; `True == 1`, so flags are numbers."""
+    if isinstance(value, (Number, np.bool_)):
+        return "numbers"
+    if isinstance(value, str):
+        return "texts"
+    return "dates" if isinstance(value, date) else type(value).__name__
+
+
+def require_same_kind(
+    values: Iterable, name: str, known: Iterable, known_name: str, column: str
+) -> None:
+    """Stop if some of the `values` are of a kind that no `known` one is of, as "1" and 1.
+
+    Parameters
+    ----------
+    values, known : two columns that are to meet; a column without a value meets any.
+    name, known_name : where they stand, for the message.
+    column : what they hold.
+
+    Raises
+    ------
+    ValueError
+        If they could not meet; with the kinds on both sides.
+
+    Examples
+    --------
+    >>> require_same_kind(["1"], "customer_ids", [1, 2], "the orders", "customer_id")
+    Traceback (most recent call last):
+    ValueError: customer_id holds texts in customer_ids and numbers in the orders, so they would \
+never be equal. Bring both to one type first.
+    """
+    ours, theirs = kinds_of(values), kinds_of(known)
+    if ours and theirs and ours - theirs:
+        said = [" and ".join(sorted(kinds)) for kinds in (ours, theirs)]
+        raise ValueError(
+            f"{column} holds {said[0]} in {name} and {said[1]} in {known_name}, so they would never "
+            "be equal. Bring both to one type first."
+        )

@@ -10,32 +10,47 @@ A check ends in exactly one of five ways, and stops at the first thing that is w
 - an answer is **wrong**: ``✗ Task 1: <hint> Got: <what was got>.`` (never what was wanted);
 - **not attempted**: the answer still raises NotImplementedError, or returns ``...``;
 - **not defined**: the answer cell was not run;
-- **raised**: the learner's own code raised something; the line says what, and in which call.
+- **raised**: the learner's own code raised something; the line says what, and in which call. In a
+  notebook that includes the answer cell: when its last run failed, nothing older is judged.
 
 All but the first raise `CheckFailed`, a real error for papermill, nbgrader and pytest, which a
 notebook draws as that one line. `CheckFailed.outcome` and `CheckFailed.hint` tell tools what
 happened. Warnings and standard error are held back inside a check: nbgrader marks a cell that
 writes to standard error as failed. Text answers are compared by their words, so that capital
 letters, spaces and ``&`` for ``and`` do not count; a `helpers.lifecycle.Stage` counts as its title.
+Whole numbers are compared exactly, others but for rounding; inside a list or a table all gaps of
+pandas are equal.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import copy
 import io
 import linecache
-import math
+import re
+import sys
 import warnings
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
-from numbers import Real
 from typing import Any
 
-from helpers.answers import is_right, one_line, row_contents, same, shorten, show_value, words
+from helpers.answers import (
+    first_stray,
+    is_number,
+    is_right,
+    one_line,
+    plain,
+    same,
+    same_number,
+    shorten,
+    show_value,
+    words,
+)
 
 _NOTHING = object()
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class Outcome(Enum):
@@ -94,6 +109,15 @@ class Check:
         self._gave_nothing = False
 
     def __enter__(self) -> Check:
+        if failure := _failure_above():
+            if failure["ename"] == "NotImplementedError":
+                raise self._not_attempted()
+            said = re.sub(
+                r"\(\S+, (line \d+)\)$", r"(\1)", f"{failure['ename']}: {failure['evalue']}"
+            )
+            said = shorten(one_line(said).rstrip(": ."))
+            hint = f"the answer cell just failed: {said}. Mend it and run it, then this one."
+            raise CheckFailed(self.task, Outcome.RAISED, hint)
         self._quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
         self._quiet.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
@@ -139,15 +163,12 @@ class Check:
         self._gave_nothing = result is None
         return result
 
-    def refuses(
-        self, function: Callable, *args: Any, hint: str, error: type[Exception] = ValueError
-    ) -> None:
-        """Ask that `function` raises `error` on these arguments."""
+    def refuses(self, function: Callable, *args: Any, hint: str) -> None:
+        """Ask that `function` raises a ValueError on these arguments."""
         try:
             got = function(*copy.deepcopy(args))
-        except error as raised:
-            if isinstance(raised, NotImplementedError) and _is_learners(raised, function):
-                raise self._not_attempted() from None
+        except ValueError:
+            pass
         except (Exception, SystemExit) as other:
             raise self._explained(other, function, args, {}) from None
         else:
@@ -163,16 +184,17 @@ class Check:
         if not same(got, want):
             raise self._failed(hint, got)
 
-    def close(self, got: object, want: float, hint: str, within: float = 1e-6) -> None:
-        """Ask that `got` is a number at most `within` (absolute or as a share) away from `want`."""
-        number = isinstance(got, Real) and not isinstance(got, bool)
-        if not number or not math.isclose(got, want, rel_tol=within, abs_tol=within):
+    def close(self, got: object, want: float, hint: str) -> None:
+        """Ask that `got` is a number at most a millionth away from `want`; whole numbers are equal."""
+        number = plain(got)
+        if not is_number(number) or not same_number(number, want, share=1e-6, least=1e-6):
             raise self._failed(hint, got)
 
     def unlike(self, got: object, wrong: object, hint: str) -> None:
         """Ask that `got` is not what a known mistake gives; such questions come before the others."""
-        number = isinstance(got, Real) and isinstance(wrong, Real) and not isinstance(got, bool)
-        if math.isclose(got, wrong, rel_tol=1e-6, abs_tol=1e-9) if number else same(got, wrong):
+        numbers = plain(got), plain(wrong)
+        measured = all(map(is_number, numbers)) and same_number(*numbers, share=1e-6, least=1e-9)
+        if measured or same(got, wrong):
             raise self._failed(hint, got)
 
     def table(self, got: object, want: Any, hint: str, key: str = "") -> None:
@@ -191,11 +213,13 @@ class Check:
         lacking = [column for column in columns if column not in got.columns]
         if lacking or len(got.columns) != len(columns):
             raise self._failed(f"the table needs exactly the columns {', '.join(columns)}.", got)
-        ours, wanted = Counter(row_contents(got, columns)), Counter(row_contents(want, columns))
-        if ours != wanted:
-            extra = sorted((ours - wanted), key=str)
-            shown = dict(zip(columns, extra[0], strict=True)) if key and extra else got
-            raise self._failed(hint, shown)
+        ours, theirs = (
+            list(one[columns].itertuples(index=False, name=None)) for one in (got, want)
+        )
+        stray = first_stray(ours, theirs)
+        if stray is not None or len(ours) != len(theirs):
+            row = dict(zip(columns, map(plain, stray), strict=True)) if key and stray else got
+            raise self._failed(hint, row)
 
     def items(self, got: object, want: Mapping, hints: Mapping[Any, str]) -> None:
         """Ask that a dict holds the right answer for each item; the first wrong one gets its hint.
@@ -308,3 +332,51 @@ def _line_of(error, function):
     own = [(f, line) for f, line in _frames(error) if f.f_code.co_filename == file]
     text = linecache.getline(*(own[-1][0].f_code.co_filename, own[-1][1])).strip() if own else ""
     return f", at: {shorten(text)}" if text else ""
+
+
+def _failure_above():
+    """Return how the last run of the answer cell failed; nothing if it did not, or in no notebook.
+
+    IPython keeps the cells that were run and how they failed. The answer cell is the one that last
+    made a name that this check reads, or the last one before this check if it made none at all,
+    as after an edit that left nothing to recognise.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    history = getattr(shell, "history_manager", None)
+    failures = getattr(history, "exceptions", None)
+    if not failures:
+        return None
+    *before, (_, this) = enumerate(history.input_hist_parsed)
+    asked = _names(this, ast.Load) - _names(this, ast.Store)
+    made, latest = {}, None
+    for count, cell in before:
+        failure = failures.get(count)
+        if failure and failure["ename"] == CheckFailed.__name__:
+            continue
+        names = _names(cell, ast.Store)
+        made |= dict.fromkeys(names, failure)
+        if "with check(" not in cell:
+            latest = None if names - asked and not names & asked else failure
+    found = [made[name] for name in sorted(asked & made.keys()) if made[name]]
+    return found[0] if found else latest
+
+
+def _names(cell, use):
+    """Return the names that a cell makes (`ast.Store`) or reads (`ast.Load`) outside its functions.
+
+    Of a cell that Python cannot read, definitions and assignments are found by their look.
+    """
+    try:
+        todo, names = [ast.parse(cell)], set()
+    except (SyntaxError, ValueError):
+        look = r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=(?!=)"
+        return {name for pair in re.findall(look, cell, re.MULTILINE) for name in pair if name}
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, use):
+            names.add(node.id)
+        if use is ast.Store and isinstance(node, _SCOPES):
+            names.add(node.name)  # what is made inside stays inside
+        else:
+            todo += ast.iter_child_nodes(node)
+    return names

@@ -1,12 +1,23 @@
 """`helpers.checks`: each guard stops the wrong input and says what it found."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.checks import require_columns, require_rows, require_share, require_unique
+from helpers.checks import (
+    kinds_of,
+    require_columns,
+    require_filled,
+    require_flags,
+    require_rows,
+    require_same_kind,
+    require_share,
+    require_unique,
+)
 
 TWO_CUSTOMERS = pd.DataFrame({"customerID": ["ana", "bo"], "tenure": [1, 70]})
 
@@ -96,3 +107,50 @@ def test_ids_pass_exactly_when_a_set_of_them_is_as_long(ids):
     else:
         with pytest.raises(ValueError, match="repeats"):
             require_unique(table, "customers", "customerID")
+
+
+def test_a_gap_is_counted_and_the_first_is_shown_with_its_row():
+    table = pd.DataFrame({"customerID": ["ana", None, np.nan]}, index=[7, 7, 7])
+    with pytest.raises(
+        ValueError, match=r"customers has 2 row\(s\) without customerID, .* row 2\."
+    ):
+        require_filled(table, "customers", "customerID")
+    require_filled(table.head(1), "customers", "customerID")
+
+
+@pytest.mark.parametrize("flags", [[True, False], [1, 0], [1.0, 0.0], [np.True_], []])
+def test_flags_may_be_written_as_numbers(flags):
+    require_flags(flags, "churned")
+
+
+@pytest.mark.parametrize("flags", [["Yes"], [True, None], [1.0, np.nan], [pd.NA], [2]])
+def test_what_is_no_flag_is_refused(flags):
+    with pytest.raises(ValueError, match=r"churned has 1 value\(s\) that are no flags"):
+        require_flags(pd.Series(flags, dtype=object), "churned")
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ([1, 2.5, np.nan, True, np.int64(3), np.True_, Decimal("1")], {"numbers"}),
+        (pd.Series(["a", None]), {"texts"}), (pd.Categorical([1, None]), {"numbers"}), ([None], set()), ([], set()),
+        (pd.to_datetime(["2025-01-01", None]), {"dates"}), ([1, "1"], {"numbers", "texts"}),
+        (pd.array([1, None], dtype="Int64"), {"numbers"}), (pd.Index(["a"]), {"texts"}),
+    ],
+)  # fmt: skip
+def test_values_are_of_kinds_that_can_never_be_equal(values, kinds):
+    assert (
+        kinds_of(pd.Series(values, dtype=object) if isinstance(values, list) else values) == kinds
+    )
+
+
+@pytest.mark.parametrize("values", [[1, 2], [], [None], [1.0]])
+def test_ids_of_one_kind_meet(values):
+    require_same_kind(values, "ours", [1, 3], "theirs", "id")
+    require_same_kind(values, "ours", [None], "theirs", "id")
+
+
+@pytest.mark.parametrize("values", [["1"], [1, "1"], [pd.Timestamp("2025-01-01")]])
+def test_ids_of_another_kind_are_refused_with_both_kinds(values):
+    with pytest.raises(ValueError, match="id holds .* in ours and numbers in theirs"):
+        require_same_kind(values, "ours", [1, 3], "theirs", "id")

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import rel_entr
 
-from helpers.monitoring.drift import LEAST_SHARE, level_shift, stability_index
+from helpers.monitoring.drift import ALARM, LEAST_SHARE, level_shift, stability_index
+
+# Most tables here are small enough to be counted by hand.
+pytestmark = pytest.mark.filterwarnings("ignore:With .* rows at least:UserWarning")
 
 
 def table(*levels):
@@ -93,3 +96,68 @@ def test_a_side_without_customers_is_named_and_refused(side, tables):
 def test_a_side_without_the_column_is_named_and_refused():
     with pytest.raises(ValueError, match=r"current lacks the column\(s\) pay; it has paid"):
         stability_index(THEN, NOW.rename(columns={"pay": "paid"}), ["pay"])
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "levels"),
+    [
+        ([0, 1], [0, 1, None], [0, 1, "(missing)"]),
+        ([0.5, None], [1, 0.5], [0.5, 1, "(missing)"]),
+        ([True, False], [True, None], [False, True, "(missing)"]),
+        ([True, False], [1, 0], [False, True]),
+        (pd.array([1, None], dtype="Int64"), [1.0, 2.5], [1, 2.5, "(missing)"]),
+        (pd.Categorical(["b", "a"], categories=["b", "a", "z"]), ["a", None], ["a", "b", "(missing)"]),
+        (pd.to_datetime(["2025-01-01", None]), pd.to_datetime(["2024-01-01"]), [*pd.to_datetime(["2024-01-01", "2025-01-01"]), "(missing)"]),
+        ([1, 2], [2, "unknown"], [1, 2, "unknown"]),
+        ([None, None], ["a", "b"], ["a", "b", "(missing)"]),
+    ],
+)  # fmt: skip
+def test_levels_of_any_kind_have_a_level_for_what_is_missing(then, now, levels):
+    then, now = pd.DataFrame({"pay": then}), pd.DataFrame({"pay": now})
+    shift = level_shift(then, now, "pay")
+    assert shift.index.tolist() == levels
+    assert shift.sum().tolist() == pytest.approx([1.0, 1.0])
+    shares = shift.clip(lower=LEAST_SHARE)
+    moved = rel_entr(shares["current"], shares["reference"]) + rel_entr(
+        shares["reference"], shares["current"]
+    )
+    assert stability_index(then, now, ["pay"])["pay"] == pytest.approx(moved.sum())
+
+
+@pytest.mark.parametrize(
+    ("then", "now"), [([0, 1], ["0", "1"]), (["0"], [0, None]), ([True], ["True"])]
+)
+def test_levels_that_could_never_meet_are_refused(then, now):
+    with pytest.raises(ValueError, match=r"pay holds .* in current and .* in reference.*one type"):
+        stability_index(table(*then), table(*now), ["pay"])
+
+
+def draws(levels, rows, seed):
+    """As many customers with levels of these shares."""
+    shares = np.array(levels) / sum(levels)
+    return table(*np.random.default_rng(seed).choice(list("abcdef")[: len(levels)], rows, p=shares))
+
+
+@pytest.mark.parametrize(
+    ("shares", "rows"), [([1, 1, 1], 10), ([1, 1, 1], 20), ([19, 1], 20), ([1] * 6, 40)]
+)
+def test_where_chance_alone_rings_the_alarm_a_warning_says_so_and_how_far_it_reaches(shares, rows):
+    then = draws(shares, 2_000, 999)
+    nothing_changed = [draws(shares, rows, seed) for seed in range(60)]
+    alarms = np.mean(
+        [stability_index(then, now, ["pay"]).item() >= ALARM for now in nothing_changed]
+    )
+    assert alarms > 0.03, "otherwise there is nothing to warn of"
+    with pytest.warns(UserWarning, match=rf"With 2,000 and {rows} rows .*: pay 0\.\d\d\.") as told:
+        stability_index(then, draws(shares, rows, 7), ["pay"])
+    limit = float(str(told[0].message).split(": pay ")[1].split(". ")[0])
+    # Of 60 draws 3 lie above what one in twenty exceeds; four standard deviations more are 10.
+    assert sum(stability_index(then, now, ["pay"]).item() > limit for now in nothing_changed) <= 10
+
+
+def test_enough_rows_need_no_warning(recwarn):
+    then = draws([1, 1, 1], 2_000, 999)
+    assert all(
+        stability_index(then, draws([1, 1, 1], 100, s), ["pay"]).item() < ALARM for s in range(60)
+    )
+    assert not recwarn.list

@@ -64,7 +64,9 @@ def test_unequal_or_no_customers_are_refused_with_both_counts(truth, probability
     "churned", [["Yes", "No", "No"], ["True", "False", "True"], [0, 1, 2], [1.0, 0.0, np.nan]]
 )
 def test_what_is_no_flag_is_refused_instead_of_counting_as_true(churned):
-    with pytest.raises(ValueError, match=r"churned holds one flag a customer; got .*== \"Yes\""):
+    with pytest.raises(
+        ValueError, match=r"churned has \d value\(s\) that are no flags, .*== \"Yes\""
+    ):
         scores(pd.Series(churned), np.array([0.1, 0.2, 0.3]))
 
 
@@ -204,3 +206,27 @@ def test_a_column_that_is_not_there_is_named(column):
 def test_no_customers_are_refused():
     with pytest.raises(ValueError, match=r"scored has 0 row\(s\)"):
         scores_by(SCORED.head(0), "Contract")
+
+
+def test_both_columns_of_predict_proba_are_refused_with_what_to_take():
+    with pytest.raises(ValueError, match=r"got a table of 5 x 2\. .*classes_\)\.index\(True\)"):
+        scores(TRUTH, np.column_stack([1 - PROBABILITY, PROBABILITY]))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 1.5, -0.1])
+def test_what_is_no_probability_is_refused_with_the_first(wrong):
+    with pytest.raises(
+        ValueError, match=rf"1 value\(s\) that are not from 0\.0 to 1\.0, .* {wrong}"
+    ):
+        scores(TRUTH, np.r_[PROBABILITY[:4], wrong])
+
+
+def test_gaps_among_flags_are_refused_in_groups_too():
+    holes = SCORED.astype({"churned": "boolean"})
+    holes.loc[1, "churned"] = pd.NA
+    for ask in (
+        lambda: scores(holes["churned"], PROBABILITY),
+        lambda: scores_by(holes, "Contract"),
+    ):
+        with pytest.raises(ValueError, match=r"churned has 1 value\(s\) that are no flags"):
+            ask()

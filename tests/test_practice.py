@@ -4,12 +4,16 @@ import subprocess
 import sys
 import threading
 import warnings
+from datetime import datetime
+from decimal import Decimal
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
-from helpers.answers import seal, show_value
+from helpers.answers import seal, show_value, words
 from helpers.lifecycle import Stage
 from helpers.practice import CheckFailed, Outcome, check
 
@@ -203,6 +207,17 @@ def test_checks_in_threads_do_not_mix_their_tasks():
         ([1, 2], (1, 2)), (np.array([1, 2]), [1, 2]), (pd.Series([1.0, 2.0]), [1, 2]),
         (np.float64(0.3), 0.1 + 0.2), (np.bool_(True), True), ({"a": np.int64(1)}, {"a": 1}),
         (["b", "a"], {"a", "b"}), (None, None), (pd.Series(["x"]), np.array(["x"])), (2.0, 2),
+        # Gaps, as pandas has them.
+        (pd.Series([1.0, None]), pd.Series([1.0, None])), ([1, None], [1, float("nan")]),
+        (pd.Series([1, None], dtype="Int64"), [1, np.nan]), ([pd.NaT, pd.NA], [None, None]),
+        (float("nan"), np.float64("nan")), (pd.NA, np.nan), ({"a": None}, {"a": np.nan}),
+        ({1, np.nan}, {float("nan"), 1}), (pd.Series([True, None], dtype="boolean"), [True, None]),
+        # Numbers and moments of several libraries.
+        ({0.1 + 0.2}, {0.3}), (2.9999999999999996, 3), (Decimal("1.5"), 1.5), (pd.Index([1]), [1]),
+        (np.int64(2**60 + 1), 2**60 + 1), (1e300, 1e300 * (1 + 1e-15)), (pd.Categorical(["a"]), ["a"]),
+        (np.array(["2025-01-01"], "M8[ns]"), [pd.Timestamp("2025-01-01")]), (10**400, 10**400),
+        (np.datetime64("2025-01-01"), pd.Timestamp("2025-01-01")),
+        (datetime(2025, 1, 1), pd.Timestamp("2025-01-01")),
     ],
 )  # fmt: skip
 def test_equal_answers_pass_whatever_they_come_in(got, want):
@@ -215,6 +230,10 @@ def test_equal_answers_pass_whatever_they_come_in(got, want):
         ([2, 1], [1, 2]), ([1], [1, 2]), ("12", [1, 2]), ("1", 1), (1, True), (True, 1), (1, None),
         ({"a": 1, "b": 2}, {"a": 1}), ({"b": 1}, {"a": 1}), ("ab", {"a", "b"}), (None, 0),
         (float("nan"), 1.0), (np.array([1, 2]), 1),
+        (None, np.nan), (np.nan, None), ([None], [0]), ([None], ["None"]), ({1, np.nan}, {1}), ([True], [1]), ({1}, {True}),
+        (1234567890123, 1234567890999), (1234567890123.0, 1234567890999.0), (2**60 + 1, 2**60),
+        (float(2**60), 2**60 + 1), (12345678.91, 12345678.93), (1234567890.91, 1234567890.92),
+        (np.datetime64("2025-01-02"), pd.Timestamp("2025-01-01")), (pd.DataFrame({"a": [1]}), ["a"]),
     ],
 )  # fmt: skip
 def test_unequal_answers_fail(got, want):
@@ -223,7 +242,7 @@ def test_unequal_answers_fail(got, want):
 
 def test_close_takes_numbers_only_and_a_tolerance():
     assert passes(lambda c: c.close(np.float32(0.25), 0.25, "x"))
-    assert passes(lambda c: c.close(0.2504, 0.25, "x", within=0.01))
+    assert passes(lambda c: c.close(0.2500001, 0.25, "x"))
     for wrong in (0.2504, "0.25", None, True, float("nan"), [0.25]):
         assert not passes(lambda c, wrong=wrong: c.close(wrong, 0.25, "x"))
 
@@ -244,11 +263,50 @@ def test_tables_are_compared_by_content():
     assert not passes(lambda c: c.table(pd.concat([want, want]), want, "x"))
 
 
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (pd.Series([1, None], dtype="Int64"), [1, None]), (pd.Series([None, 1], dtype=object), [1, None]),
+        ([0.3, 0.1 + 0.2, 1e-17], [0.0, 0.3, 0.3]), ([[1, 2], [0.1 + 0.2]], [[0.3], [1, 2]]),
+        (pd.Categorical(["a", None]), [None, "a"]), (pd.Series([True, None], dtype="boolean"), [None, True]),
+        (pd.to_datetime(["2025-01-01", None]), [None, pd.Timestamp("2025-01-01")]), ([], []),
+        # A float holds an id this long only roughly, so the check could not ask for more.
+        (pd.Series([1234567890123456789, None], dtype="Int64"), [1234567890123456789.0, None]),
+    ],
+)  # fmt: skip
+def test_tables_with_gaps_and_rounding_are_equal(got, want):
+    assert passes(lambda c: c.table(pd.DataFrame({"n": got}), pd.DataFrame({"n": want}), "x"))
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        ([1234567890123], [1234567890999]), ([1234567890123, None], [1234567890999, None]),
+        ([2**60 + 1], [2**60]), ([12345678.91], [12345678.93]), ([1234567890.91], [1234567890.92]),
+        ([True], ["True"]), ([True], [1]), (["None"], [None]), ([1, 1], [1, 2]), ([1], [1, 1]), ([1, 1], [1]),
+    ],
+)  # fmt: skip
+def test_tables_with_other_ids_amounts_or_kinds_are_not(got, want):
+    assert not passes(lambda c: c.table(pd.DataFrame({"n": got}), pd.DataFrame({"n": want}), "x"))
+
+
+def test_whole_numbers_are_never_only_close():
+    assert not passes(lambda c: c.close(1234567890123, 1234567890999, "x"))
+    assert passes(lambda c: c.close(10_000_000.3, 10_000_000, "x"))
+    assert passes(lambda c: c.unlike(1234567890123, 1234567890999, "x"))
+    assert not passes(lambda c: c.unlike([1, None], [1, np.nan], "x"))
+
+
+def test_none_is_not_the_text_none():
+    assert not passes(lambda c: c.items({"A": "None"}, {"A": None}, {"A": "x"}))
+    assert words("None") != words(None)
+
+
 def test_a_wrong_table_is_described_by_the_row_that_was_got():
     want = pd.DataFrame({"id": ["a", "b"], "x": [1, 2]})
     error = failed(lambda c: c.table(want.assign(x=[1, 9]), want, "Add up.", key="id"))
-    assert str(error) == "✗ Task 1: Add up. Got: {'id': 'b', 'x': 9.0}."
-    assert "2.0" not in str(error)
+    assert str(error) == "✗ Task 1: Add up. Got: {'id': 'b', 'x': 9}."
+    assert "2" not in str(error)
     assert "exactly the columns id, x" in str(failed(lambda c: c.table(want[["id"]], want, "x")))
     assert "a table is asked for" in str(failed(lambda c: c.table([1], want, "x")))
 
@@ -351,3 +409,73 @@ def test_the_self_check_needs_no_notebook_and_makes_nobody_wait_for_pandas():
     code = "import sys, helpers.practice; print(*{'IPython', 'matplotlib', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+DOUBLE = "def double(x):\n    return 2 * x"
+ASKED = """# Check task 1: run this cell
+from helpers.practice import check
+
+with check("1") as c:
+    c.equal(c.call(double, 3), 6, "take it twice.")"""
+OF_TOTAL = ASKED.replace("c.call(double, 3)", "total")
+
+
+@pytest.fixture(scope="module")
+def typed():
+    """Run cells one after the other in one real kernel, as a learner does; return what they show."""
+    notebook = nbformat.v4.new_notebook(cells=[])
+    client = NotebookClient(notebook, kernel_name="python3", allow_errors=True)
+
+    def run(*sources):
+        for source in sources:
+            cell = nbformat.v4.new_code_cell(source)
+            notebook.cells.append(cell)
+            client.execute_cell(cell, len(notebook.cells) - 1)
+        return "".join(o.get("text") or "\n".join(o.get("traceback", [])) for o in cell.outputs)
+
+    with client.setup_kernel():
+        run("total = 6", DOUBLE)
+        yield run
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("def double(x)\n    return 2 * x", "SyntaxError: expected ':' (line 1)"),
+        ("def double(x):\nreturn 2 * x", "IndentationError: expected an indented block"),
+        ("  def double(x):\n return 2 * x", "IndentationError: unexpected indent (line 1)"),
+        ("async def double(x:\n    return 2 * x", "SyntaxError: '(' was never closed (line 1)"),
+        ("def double(x):\n    return 2 * x\n\nprint(nope)", "NameError: name 'nope' is not defined"),
+        ("double: object = nope", "NameError: name 'nope' is not defined"),
+        ("@nope\ndef double(x):\n    return 2 * x", "NameError: name 'nope' is not defined"),
+        ("nope", "NameError: name 'nope' is not defined"),
+        ("2 +", "SyntaxError: invalid syntax (line 1)"),
+        ("%nope", "UsageError: Line magic function `%nope` not found"),
+    ],
+)  # fmt: skip
+def test_an_answer_cell_that_just_failed_is_told_and_nothing_older_is_judged(typed, broken, said):
+    assert typed(DOUBLE, ASKED) == "✓ Task 1: correct\n"
+    failed = f"✗ Task 1: the answer cell just failed: {said}"
+    assert typed(broken, ASKED).startswith(failed)
+    assert typed(ASKED).startswith(failed), "asking again mends nothing"
+    assert typed(OF_TOTAL, "total = 6", OF_TOTAL) == "✓ Task 1: correct\n", "it is another's answer"
+    assert typed(DOUBLE, ASKED) == "✓ Task 1: correct\n"
+
+
+def test_a_failure_of_another_cell_is_not_this_answers(typed):
+    assert typed("total = nope", DOUBLE, ASKED) == "✓ Task 1: correct\n"
+    assert typed("total = nope", ASKED) == "✓ Task 1: correct\n"
+    assert "just failed: NameError" in typed(OF_TOTAL)
+    assert typed("total = 6", OF_TOTAL) == "✓ Task 1: correct\n"
+    # A check that failed is no failed cell, and its own tables are not the answer's.
+    assert "take it twice" in typed("def double(x):\n    return x", f"total = 6\n{ASKED}")
+    assert typed(OF_TOTAL) == "✓ Task 1: correct\n"
+
+
+def test_an_untouched_answer_is_not_attempted_in_a_notebook_either(typed):
+    for stub in (
+        DOUBLE.replace("return 2 * x", "raise NotImplementedError()"),
+        "raise NotImplementedError()",
+    ):
+        assert typed(stub, ASKED).startswith("· Task 1: not attempted yet.")
+    assert typed(DOUBLE, ASKED) == "✓ Task 1: correct\n"

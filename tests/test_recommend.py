@@ -120,3 +120,83 @@ def test_what_is_missing_is_named():
         PersonalBestsellers().fit(sold, PRODUCTS, on="2020-01-01")
     with pytest.raises(ValueError, match="1 to the 4 products; got 5"):
         PersonalBestsellers().fit(sold, PRODUCTS, on=ON).recommend([1], k=5)
+
+
+def shown(sold, products=PRODUCTS, customers=(1, 2, 99), k=4):
+    """Return the list of each customer, one after the other."""
+    model = PersonalBestsellers().fit(sold, products, on=ON)
+    return model.recommend(customers, k)["product_id"].tolist()
+
+
+SOLD = orders((1, 1, 5), (2, 4, 9), (2, 4, 8), (3, 3, 30), (3, 2, 2))
+
+
+@pytest.mark.parametrize("column", ["brand", "category"])
+@pytest.mark.parametrize("gap", [[0], [3], [0, 3]])
+def test_products_without_a_brand_or_category_have_one_of_their_own(column, gap):
+    holes = PRODUCTS.astype({column: object})
+    holes.loc[gap, column] = None
+    named = holes.fillna({column: "(none)"})
+    assert shown(SOLD, holes) == shown(SOLD, named)
+    assert shown(SOLD, holes.astype({column: "category"})) == shown(SOLD, named)
+
+
+@pytest.mark.parametrize("gap", [[0], [1, 2], [0, 4]])
+def test_orders_without_a_customer_count_as_sold_to_one_more(gap):
+    nobodys = SOLD.astype({"customer_id": float})
+    nobodys.loc[gap, "customer_id"] = None
+    assert shown(nobodys) == shown(nobodys.fillna({"customer_id": 77}))
+
+
+@pytest.mark.parametrize(
+    ("sold", "asked"),
+    [
+        (SOLD, [1.0, 2.0, 99.0]),
+        (SOLD.astype({"customer_id": float, "product_id": float}), [1, 2, 99]),
+        (SOLD.astype({"customer_id": "category", "product_id": "category"}), pd.Series([1, 2, 99])),
+        (SOLD.astype({"customer_id": "Int64"}), pd.Categorical([1, 2, 99])),
+    ],
+    ids=["float ids asked", "float ids learnt", "categories learnt", "categories asked"],
+)
+def test_ids_of_another_type_that_are_equal_meet(sold, asked):
+    assert shown(sold, customers=asked) == shown(SOLD)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "asked"), [(int, ["1", "2"]), (str, [1, 2]), (int, [1, "2"]), ("category", ["1"])]
+)
+def test_customers_whose_ids_could_never_meet_are_refused(learnt, asked):
+    with pytest.raises(
+        ValueError, match=r"customer_id holds .* in customer_ids and .* in the orders"
+    ):
+        shown(SOLD.astype({"customer_id": learnt}), customers=asked)
+
+
+def test_products_whose_ids_could_never_meet_are_refused():
+    with pytest.raises(
+        ValueError, match="product_id holds texts in interactions and numbers in products"
+    ):
+        shown(SOLD.astype({"product_id": str}))
+
+
+@pytest.mark.parametrize(
+    ("sold", "products", "said"),
+    [
+        (SOLD, PRODUCTS.assign(product_id=[1, 2, 3, None]), "products has 1 row.* without product_id, .* row 4"),
+        (SOLD.assign(ordered_at="2025-01-01"), PRODUCTS, "ordered_at holds moments; got '2025-01-01' first"),
+        (SOLD.assign(ordered_at=[ON, None, ON, ON, ON]), PRODUCTS, "interactions has 1 row.* without ordered_at"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learnt_from_is_named(sold, products, said):
+    with pytest.raises(ValueError, match=said):
+        shown(sold, products)
+
+
+@pytest.mark.parametrize("score", [None, 101, -1])
+def test_a_product_without_a_score_of_sustainability_is_named_where_it_counts(score):
+    products = PRODUCTS.assign(sustainability=[0, 100, score, 50])
+    with pytest.raises(
+        ValueError, match="sustainability of 1 product.* not from 0 to 100.* product_id 3"
+    ):
+        PersonalBestsellers(sustainability=0.3).fit(SOLD, products, on=ON)
+    PersonalBestsellers().fit(SOLD, products, on=ON)

@@ -11,7 +11,9 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
@@ -260,29 +262,37 @@ class Doubler(TransformerMixin, BaseEstimator):
         return amounts * 2
 
 
-def test_a_class_of_ones_own_is_refused_by_name(tmp_path):
+def test_a_class_of_ones_own_is_refused_by_name(tmp_path, package):
     model = make_pipeline(Doubler(), LogisticRegression())
     model.fit(CUSTOMERS[["tenure"]], CUSTOMERS["left"])
-    package = save_package(model, tmp_path, "churn", {})
+    with pytest.raises(
+        ValueError, match=r"Pipeline cannot be packaged: it holds .*Doubler, code that is not"
+    ):
+        save_package(model, tmp_path, "churn", {})
+    forge(package, skops.io.dumps(model))
     with pytest.raises(ValueError, match=r"type\(s\) .*Doubler, which may run foreign code"):
         load_package(package)
 
 
-def test_a_function_of_ones_own_is_refused_by_name(tmp_path):
+def test_a_function_of_ones_own_is_refused_by_name(tmp_path, package):
     def local(amounts):
         return amounts * 2
 
     model = make_pipeline(FunctionTransformer(local), LogisticRegression())
     model.fit(CUSTOMERS[["tenure"]], CUSTOMERS["left"])
-    package = save_package(model, tmp_path, "churn", {})
+    with pytest.raises(ValueError, match=r"holds .*local.*plain scikit-learn parts"):
+        save_package(model, tmp_path, "churn", {})
+    forge(package, skops.io.dumps(model))
     with pytest.raises(ValueError, match=r"local.*foreign code.*plain scikit-learn parts"):
         load_package(package)
 
 
 @pytest.mark.parametrize("function", [os.system, eval])
-def test_a_function_that_runs_commands_is_refused(tmp_path, function):
+def test_a_function_that_runs_commands_is_refused(tmp_path, package, function):
     model = make_pipeline(FunctionTransformer(function))
-    package = save_package(model, tmp_path, "churn", {})
+    with pytest.raises(ValueError, match="system|eval"):
+        save_package(model, tmp_path, "churn", {})
+    forge(package, skops.io.dumps(model))
     with pytest.raises(ValueError, match="system|eval"):
         load_package(package)
 
@@ -322,9 +332,18 @@ def test_a_kill_while_storing_again_leaves_the_old_package_whole(package, monkey
     assert load_package(package) is not None
 
 
-def test_facts_that_json_cannot_hold_leave_no_package(tmp_path):
-    with pytest.raises(TypeError):
-        save_package(fitted(), tmp_path, "churn", about={"rows": {1, 2}})
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [
+        ({1, 2}, r"about\['it'\] is a set"), (pd.NA, r"about\['it'\] is a NAType"), (1 + 2j, "is a complex"),
+        (np.nan, r"about\['it'\] is nan, .* Write None"), ({"a": [1, np.inf]}, r"about\['it'\]\['a'\]\[1\] is inf"),
+        (np.float32("nan"), "is nan"), (pd.Series([1, None]), r"about\['it'\]\[1\] is nan"),
+        (pd.Timestamp("2025-01-01"), "is a Timestamp"),
+    ],
+)  # fmt: skip
+def test_facts_that_json_cannot_hold_leave_no_package(tmp_path, fact, said):
+    with pytest.raises(ValueError, match=said):
+        save_package(fitted(), tmp_path, "churn", about={"it": fact})
     assert not (tmp_path / "churn").exists()
 
 
@@ -341,3 +360,55 @@ def test_forests_and_boosted_trees_travel_too(tmp_path):
         fitted = model.fit(points, above)
         loaded = load_package(save_package(fitted, tmp_path, "trees", {}))
         assert (loaded.predict_proba(points) == fitted.predict_proba(points)).all()
+
+
+def test_numbers_of_numpy_are_stored_as_numbers(tmp_path):
+    about = {
+        "rows": np.int64(3), "auc": np.float64(0.5), "good": np.bool_(True), "by": {"a": np.array([1, 2])},
+        "parts": (np.int64(1), None), "series": pd.Series([1.5]), np.int64(7): "key",
+    }  # fmt: skip
+    stored = read_card(save_package(fitted(), tmp_path, "churn", about))["about"]
+    assert stored == {
+        "rows": 3, "auc": 0.5, "good": True, "by": {"a": [1, 2]}, "parts": [1, None], "series": [1.5], "7": "key",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (KNeighborsClassifier(1), r"KNeighborsClassifier cannot be packaged: .*KDTree, .*algorithm=\"brute\""),
+        (CalibratedClassifierCV(cv=2), "CalibratedClassifierCV cannot be packaged: .*another kind of model"),
+    ],
+    ids=["neighbours", "calibrated"],
+)  # fmt: skip
+def test_a_kind_of_model_that_cannot_be_read_again_is_refused_when_it_is_saved(
+    tmp_path, package, model, said
+):
+    model.fit(np.eye(6), [0, 1, 1, 0, 1, 0])
+    with pytest.raises(ValueError, match=said) as raised:
+        save_package(model, tmp_path / "new", "any", {})
+    assert "foreign" not in str(raised.value)
+    assert not (tmp_path / "new").exists()
+    forge(package, skops.io.dumps(model))  # as an older version of this course stored it
+    with pytest.raises(ValueError, match="parts of a library") as raised:
+        load_package(package)
+    assert "foreign" not in str(raised.value)
+
+
+@pytest.mark.parametrize("model", [logistic(), {"not": "a model"}, LogisticRegression()])
+def test_what_is_not_fitted_is_refused_when_it_is_saved(tmp_path, model):
+    with pytest.raises(ValueError, match="is no fitted scikit-learn model. Call fit first"):
+        save_package(model, tmp_path, "churn", {})
+
+
+@pytest.mark.parametrize("libraries", [{"scikit-learn": "1.5.0"}, {}, None])
+def test_a_card_of_another_scikit_learn_is_told_at_loading(package, libraries):
+    (package / "card.json").write_text(json.dumps({**read_card(package), "libraries": libraries}))
+    said = "1.5.0" if libraries else "its card does not say"
+    with pytest.warns(UserWarning, match=rf"packaged with scikit-learn \(?{said}\)?, here is"):
+        assert load_package(package) is not None
+
+
+def test_the_same_scikit_learn_is_not_worth_a_word(package, recwarn):
+    load_package(package)
+    assert not recwarn.list

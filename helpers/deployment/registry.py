@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import platform
 import re
+import warnings
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from helpers.files import sha256_of, write_whole
 
@@ -31,12 +35,19 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
     model : a fitted scikit-learn pipeline.
     folder : where packages are kept.
     name : what the model is called, such as "churn".
-    about : what a reader of the card needs: training data, metrics, criterion; JSON values.
+    about : what a reader of the card needs: training data, metrics, criterion; texts, numbers (of
+        NumPy, too), flags, None, and lists and dicts of those.
 
     Returns
     -------
     The package's folder, ``folder/name/version``. Storing the same model again changes nothing
     but the card.
+
+    Raises
+    ------
+    ValueError
+        If the model is not fitted or holds a part that `load_package` would refuse, or `about`
+        holds what JSON cannot, such as NaN. Nothing is stored then.
 
     Examples
     --------
@@ -49,7 +60,28 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
     """
     import skops.io
 
-    stored = _same_bytes(skops.io.dumps(model))
+    about = _json(about, "about")
+    cannot = f"This {type(model).__name__} cannot be packaged"
+    try:
+        stored = _same_bytes(skops.io.dumps(model))
+        unknown = _unknown_types(stored)
+        if not unknown:
+            skops.io.loads(stored, trusted=TRUSTED)  # what cannot be read again is told now
+    except Exception as error:
+        raise ValueError(
+            f"{cannot}: skops cannot store it and read it again ({_first_line(error)}). Take another "
+            "kind of model."
+        ) from error
+    if unknown:
+        raise ValueError(
+            f"{cannot}: it holds {_refusal(unknown, 'code that is not stored with it')}"
+        )
+    try:
+        check_is_fitted(model)
+    except (NotFittedError, TypeError) as error:
+        raise ValueError(
+            f"{cannot}: it is no fitted scikit-learn model. Call fit first."
+        ) from error
     fingerprint = sha256_of(stored)
     package = Path(folder) / name / fingerprint[:12]
     card = {
@@ -60,7 +92,7 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
         "python": platform.python_version(),
         "libraries": {library: version(library) for library in ["scikit-learn", "skops", "numpy"]},
     }
-    card_text = json.dumps(card, indent=1, sort_keys=True) + "\n"
+    card_text = json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n"
     write_whole(package / MODEL_FILE, stored)
     # The card comes last: a package without one was not finished and is refused.
     write_whole(package / CARD_FILE, card_text)
@@ -111,6 +143,11 @@ def load_package(package: str | Path) -> Pipeline:
         If the package is unfinished, its bytes differ from the card, or it holds a type that is
         not on the list of scikit-learn types that can be read without running foreign code.
 
+    Warns
+    -----
+    UserWarning
+        If it was packaged with another version of scikit-learn than the one here.
+
     Examples
     --------
     >>> import tempfile
@@ -136,19 +173,75 @@ def load_package(package: str | Path) -> Pipeline:
             "package the model again."
         )
     try:
-        unknown = skops.io.get_untrusted_types(data=stored)
+        unknown = _unknown_types(stored)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ValueError(
-            f"{MODEL_FILE} of {package.name} is no model stored by save_package, though its card "
-            "fits it. Do not load it; package the model again."
+            f"{MODEL_FILE} of {package.name} has the card's fingerprint, but is no model stored by "
+            "save_package. Do not load it; package the model again."
         ) from error
-    unknown = sorted(set(unknown) - set(TRUSTED))
     if unknown:
-        raise ValueError(
-            f"{package.name} holds the type(s) {', '.join(unknown)}, which may run foreign code "
-            "when loaded. Package a model of plain scikit-learn parts."
+        said = _refusal(unknown, "which may run foreign code when loaded")
+        raise ValueError(f"{package.name} holds the type(s) {said}")
+    libraries = card.get("libraries")
+    theirs = libraries.get("scikit-learn") if isinstance(libraries, dict) else None
+    ours = version("scikit-learn")
+    if theirs != ours:
+        warnings.warn(
+            f"{package.name} was packaged with scikit-learn {theirs or '(its card does not say)'}, here is "
+            f"{ours}: the model may answer differently. Compare some of its answers with those from "
+            "before, or package it again.",
+            stacklevel=2,
         )
-    return skops.io.loads(stored, trusted=TRUSTED)
+    try:
+        return skops.io.loads(stored, trusted=TRUSTED)
+    except Exception as error:
+        raise ValueError(
+            f"{package.name} cannot be read ({_first_line(error)}). It was packaged with scikit-learn "
+            f" {theirs}, here is {ours}. Package the model again."
+        ) from error
+
+
+def _unknown_types(stored):
+    """Return the types in a stored model that are not read, in order."""
+    import skops.io
+
+    return sorted(set(skops.io.get_untrusted_types(data=stored)) - set(TRUSTED))
+
+
+def _refusal(unknown, foreign):
+    """Return the types that are refused, why (`foreign`, if not all are a library's), what to do."""
+    names = ", ".join(unknown)
+    if not all(name.startswith(("sklearn.", "numpy.", "scipy.")) for name in unknown):
+        return f"{names}, {foreign}. Package a model of plain scikit-learn parts."
+    brute = ', or algorithm="brute"' if "neighbors" in names else ""
+    return (
+        f"{names}, parts of a library that are not on the list of what is safe to read. Take another "
+        f"kind of model{brute}."
+    )
+
+
+def _first_line(error):
+    """Return the kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".")
+
+
+def _json(value, where):
+    """Return a value as JSON has it; `where` it stands is for the message."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {str(key): _json(one, f"{where}[{key!r}]") for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(one, f"{where}[{place}]") for place, one in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(
+            f"{where} is {value}, which JSON cannot hold. Write None, or leave it out of the card."
+        )
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ValueError(
+        f"{where} is a {type(value).__name__}, which JSON cannot hold. Write it as a text, a number, a "
+        "flag, a list or a dict."
+    )
 
 
 def _same_bytes(archive: bytes) -> bytes:

@@ -48,12 +48,12 @@ class Constraint:
         if self.kind not in KINDS:
             raise ValueError(
                 f"A constraint is of the kind {', '.join(KINDS)}; got {self.kind!r}. Take the one "
-                "whose owner would say no."
+                "that the limit is about."
             )
         if math.isnan(self.at_most):
             raise ValueError(
-                f"at_most of {self.what!r} is the highest figure allowed; got {self.at_most}, which "
-                f"rules nothing out. Ask whoever owns the {self.kind}."
+                f"at_most of {self.what!r} is the highest figure allowed; got {self.at_most}, which no "
+                f"design could exceed. Ask those responsible for {self.kind} for a number."
             )
 
     def __str__(self) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import require_columns, require_filled, require_flags, require_rows
 from helpers.problem.charter import SuccessCriterion
-from helpers.problem.flags import require_flags
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def lift(
     shares = counted.sum(axis=0)
     if shares[0] == 0:
         raise ValueError(
-            f"before has no row in which {of} is true, so there is nothing to rise from. Compare the "
-            "shares themselves, or take more rows."
+            f"before has no row in which {of} is true: the share is 0, and a rise is a share of what was "
+            "before. Compare the two shares themselves, or take more rows."
         )
     with np.errstate(invalid="ignore"):  # between two infinite rises lies no number
         low, high = np.nanquantile(_rises(counted, seed, draws), [0.025, 0.975])
@@ -103,12 +102,7 @@ def _counted(table, name, of, by):
     require_columns(table, name, [of, by])
     asked = table.loc[table[of].notna(), [by, of]]
     require_rows(asked, f"{name}, where {of} was asked,")
-    nobodys = asked[by].isna()
-    if nobodys.any():
-        raise ValueError(
-            f"{name} has {int(nobodys.sum()):,} row(s) without {by}: whose evidence they are is unknown. "
-            "Leave them out in both tables, or find out."
-        )
+    require_filled(asked, name, by)  # or it is unknown which rows belong to one customer
     require_flags(asked[of], f"{of} of {name}")
     grouped = asked[of].astype(float).groupby(asked[by])
     return grouped.sum(), grouped.size()

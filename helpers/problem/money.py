@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.checks import require_columns, require_share
-from helpers.problem.flags import require_flags
+from helpers.checks import require_columns, require_flags, require_share
 
 
 @dataclass(frozen=True)

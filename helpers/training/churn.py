@@ -35,7 +35,7 @@ def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) 
     """Return a logistic regression with its preparation inside, so that the two travel together.
 
     Amounts are standardized, levels one-hot encoded; both are fitted on the training rows only. A
-    level never seen in training counts as none of the known ones.
+    level never seen in training counts as none of the known ones; `score_batch` says so.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from helpers.checks import require_columns, require_rows, require_share
+from helpers.checks import require_columns, require_flags, require_rows, require_share
 
 # Each takes the truth (flags), the churn probabilities and the threshold of a yes.
 METRICS = {
@@ -38,8 +38,8 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, `churned` holds no flags, or `threshold` is no
-        share.
+        If the two differ in length, are empty, `churned` holds no flags, `probability` is not one
+        number from 0.0 to 1.0 a customer, or `threshold` is no share.
 
     Examples
     --------
@@ -53,11 +53,19 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
             f"churned and probability need one entry a customer; got {len(churned)} and "
             f"{len(probability)}. Take both from the same table."
         )
-    if churned.dtype.kind not in "biufO" or not np.isin(churned, [False, True]).all():
+    if probability.ndim > 1:
         raise ValueError(
-            f"churned holds one flag a customer; got {churned[0]!r} first. Every text would count "
-            'as True. Pass customers["Churn"] == "Yes".'
+            "probability holds one number a customer; got a table of "
+            f"{' x '.join(map(str, probability.shape))}. Take the column of the class that leaves: "
+            "predict_proba(customers)[:, list(model.classes_).index(True)]."
         )
+    outside = ~((probability >= 0) & (probability <= 1))
+    if outside.any():
+        raise ValueError(
+            f"probability has {int(outside.sum()):,} value(s) that are not from 0.0 to 1.0, the first "
+            f"being {probability[outside][0]}. Score these customers, or leave them out of both."
+        )
+    require_flags(churned, "churned")
     churned = churned.astype(bool)
     return pd.Series({name: one(churned, probability, threshold) for name, one in METRICS.items()})
 
@@ -135,6 +143,7 @@ def scores_by(scored: pd.DataFrame, group: str, threshold: float = 0.5) -> pd.Da
     """
     require_columns(scored, "scored", [group, "churned", "churn_probability"])
     require_rows(scored, "scored")
+    require_flags(scored["churned"], "churned")
     rows = {
         name: pd.concat(
             [

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows, require_share, require_unique
+from helpers.checks import (
+    require_columns,
+    require_filled,
+    require_rows,
+    require_same_kind,
+    require_share,
+    require_unique,
+)
 
 # Days after which a purchase says half as much: of what a customer needs, of what sells now, of
 # the brands a customer is fond of. Older than _SELLS_FOR says nothing about what sells now.
@@ -56,9 +63,11 @@ class PersonalBestsellers:
         Parameters
         ----------
         interactions : one row a product ordered: `customer_id`, `product_id`, `ordered_at`.
-            Products that are not among `products` are passed over.
+            Products that are not among `products` are passed over; orders without a
+            `customer_id` count as those of one customer more.
         products : what may be recommended: `product_id`, `category`, `brand`, and
-            `sustainability` (0 to 100) if that has a weight.
+            `sustainability` (0 to 100) if that has a weight. Those without a category or a brand
+            count as of one category or brand more.
         customers : not needed here; whoever has no order is served as the average customer.
         on : the day of training; orders from then on are not looked at. Without it, the moment
             after the last order.
@@ -66,21 +75,42 @@ class PersonalBestsellers:
         Raises
         ------
         ValueError
-            If a column is missing, a product is listed twice or no order is left.
+            If a column is missing, a product is listed twice or without an id, an order has no
+            moment, the ids of products are of another kind in the orders (texts, numbers), no
+            order is left, or a `sustainability` that has a weight is not from 0 to 100.
         """
         scored = ["sustainability"] if self.sustainability else []
         require_columns(interactions, "interactions", ["customer_id", "product_id", "ordered_at"])
         require_columns(products, "products", ["product_id", "category", "brand", *scored])
+        require_filled(products, "products", "product_id")
         require_unique(products, "products", "product_id")
+        for column in scored:
+            wrong = products.loc[~products[column].between(0, 100), "product_id"]
+            if len(wrong):
+                raise ValueError(
+                    f"{column} of {len(wrong):,} product(s) is not from 0 to 100, the first being that of "
+                    f"product_id {wrong.iloc[0]}. Fill it in, or leave the product out."
+                )
+        require_filled(interactions, "interactions", "ordered_at")
+        if not pd.api.types.is_datetime64_any_dtype(interactions["ordered_at"]):
+            raise ValueError(
+                f"ordered_at holds moments; got {interactions['ordered_at'].iloc[0]!r} first. Convert the "
+                "column with pd.to_datetime."
+            )
+        there = products["product_id"]
+        require_same_kind(
+            interactions["product_id"], "interactions", there, "products", "product_id"
+        )
         last = interactions["ordered_at"].max() + pd.Timedelta(seconds=1)
         self._on = last if on is None else pd.Timestamp(on)
-        known = interactions["product_id"].isin(products["product_id"])
-        orders = interactions[known & (interactions["ordered_at"] < self._on)]
+        what = pd.Index(there).get_indexer(interactions["product_id"])
+        used = (what >= 0) & (interactions["ordered_at"] < self._on).to_numpy()
+        orders = interactions[used]
         require_rows(orders, "interactions before the day of training")
         self._products = products.reset_index(drop=True)
-        self._category, self._categories = pd.factorize(self._products["category"], sort=True)
-        self._brand, brands = pd.factorize(self._products["brand"], sort=True)
-        self._learn(orders, len(self._categories), len(brands))
+        self._category, self._categories = _numbered(self._products["category"])
+        self._brand, brands = _numbered(self._products["brand"])
+        self._learn(orders, what[used], len(self._categories), len(brands))
         return self
 
     def recommend(self, customer_ids, k: int, on: str | pd.Timestamp | None = None) -> DataFrame:
@@ -99,30 +129,32 @@ class PersonalBestsellers:
         Raises
         ------
         ValueError
-            If `k` is more than there are products, or less than one.
+            If `k` is more than there are products, or less than one, or the ids are of another kind
+            (texts, numbers) than those of the orders.
         """
         if not 1 <= k <= len(self._products):
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self._products)} products; got {k}."
             )
-        customer_ids = np.asarray(customer_ids)
+        customer_ids = pd.Index(customer_ids)
+        require_same_kind(
+            customer_ids, "customer_ids", self._customers, "the orders", "customer_id"
+        )
         month = (self._on if on is None else pd.Timestamp(on)).month
         score = self._scores(self._customers.get_indexer(customer_ids), month)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         return DataFrame(
             {
-                "customer_id": np.repeat(customer_ids, k),
+                "customer_id": customer_ids.repeat(k),
                 "product_id": self._products["product_id"].to_numpy()[best].ravel(),
                 "rank": np.tile(np.arange(1, k + 1), len(customer_ids)),
                 "score": np.take_along_axis(score, best, axis=1).ravel(),
             }
         )
 
-    def _learn(self, orders, categories, brands):
+    def _learn(self, orders, what, categories, brands):
         """Learn what sells, what each customer needs and which brands each is fond of."""
-        what = pd.Index(self._products["product_id"]).get_indexer(orders["product_id"])
-        who, self._customers = pd.factorize(orders["customer_id"], sort=True)
-        self._customers = pd.Index(self._customers)
+        who, self._customers = _numbered(orders["customer_id"])
         people = len(self._customers)
         age = (self._on - orders["ordered_at"]).dt.total_seconds().to_numpy() / 86_400
         month = orders["ordered_at"].dt.month.to_numpy() - 1
@@ -166,6 +198,12 @@ class PersonalBestsellers:
             green = self._products["sustainability"].to_numpy() / 100
             score = (1 - self.sustainability) * score + self.sustainability * green
         return score
+
+
+def _numbered(column):
+    """Return the number of each value and the values in order; a gap is one of them, not -1."""
+    numbers, values = pd.factorize(column, sort=True, use_na_sentinel=False)
+    return numbers, pd.Index(values)
 
 
 def _sums(rows, columns, weight, shape):
