@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.parsing import number_style, parse_flags, parse_numbers
+from helpers.etl.parsing import number_style, parse_dates, parse_flags, parse_numbers, parse_whole
 
 
 @pytest.mark.parametrize(("texts", "numbers"), [
@@ -12,6 +12,8 @@ from helpers.etl.parsing import number_style, parse_flags, parse_numbers
     (["1234,567"], [1234.567]), (["1 234,567"], [1234.567]), (["12'345.678"], [12345.678]),
     (["1,234", "12,5"], [1.234, 12.5]), (["1.234", "1.234.567"], [1234, 1234567]),
     (["1,234"], [1234]), (["12,345.678"], [12345.678]), (["12.345,678"], [12345.678]),
+    ([".5", "0.25", "-.25"], [0.5, 0.25, -0.25]), ([",5", "1,5"], [0.5, 1.5]), (["1,01,215", "54,492"], [101215, 54492]),
+    (["1\u2019234.50", "12.00"], [1234.5, 12]), (["1\u2009234,5"], [1234.5]), (["1,23,45,678.5"], [12345678.5]),
     (["1.234,5", "0,125"], [1234.5, 0.125]), (["000,125"], [0.125]), (["7", "5.", "1e-3"], [7, 5, 0.001]),
 ])  # fmt: skip
 def test_three_digits_behind_a_sign_are_thousands_only_where_thousands_can_be(texts, numbers):
@@ -33,7 +35,8 @@ def test_whole_numbers_have_thousands_and_no_decimals():
     texts = pd.Series(["1.234", "1.234.567", "12", "12.0", "1.23"])
     read = parse_numbers(texts, whole=True)
     assert read[:3].tolist() == [1234, 1234567, 12]
-    assert read[3:].isna().all(), "a decimal does not make a number ten times as large"
+    assert read[3] == 12, "a decimal does not make a number ten times as large"
+    assert np.isnan(read[4])
 
 
 def test_two_styles_in_one_column_are_told_where_a_nought_gives_them_away():
@@ -44,3 +47,43 @@ def test_two_styles_in_one_column_are_told_where_a_nought_gives_them_away():
 def test_flags_that_became_floats_are_flags():
     assert parse_flags(pd.Series([1, 0, None])).tolist() == [True, False, pd.NA]
     assert parse_flags(pd.Series([2.0, 0.5])).isna().all()
+
+
+@pytest.mark.parametrize("pair", [("t", "f"), ("VRAI", "FAUX"), ("Wahr", "Falsch"), ("on", "OFF"), ("sí", "no"), ("o", "n"), ("sim", "não"), (True, False), ("1.0", "0.0")])  # fmt: skip
+def test_both_words_of_a_pair_are_known(pair):
+    assert parse_flags(pd.Series([*pair, *pair], dtype=object)).tolist() == [True, False] * 2
+
+
+def test_half_of_a_pair_is_not_read():
+    assert parse_flags(pd.Series(["igen", "no", "igen", "no", ""])).isna().all()
+    assert parse_flags(pd.Series(["yes", "perhaps", "yes"])).tolist() == [True, pd.NA, True]
+
+
+@pytest.mark.parametrize(("texts", "days"), [
+    (["25/12/2024", "01/09/2024", "13/09/2024"], ["2024-12-25", "2024-09-01", "2024-09-13"]),
+    (["01/09/2024", "12/31/2024"], ["2024-01-09", "2024-12-31"]), (["9/1/2024"], ["2024-09-01"]),
+    (["1.9.2024", "12/31/2024"], ["2024-09-01", "2024-12-31"]), (["25/12/2024 10:30", "1/9/2024 01:05:00 PM"], ["2024-12-25 10:30", "2024-09-01 13:05"]),
+])  # fmt: skip
+def test_the_column_says_which_of_day_and_month_comes_first(texts, days):
+    assert parse_dates(pd.Series(texts)).tolist() == list(map(pd.Timestamp, days))
+
+
+def test_days_first_and_months_first_in_one_column_are_no_guess():
+    with pytest.raises(ValueError, match=r"written, but '25/12/2024' can only begin with the day and '12/31/2024'"):  # fmt: skip
+        parse_dates(pd.Series(["25/12/2024", "12/31/2024"], name="written"))
+
+
+def test_iso_moments_with_zones_fractions_and_without_seconds_are_read():
+    texts = ["2024-09-01T13:05:00Z", "2024-09-01T13:05:00+02:00", "2024-09-01 13:05", "2024-09-01 13:05:00.123", "9/1/2024"]  # fmt: skip
+    moments = ["2024-09-01 13:05", "2024-09-01 11:05", "2024-09-01 13:05", "2024-09-01 13:05:00.123", "2024-09-01"]  # fmt: skip
+    assert parse_dates(pd.Series(texts, index=list("abcde"))).tolist() == list(map(pd.Timestamp, moments))  # fmt: skip
+    odd = ["2024-09", "2024-09-01T25:00:00", "01.09.2024 24:00", "1/2/2024 13:00 PM", "1/2/2024 00:30 AM"]  # fmt: skip
+    assert parse_dates(pd.Series(odd)).isna().all()
+
+
+def test_ids_keep_every_digit_or_are_gaps():
+    ids = pd.Series(["9007199254740993", "9007199254740992", "4.91761E+11", "4,91761e11", "12.0", "7", None, str(2**64)])  # fmt: skip
+    assert parse_whole(ids).tolist() == [2**53 + 1, 2**53, pd.NA, pd.NA, 12, 7, pd.NA, pd.NA]
+    assert parse_whole(pd.Series(["7", "7.5"])).tolist() == [7.0, 7.5]
+    assert parse_numbers(pd.Series(["1.234E+12", "5"]), whole=True).tolist()[1] == 5
+    assert np.isnan(parse_numbers(pd.Series(["1.234E+12", "5"]), whole=True)[0])

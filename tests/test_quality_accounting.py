@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from helpers.etl.books import Accounting, Cleaning, differing_copies, merge_deliveries, quarantine
 from helpers.etl.businesses.schemas import TABLES, source_schema
+from helpers.etl.businesses.shop import clean_returns
+from helpers.etl.businesses.steps import read_whole
 from helpers.etl.parsing import parse_numbers
 
 
@@ -205,3 +207,22 @@ def test_what_reading_changed_is_counted_and_a_mere_type_is_not():
         ["price", "read as a number", 1],
         ["rating", "read as a number", 1],
     ]
+
+
+def test_a_value_that_cannot_be_read_is_not_called_missing():
+    raw = pd.DataFrame({"return_id": [1, 2, 3], "order_id": [1, 1, 1], "product_id": [1, 1, 1],
+                        "reason": ["ordered twice"] * 3, "known_at": ["2024-09-01T10:00:00Z", "soon", None]})  # fmt: skip
+    done = clean_returns(raw)
+    assert done.table["known_at"].tolist() == [pd.Timestamp("2024-09-01 10:00")]
+    assert done.accounting.quarantined == {
+        "known_at cannot be read as a date, such as 'soon'": 1,
+        "known_at is given": 1,
+    }
+
+
+def test_ids_that_a_spreadsheet_shortened_are_counted_gaps_and_nobody_elses():
+    cleaning = Cleaning("x", pd.DataFrame({"customer_id": ["4.91761E+11", "4.91761E+11", "7"]}))
+    read_whole(cleaning, "customer_id")
+    assert cleaning["customer_id"].tolist() == [pd.NA, pd.NA, 7]
+    told = cleaning.done().changes.set_index("what")["values"]
+    assert told["an id in scientific notation: digits are lost"] == 2

@@ -17,7 +17,7 @@ from sklearn.svm import LinearSVC
 
 from helpers.etl import parsing
 from helpers.etl.books import Cleaning
-from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck
+from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck, to_celsius
 from helpers.etl.businesses.steps import read_page_prices
 from helpers.etl.businesses.telco import telco_numbers
 from helpers.etl.features import (
@@ -89,7 +89,7 @@ def test_the_three_formats_of_a_moment_are_one(moments):
 
 
 def test_days_that_no_calendar_has_are_gaps():
-    texts = series("2024-02-30", "31.04.2024", "13/01/2024", "2024-1-1", "01.02.24", "soon", None)
+    texts = series("2024-02-30", "31.04.2024", "13/13/2024", "2024-1-1", "01.02.24", "soon", None)
     assert parsing.parse_dates(texts).isna().all()
 
 
@@ -472,3 +472,15 @@ def test_one_wrong_cell_makes_no_rows_for_centuries_and_costs_no_other_reading(c
 def test_readings_that_say_nothing_of_their_minute_are_refused_as_a_whole():
     with pytest.raises(ValueError, match="No reading_id ends in the minute of its read_at"):
         clean_cold_rooms(hourly(3).assign(reading_id=["a", "b", "c"]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.7, 0.95])
+def test_a_sensor_that_sends_fahrenheit_most_of_the_time_is_turned_back(share):
+    rng = np.random.default_rng(7)
+    sensor = np.repeat(["a", "b", "c"], 400)
+    hour = pd.Series(np.tile(np.arange(400) % 24, 3))
+    true = np.round(4 + 0.5 * np.sin(hour) + rng.normal(0, 0.2, 1200), 1)
+    fahrenheit = (sensor == "b") & (rng.random(1200) < share)
+    sent = true.mask(fahrenheit, (true * 9 / 5 + 32).round(1))
+    found = to_celsius(pd.DataFrame({"sensor_id": sensor, "t": sent}), "t", hour)
+    assert (found - true).abs().max() < 0.11

@@ -181,6 +181,9 @@ class Cleaning:
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
         self._values: list[tuple] = []
+        self._unread: dict[
+            str, tuple[pd.Index, str]
+        ] = {}  # column -> rows, and what to say of them
 
     def __getitem__(self, column: str) -> Series:
         return self.table[column]
@@ -190,12 +193,12 @@ class Cleaning:
         which = self._aligned(which).fillna(False).to_numpy(bool)
         if which.any():
             self._aside.append(with_reason(self.table[which], reason))
-            self.table = self.table[~which].reset_index(drop=True)
+            self.table = self.table[~which]
 
     def merge(self, key, newest: str | None = None) -> None:
         """Merge repeated deliveries, see `merge_deliveries`."""
         before = len(self.table)
-        self.table = merge_deliveries(self.table, key, newest)
+        self.table = self.table.iloc[_one_a_key(self.table, key, newest)]
         self._merged += before - len(self.table)
 
     def repair(self, column: str, values: Series, what: str) -> None:
@@ -224,7 +227,14 @@ class Cleaning:
         written = self.table[column]
         values = self._aligned(read(written))
         self.table = self.table.assign(**{column: values})
-        self._count(column, f"{what}: unreadable, set aside", int((written.notna() & values.isna()).sum()))  # fmt: skip
+        unread = written[written.notna() & values.isna()]
+        if len(unread):
+            can = f"cannot be {what}" if what.startswith("read ") else "is no known word"
+            self._unread[column] = (
+                unread.index,
+                f"{column} {can}, such as {str(unread.iloc[0])[:60]!r}",
+            )
+        self._count(column, f"{what}: unreadable, set aside", len(unread))
         changed = rewritten(written, values) & written.notna() & values.notna()
         self._count(column, what, int(changed.sum()))
 
@@ -241,9 +251,10 @@ class Cleaning:
             If rows do not add up or a column of the schema is missing.
         """
         if schema is not None:
-            self.table, refused = quarantine(self.table, schema)
-            if len(refused):  # a value that gave a column no type may be gone with its row
-                self._aside, self.table = [*self._aside, refused], typed(self.table)
+            reasons = self._reasons(schema)
+            if len(reasons):  # a value that gave a column no type may be gone with its row
+                self._aside.append(with_reason(self.table.loc[reasons.index], reasons))
+                self.table = typed(self.table.drop(index=reasons.index))
             for name, column in schema.columns.items():
                 numeric = (column.metadata or {}).get("kind") == "number"
                 if numeric and self.table[name].dtype == object:  # a text such as "7" among numbers
@@ -253,7 +264,15 @@ class Cleaning:
         accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
         key = ((schema.metadata if schema else None) or {}).get("key", "")
-        return Cleaned(self.table, aside, accounting, values, key)
+        return Cleaned(self.table.reset_index(drop=True), aside, accounting, values, key)
+
+    def _reasons(self, schema):
+        """Return why rows break a schema; a value that could not be read is no missing one."""
+        reasons = broken_rules(self.table, schema)
+        for column, (rows, why) in self._unread.items():
+            there = reasons.index.intersection(rows)
+            reasons[there] = reasons[there].str.replace(f"{column} is given", why, regex=False)
+        return reasons
 
     def _aligned(self, values):
         """Return values that have an entry a row; older ones speak of rows that are gone."""
@@ -311,12 +330,29 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
     >>> len(accepted), refused["reason"].tolist()
     (1, ['Churn is a known level'])
     """
+    numbered = raw.reset_index(drop=True)
+    reasons = broken_rules(numbered, schema)
+    accepted = numbered.drop(index=reasons.index).reset_index(drop=True)
+    return accepted, with_reason(numbered.loc[reasons.index], reasons).reset_index(drop=True)
+
+
+def broken_rules(table: DataFrame, schema: DataFrameSchema) -> Series:
+    """Return why each row that breaks a schema does: every broken rule, by the table's index.
+
+    Parameters
+    ----------
+    table : indexed by different numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column of the schema is missing altogether, or a rule cannot be tried row by row.
+    """
     from pandera.errors import SchemaErrors
 
-    require_columns(raw, "the raw table", schema.columns)
-    numbered = raw.reset_index(drop=True)
+    require_columns(table, "the raw table", schema.columns)
     try:
-        schema.validate(numbered, lazy=True)
+        schema.validate(table, lazy=True)
     except SchemaErrors as errors:
         broken = errors.failure_cases.dropna(subset="index")
         if len(broken) < len(errors.failure_cases):
@@ -325,16 +361,11 @@ def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame
                 f"The raw table breaks a rule as a whole: {unplaced['check']} "
                 f"(column {unplaced['column']}). Read every column as text first."
             ) from errors
-        reasons = (
-            broken.assign(index=broken["index"].astype(int))
-            .drop_duplicates(["index", "check"])
-            .groupby("index")["check"]
-            .agg(lambda checks: "; ".join(sorted(map(str, checks))))
+        named = broken.assign(index=broken["index"].astype(int)).drop_duplicates(["index", "check"])
+        return named.groupby("index")["check"].agg(
+            lambda checks: "; ".join(sorted(map(str, checks)))
         )
-        accepted = numbered.drop(index=reasons.index).reset_index(drop=True)
-        refused = with_reason(numbered.loc[reasons.index], reasons).reset_index(drop=True)
-        return accepted, refused
-    return numbered, with_reason(numbered.head(0), pd.Series(dtype=str))
+    return Series(dtype="str")
 
 
 def merge_deliveries(
@@ -361,20 +392,25 @@ def merge_deliveries(
     >>> merge_deliveries(table, "order_id", newest="sent")["price_eur"].tolist()
     [9.0, 5.0]
     """
+    return table.iloc[_one_a_key(table, key, newest)].reset_index(drop=True)
+
+
+def _one_a_key(table, key, newest):
+    """Return the places of the rows that stay, each where the first copy of its key stood."""
     keys = [key] if isinstance(key, str) else list(key)
     require_columns(table, "the deliveries", [*keys, *([newest] if newest else [])])
     numbered = table.reset_index(drop=True)
     names = numbered[keys].apply(_comparable)
     nameless = names.isna().any(axis=1)
     if not names.duplicated().any():
-        return numbered
+        return numbered.index
     ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
     rows = ranked.index
     kept = rows[~names.loc[rows].duplicated(keep="last") | nameless.loc[rows]]
     number = numbered.index.to_series()
     first = number.groupby([names[one] for one in keys], sort=False, dropna=False).transform("min")
     place = first.where(~nameless, number)
-    return numbered.loc[place.loc[kept].sort_values(kind="stable").index].reset_index(drop=True)
+    return place.loc[kept].sort_values(kind="stable").index
 
 
 def _comparable(values):

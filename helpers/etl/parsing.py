@@ -11,17 +11,22 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 
+LARGEST_EXACT = 2**53  # from here on a decimal number cannot hold every whole one
 BLANKS = ("", "-", "?", "n/a", "na", "nan", "none", "null")
 PLACEHOLDER_DATES = ("1900-01-01", "1970-01-01")  # what forms and computers write for "no date"
-YES = ("1", "j", "ja", "oui", "true", "y", "yes")
-NO = ("0", "f", "false", "n", "nein", "no", "non")
-_DATES = {
-    "%Y-%m-%d": r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}:\d{2}(?:\.0+)?)?",
-    "%d.%m.%Y": r"\d{2}\.\d{2}\.\d{4}(?: \d{2}:\d{2}:\d{2})?",
-    "%m/%d/%Y": r"\d{2}/\d{2}/\d{4}(?: \d{2}:\d{2}:\d{2} [AP]M)?",
-}
-_BLANKS = "'\u00a0\u202f "  # that may separate thousands in any style
+# Yes and no in pairs: half of a pair, known alone, would turn a column into one answer.
+YES_NO = (("1", "0"), ("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"),
+          ("ja", "nein"), ("j", "n"), ("wahr", "falsch"), ("oui", "non"), ("o", "n"), ("vrai", "faux"),
+          ("sí", "no"), ("si", "no"), ("s", "n"), ("verdadero", "falso"), ("vero", "falso"),
+          ("sim", "não"), ("verdadeiro", "falso"))  # fmt: skip
+_ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?"
+_OTHER = (
+    r"^(?P<first>\d{1,2})(?P<sign>[./])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})"
+    r"(?: (?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<seconds>[0-5]\d))?(?P<half> [AP]M)?)?$"
+)
+_BLANKS = "'\u2019\u00a0\u2009\u202f "  # that may separate thousands in any style
 _STYLES = ((".", ","), (",", "."))  # the decimal and the thousands sign
+_SCIENTIFIC = r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+"
 
 
 def trimmed(texts: Series) -> Series:
@@ -35,7 +40,7 @@ def trimmed(texts: Series) -> Series:
     return texts.astype("str").str.strip()
 
 
-def blanks_to_gaps(values: Series, blanks: Iterable[str] = BLANKS) -> Series:
+def blanks_to_gaps(values: Series) -> Series:
     """Return the values with every way of writing "nothing" as a real gap.
 
     Examples
@@ -43,7 +48,7 @@ def blanks_to_gaps(values: Series, blanks: Iterable[str] = BLANKS) -> Series:
     >>> blanks_to_gaps(Series(["mask", "n/a", "-", ""])).isna().tolist()
     [False, True, True, True]
     """
-    nothing = values.astype("str").str.strip().str.lower().isin(set(blanks))
+    nothing = values.astype("str").str.strip().str.lower().isin(BLANKS)
     return values.mask(nothing)
 
 
@@ -98,7 +103,9 @@ def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
 def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) -> Series:
     """Read texts as numbers, whatever the decimal sign; what is no number becomes a gap.
 
-    Thousands stand in groups of three: "1.234.567" is a number, "01.09.2024" and "1.2.3" are none.
+    Thousands stand in groups of three, or in twos before the last three as in India: "1.234.567" and
+    "1,01,215" are numbers, "01.09.2024" and "1.2.3" are none. Digits that a spreadsheet has dropped
+    from a whole number ("4.91761E+11") make a gap.
 
     Parameters
     ----------
@@ -136,10 +143,11 @@ def _in_one_style(texts, whole):
     """Read the numbers of one file."""
     typed = texts.map(lambda value: isinstance(value, (int, float, np.number))).to_numpy(bool)
     written = texts.astype("str").str.strip()
-    fits = {style: _fits(written, *style) & ~typed for style in _STYLES}
+    fits = {style: _fits(written, *style, whole) & ~typed for style in _STYLES}
     either = np.logical_or(*fits.values())
     decimal, thousands = number_style(written[either].rename(texts.name), whole)
     readable = fits[decimal, thousands]
+    written = written.str.replace(r"[.,]0{1,2}$", "", regex=True) if whole else written
     plain = written.str.replace(f"[{_BLANKS}]", "", regex=True)
     plain = plain.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
     numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
@@ -147,48 +155,121 @@ def _in_one_style(texts, whole):
     return np.where(typed, as_given, numbers)
 
 
-def _fits(written, decimal, thousands):
+def _fits(written, decimal, thousands, whole):
     """Return where a text is a number in one style."""
-    group = f"[{re.escape(thousands)}{_BLANKS}]"
-    whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)"
-    pattern = rf"[+-]?{whole}(?:{re.escape(decimal)}\d*)?(?:[eE][+-]?\d{{1,3}})?"
+    group, point = f"[{re.escape(thousands)}{_BLANKS}]", re.escape(decimal)
+    indian = rf"\d{{1,2}}(?:{re.escape(thousands)}\d{{2}})+{re.escape(thousands)}\d{{3}}"
+    digits = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|{indian}|\d+)"
+    if whole:  # "5.0" is how a spreadsheet writes a 5, whichever sign it takes
+        pattern = rf"[+-]?(?:{digits}|\d+[.,]0{{1,2}})"
+    else:
+        pattern = rf"[+-]?(?:{digits}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d{{1,3}})?"
     return written.str.fullmatch(pattern).fillna(False).to_numpy(bool)
 
 
-def parse_dates(texts: Series) -> Series:
-    """Read dates and moments: ISO, German (day first, dots), American (month first, strokes).
+def parse_whole(texts: Series) -> Series:
+    """Read whole numbers such as ids to the last digit; a column with anything else stays decimal.
 
-    The separators tell the three apart, so no date is guessed. Anything else, and a day that is in
-    no calendar, becomes a gap. Placeholders (1970-01-01) are read as they stand: see `no_placeholder`.
+    Returns
+    -------
+    Whole numbers, nullable where there are gaps. A number in scientific notation, or one that no
+    64 bits hold, has lost digits or would lose them: two customers could share one, so it is a gap.
+
+    Examples
+    --------
+    >>> parse_whole(Series(["7", "9007199254740993", "4.91761E+11"])).tolist()
+    [7, 9007199254740993, <NA>]
+    """
+    if texts.dtype.kind in "iu":
+        return texts
+    written = texts.astype("str").str.strip()
+    plain = written.str.fullmatch(r"[+-]?\d+").fillna(False).to_numpy(bool)
+    exact = {text: int(text) for text in written[plain].unique() if abs(int(text)) < 2**63}
+    others = parse_numbers(texts.mask(plain | lost_digits(texts)))
+    if (others.dropna() % 1).ne(0).any():
+        return others.fillna(written.map(exact).astype("float64"))
+    found = Series([exact.get(text) for text in written], texts.index, "Int64", texts.name)
+    found = found.fillna(others.where(others.abs().lt(LARGEST_EXACT)).astype("Int64"))
+    return found if found.isna().any() else found.astype("int64")
+
+
+def lost_digits(texts: Series) -> Series:
+    """Return where a text is a number in scientific notation, as spreadsheets shorten long ids.
+
+    Examples
+    --------
+    >>> lost_digits(Series(["4.91761E+11", "7", None])).tolist()
+    [True, False, False]
+    """
+    return texts.map(
+        lambda one: isinstance(one, str) and bool(re.fullmatch(_SCIENTIFIC, one.strip()))
+    )
+
+
+def parse_dates(texts: Series) -> Series:
+    """Read dates and moments: ISO, day first with dots, and with strokes in the order of the column.
+
+    Dates with strokes are read day first if one of them can be nothing else ("25/12/2024"), and else
+    month first. Moments with a zone are brought to UTC. Anything else, and a day that is in no
+    calendar, becomes a gap. Placeholders (1970-01-01) are read as they stand: see `no_placeholder`.
+
+    Returns
+    -------
+    Moments without a zone, to the second, or to the microsecond where one has fractions.
+
+    Raises
+    ------
+    ValueError
+        If some dates with strokes can only be read day first, and others only month first.
 
     Examples
     --------
     >>> texts = Series(["2024-09-01T13:05:00", "01.09.2024 13:05:00", "09/01/2024 01:05:00 PM", "?"])
     >>> parse_dates(texts).dt.strftime("%d %b %H:%M").tolist()
     ['01 Sep 13:05', '01 Sep 13:05', '01 Sep 13:05', nan]
+    >>> parse_dates(Series(["25/12/2024", "01/09/2024"])).dt.strftime("%d %b").tolist()
+    ['25 Dec', '01 Sep']
     """
     if texts.dtype.kind == "M":
         return texts
-    written = texts.astype("str").str.strip()
-    moments = Series(pd.NaT, index=texts.index, dtype="datetime64[s]", name=texts.name)
-    for day, pattern in _DATES.items():
-        fits = written.str.fullmatch(pattern).fillna(False).to_numpy(bool)
-        if fits.any():
-            moments = moments.mask(fits, _read(written.where(fits), day))
-    return moments
+    codes, words = pd.factorize(texts.astype("str").str.strip())
+    words = Series(words, dtype="str", name=texts.name)
+    iso = words.str.fullmatch(_ISO).to_numpy(bool)
+    found = pd.to_datetime(words.where(iso), format="ISO8601", errors="coerce", utc=True)
+    found = found.dt.tz_localize(None)
+    if not iso.all():
+        found = found.fillna(_day_or_month_first(words[~iso]).reindex(words.index))
+    unit = "us" if found.dt.microsecond.gt(0).any() else "s"
+    moments = found.astype(f"datetime64[{unit}]").reindex(codes)  # -1, a gap, is in no index
+    return moments.set_axis(texts.index)
 
 
-def _read(written, day):
-    """Read texts of one format, with or without a time of day."""
-    clock = " %I:%M:%S %p" if "/" in day else " %H:%M:%S"
-    plain = written.str.replace("T", " ", regex=False).str.replace(r"\.0+$", "", regex=True)
-    timed = plain.str.contains(":", regex=False).fillna(False).to_numpy(bool)
-    moments = pd.to_datetime(plain.where(timed), format=day + clock, errors="coerce")
-    dates = pd.to_datetime(plain.mask(timed), format=day, errors="coerce")
-    return moments.fillna(dates).astype("datetime64[s]")
+def _day_or_month_first(words):
+    """Read texts of dates that begin with a day or a month."""
+    parts = words.str.extract(_OTHER)
+    numbers = parts[["first", "second", "year", "hour", "minute", "seconds"]].astype("float64").fillna(0)  # fmt: skip
+    strokes = parts["sign"].eq("/")
+    day_first = strokes & numbers["first"].gt(12) & numbers["second"].between(1, 12)
+    month_first = strokes & numbers["second"].gt(12) & numbers["first"].between(1, 12)
+    if day_first.any() and month_first.any():
+        raise ValueError(
+            f"One way of writing dates was expected in {words.name}, but {words[day_first].iloc[0]!r} "
+            f"can only begin with the day and {words[month_first].iloc[0]!r} only with the month. "
+            "Parse the files one by one, by file name."
+        )
+    swapped = strokes & (not day_first.any())
+    day = numbers["first"].where(~swapped, numbers["second"])
+    month = numbers["second"].where(~swapped, numbers["first"])
+    half = parts["half"].str.strip()
+    hour = numbers["hour"] % 12 + 12 * half.eq("PM")
+    hour = hour.where(half.notna() & numbers["hour"].between(1, 12), numbers["hour"])
+    written = parts["sign"].notna() & (half.isna() | numbers["hour"].between(1, 12))
+    calendar = DataFrame({"year": numbers["year"], "month": month, "day": day, "hour": hour,
+                          "minute": numbers["minute"], "second": numbers["seconds"]})  # fmt: skip
+    return pd.to_datetime(calendar[written].astype("int64"), errors="coerce")
 
 
-def no_placeholder(dates: Series, placeholders: Iterable[str] = PLACEHOLDER_DATES) -> Series:
+def no_placeholder(dates: Series) -> Series:
     """Return the dates with placeholder days as gaps.
 
     Examples
@@ -196,20 +277,28 @@ def no_placeholder(dates: Series, placeholders: Iterable[str] = PLACEHOLDER_DATE
     >>> no_placeholder(pd.to_datetime(Series(["1970-01-01", "2024-09-01"]))).isna().tolist()
     [True, False]
     """
-    return dates.mask(dates.dt.normalize().isin(pd.to_datetime(list(placeholders))))
+    return dates.mask(dates.dt.normalize().isin(pd.to_datetime(list(PLACEHOLDER_DATES))))
 
 
-def parse_flags(values: Series, yes: Iterable[str] = YES, no: Iterable[str] = NO) -> Series:
+def parse_flags(values: Series) -> Series:
     """Read yes and no in several languages as a nullable boolean; anything else is a gap.
+
+    A column whose known words all mean the same, beside one other word that comes again, holds half
+    of a pair that is not known here; then nothing of it is read.
 
     Examples
     --------
     >>> parse_flags(Series(["Ja", "N", True, "perhaps"])).tolist()
     [True, False, True, <NA>]
+    >>> parse_flags(Series(["no", "igen", "no", "igen"])).isna().all()
+    True
     """
     words = values.astype("str").str.strip().str.lower().replace({"1.0": "1", "0.0": "0"})
-    known = {**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}
-    return words.map(known).astype("boolean")
+    known = {word: word in {yes for yes, _ in YES_NO} for pair in YES_NO for word in pair}
+    flags = words.map(known).astype("boolean")
+    unknown = words[flags.isna() & ~words.isin(BLANKS)].value_counts()
+    half = len(flags.dropna().unique()) == 1 and len(unknown) == 1 and unknown.iloc[0] > 1
+    return flags.mask(flags.notna()) if half else flags
 
 
 def parse_ages(values: Series) -> Series:
@@ -376,18 +465,18 @@ def to_eur(
     return (amounts / rates / np.where(unit.eq("cent"), 100, 1)).round(2)
 
 
-def hundredfold(values: Series, reference: Series, factor: float = 8.0) -> Series:
+def hundredfold(values: Series, reference: Series) -> Series:
     """Return where an amount is a hundred times too large: it was written in cents.
 
     Parameters
     ----------
     values : amounts that should be in euro.
-    reference : what the same thing costs by another source, in euro; a gap decides nothing.
-    factor : how many times the reference a true amount never reaches.
+    reference : what the same thing costs by another source, in euro; a gap decides nothing. No true amount is
+        more than eight times as high.
 
     Examples
     --------
     >>> hundredfold(Series([12.5, 1250.0]), Series([12.5, 12.5])).tolist()
     [False, True]
     """
-    return values.gt(factor * reference) & reference.gt(0)
+    return values.gt(8 * reference) & reference.gt(0)

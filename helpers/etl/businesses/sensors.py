@@ -165,16 +165,34 @@ def usual_level(readings: DataFrame, value: str, moment: Series) -> Series:
 def to_celsius(readings: DataFrame, value: str, moment: Series) -> Series:
     """Return the values with those in Fahrenheit turned back: the reading that fits its sensor wins.
 
+    A sensor that sends Fahrenheit most of the time makes that its usual level. The same warmth is a
+    higher number in Fahrenheit, so where a sensor's readings stand around two levels that belong
+    together, the lower one is Celsius. A sensor that sends nothing else cannot be told from a warm one.
+
     Examples
     --------
     >>> readings = DataFrame({"sensor_id": "a", "t": [5.0, 5.1, 4.9, 5.0, 41.2, 30.0]})
     >>> to_celsius(readings, "t", Series([0] * 6)).tolist()
     [5.0, 5.1, 4.9, 5.0, 5.1, 30.0]
+    >>> readings = DataFrame({"sensor_id": "a", "t": [41.0, 41.2, 40.8, 41.0, 5.0, 30.0]})
+    >>> to_celsius(readings, "t", Series([0] * 6)).tolist()
+    [5.0, 5.1, 4.9, 5.0, 5.0, 30.0]
     """
     given = readings[value].astype("float64")
     level = usual_level(readings.assign(**{value: given}), value, moment)
     turned = fahrenheit_to_celsius(given)
     spread = max(robust_scale((given - level).dropna()), 0.1)
+    usual = given.groupby(readings["sensor_id"]).transform("median")
+    lower = (
+        level - usual + fahrenheit_to_celsius(usual)
+    )  # the level, if the usual one is Fahrenheit
+    far = (given - level).abs().gt(10 * spread)
+    below, above = (
+        (one - two).abs().le(5 * spread) & far for one, two in ((given, lower), (turned, level))
+    )
+    shares = [one.groupby(readings["sensor_id"]).transform("mean") for one in (below, above)]
+    fahrenheit = shares[0].gt(0.02) & shares[0].gt(shares[1])
+    level = level.mask(fahrenheit, lower)
     fits = (turned - level).abs().le(5 * spread) & (given - level).abs().gt(10 * spread)
     return given.mask(fits, turned)
 
@@ -250,12 +268,7 @@ def without_last_measured(values: Series, marked: np.ndarray) -> np.ndarray:
     return marked & ~measured
 
 
-def drift_onset(
-    rest: np.ndarray,
-    spread: float,
-    per_reading: float = DRIFT_PER_READING,
-    at_most: float = DRIFT_AT_MOST,
-) -> int | None:
+def drift_onset(rest: np.ndarray, spread: float) -> int | None:
     """Return the place of the reading at which a drift begins to show, or None.
 
     The onset is known to a reading or two, so it is set early: two hundredths of a degree are
@@ -265,7 +278,6 @@ def drift_onset(
     ----------
     rest : readings minus their usual level, in order of time; nan where there is none.
     spread : standard deviation of a sound reading.
-    per_reading, at_most : the ramp of a drift.
 
     Examples
     --------
@@ -283,7 +295,7 @@ def drift_onset(
         return None
     values = np.where(known, rest, 0.0)
     values -= known * values.sum() / measured
-    ramp = np.minimum(at_most, per_reading * np.arange(1, size + 1))
+    ramp = np.minimum(DRIFT_AT_MOST, DRIFT_PER_READING * np.arange(1, size + 1))
     # By how much each onset lowers the sum of squares: as sums over what lies behind it.
     ramps, squares = _behind(known, ramp), _behind(known, ramp**2)
     gained = 2 * _behind(values, ramp) - squares + ramps**2 / measured

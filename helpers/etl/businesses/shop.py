@@ -151,9 +151,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     cleaning = Cleaning(source, raw, schema.columns)
     read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
-    read_moments(
-        cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"]
-    )
+    read_moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
     return cleaning.done(schema)
 
 

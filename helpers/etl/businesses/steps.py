@@ -20,7 +20,6 @@ PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs, as the suppliers' 
 SPELLING = "one spelling"
 NUMBER = "read as a number"
 DATE = "read as a date"
-LARGEST_EXACT = 2**53  # from here on a decimal number cannot hold every whole one
 _NUMBERED = re.compile(r"[A-Z]-(\d{1,18})")
 PERSON = {"shop.web_log": r"[?&]session=\d+", "operator.scoring_log": r"[?&]customer=[\w-]+"}
 
@@ -50,14 +49,9 @@ def read_whole(cleaning: Cleaning, *columns: str) -> None:
     [7, <NA>]
     """
     for column in [name for name in columns if name in cleaning.table]:
-        if cleaning[column].dtype.kind in "iu":
-            continue
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
-        values = cleaning[column]
-        known = values.dropna()
-        if (known % 1).eq(0).all() and known.abs().lt(LARGEST_EXACT).all():
-            whole = values.astype("Int64" if values.isna().any() else "int64")
-            cleaning.table = cleaning.table.assign(**{column: whole})
+        lost = parsing.lost_digits(cleaning[column])
+        cleaning.set_aside(column, lost, "an id in scientific notation: digits are lost")
+        cleaning.parse(column, parsing.parse_whole, NUMBER)
 
 
 def read_words(
@@ -227,7 +221,7 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     read_whole(cleaning, "product_id")
     cleaning.merge("event_id")
     read_moments(cleaning, "at")
-    cleaning.table = cleaning.table.sort_values(["at", "event_id"], ignore_index=True)
+    cleaning.table = cleaning.table.sort_values(["at", "event_id"])
     return cleaning.done(source_schema(source))
 
 
