@@ -122,3 +122,14 @@ def lifecycle_here(capsys, monkeypatch):
         return subprocess.CompletedProcess(words, left.value.code or 0, printed.out, printed.err)
 
     return type_here
+
+
+def stored_in(database: str | Path, name: str):
+    """Return a table of a database, an SQLite file or the URL of a server, as pandas reads it."""
+    import pandas as pd
+    import sqlalchemy as sa
+
+    url = f"sqlite:///{database}" if isinstance(database, Path) else database
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return pd.read_sql_table(name, connection)

@@ -17,7 +17,6 @@ import zlib
 from collections import Counter
 from contextlib import closing, contextmanager
 
-import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
@@ -48,7 +47,6 @@ from helpers.etl.extract import (
 from helpers.etl.extract import pages as pages_reader
 from helpers.etl.extract import result as accounts
 from helpers.etl.extract import services as live
-from helpers.etl.load import neutralized
 
 SMALL = FileLimits(size=3_000_000, line=200_000, rows=1_000)
 IDS = [str(number) for number in range(1, 9)]
@@ -661,31 +659,6 @@ def test_links_damage_bombs_and_crowds_in_an_archive_are_refused(tmp_path):
         with pytest.raises(CannotExtract, match=why) as told:
             unpack_zip(path, folder, **options)
         assert_one_sentence(told.value)
-
-
-FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", "+SUM(A1)", "-SUM(A1)", "@SUM(A1)", "\t=1", " =1", "-", "+49 30 123", "\r=1", "\u00a0=1", "＝1"]  # fmt: skip
-PLAIN = ["", "a", "-3.5", "+4", "1e-9", "-1,5", "-5%", "'=1", "a=1", "http://x"]
-
-
-@pytest.mark.parametrize("cell", FORMULAS)
-def test_a_cell_that_would_run_gets_an_apostrophe_on_its_way_out(cell):
-    safe, changed = neutralized(pd.DataFrame({"x": ["a", cell], cell: [1, 2]}))
-    assert safe.iloc[1, 0] == f"'{cell}"
-    assert safe.columns.tolist() == ["x", f"'{cell}"]
-    assert changed["was"].tolist() == [cell, cell]
-
-
-def test_a_column_of_categories_loses_no_cell_when_it_is_neutralized():
-    table = pd.DataFrame({"x": pd.Categorical(["=1", "a", None, "=1"])})
-    assert neutralized(table)[0]["x"].tolist()[:2] == ["'=1", "a"]
-    assert neutralized(table)[0]["x"].isna().tolist() == [False, False, True, False]
-
-
-def test_cells_that_run_nowhere_are_left_alone():
-    table = pd.DataFrame({"x": PLAIN, "n": range(len(PLAIN))})
-    safe, changed = neutralized(table)
-    pd.testing.assert_frame_equal(safe, table)
-    assert changed.empty
 
 
 TIMES = ["-1", "0", "NaN", "nan", "", "inf", "1e9", "1725184800", "2024-02-30", "1970-01-01T00:00:00", "9999-12-31", "soon", "2024-09-01T25:00:00"]  # fmt: skip

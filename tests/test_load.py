@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import stored_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
@@ -21,7 +22,6 @@ from helpers.etl.load import (
     load_tables,
     load_warehouse,
     one_writer,
-    read_database,
     read_warehouse,
 )
 
@@ -38,7 +38,7 @@ def stored(kind, folder):
     if kind == "lake":
         table = read_lake(folder, "sales").sort_values("line_id", ignore_index=True)
         return table[SALES.columns]
-    return read_database(folder / "d.sqlite", "sales").sort_values("line_id", ignore_index=True)
+    return stored_in(folder / "d.sqlite", "sales").sort_values("line_id", ignore_index=True)
 
 
 def load(kind, folder, table, key="line_id"):

@@ -2,9 +2,10 @@
 
 import pandas as pd
 import pytest
+from conftest import stored_in
 from test_sources_postgres import database, server  # noqa: F401 (fixtures)
 
-from helpers.etl.load import load_database, read_database
+from helpers.etl.load import load_database
 
 SALES = pd.DataFrame({"line_id": [1, 2, 3], "price_eur": [5.0, 6.0, 7.0]})
 
@@ -25,5 +26,5 @@ def test_postgresql_takes_the_same_loads_once_and_whole(database):  # noqa: F811
         load_database(later.assign(price_eur="much"), database, "sales", "line_id")
     with pytest.raises(ValueError, match="line_id of sales holds whole numbers, the table has dec"):
         load_database(later.assign(line_id=[5.0, 5.5]), database, "sales", "line_id")
-    stored = read_database(database, "sales").sort_values("line_id")
+    stored = stored_in(database, "sales").sort_values("line_id")
     assert stored["price_eur"].tolist() == [5.0, 6.0, 8.0, 9.0]

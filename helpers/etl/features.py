@@ -253,7 +253,7 @@ def features_as_of(
     return pd.concat([asked, found], axis=1)
 
 
-def require_no_future(table: DataFrame, at: str, known_at: str = KNOWN_AT) -> None:
+def require_no_future(table: DataFrame, at: str) -> None:
     """Stop if a row holds features that were known only after the moment it is about.
 
     Raises
@@ -269,12 +269,12 @@ def require_no_future(table: DataFrame, at: str, known_at: str = KNOWN_AT) -> No
     ValueError: 1 row(s) hold features from the future, the first in row 1: known at 2024-08-02, used \
 for 2024-08-01. Read them as of the day with features_as_of.
     """
-    require_columns(table, "the table", [at, known_at])
-    late = table[known_at] > table[at]
+    require_columns(table, "the table", [at, KNOWN_AT])
+    late = table[KNOWN_AT] > table[at]
     if late.any():
         row = int(late.to_numpy().argmax())
         raise ValueError(
             f"{int(late.sum()):,} row(s) hold features from the future, the first in row {row + 1:,}: "
-            f"known at {table[known_at].iloc[row]:%Y-%m-%d}, used for {table[at].iloc[row]:%Y-%m-%d}. "
+            f"known at {table[KNOWN_AT].iloc[row]:%Y-%m-%d}, used for {table[at].iloc[row]:%Y-%m-%d}. "
             "Read them as of the day with features_as_of."
         )

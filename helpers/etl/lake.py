@@ -33,7 +33,6 @@ def load_lake(
     name: str,
     by: list[str],
     key: str | list[str] | None = None,
-    newest: str | None = None,
 ) -> Path:
     """Write a table into a lake: Parquet files in folders `name/by=value/`, in place of the old ones.
 
@@ -45,7 +44,6 @@ def load_lake(
     ----------
     lake : the folder of all tables.
     by : the columns of texts that make the folders, such as ["month"]; few values each.
-    newest : with `key`, the column that tells which copy is younger, see `merge_deliveries`.
 
     Returns
     -------
@@ -80,7 +78,7 @@ def load_lake(
     with one_writer(lake / name):
         _finish_move(lake, name)
         if keys and (lake / name).is_dir():
-            table = merge_deliveries(_stacked(read_lake(lake, name), table, name), keys, newest)
+            table = merge_deliveries(_stacked(read_lake(lake, name), table, name), keys)
         new = Path(tempfile.mkdtemp(dir=lake, prefix=f".{name}-new-"))
         try:
             _write_parquet(table, new, by)

@@ -1,4 +1,7 @@
-"""Stage 3: load tables where others find them: a warehouse (DuckDB), a database, a spreadsheet. The lake is in `helpers.etl.lake`."""
+"""Stage 3: load tables where others find them: a warehouse (DuckDB) or a database.
+
+The lake is in `helpers.etl.lake`.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,6 @@ _FOUND = {
     "boolean": "flags",
 }
 BATCH = 5_000  # rows a statement
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?%?")
 
 
 @contextlib.contextmanager
@@ -116,7 +117,7 @@ def literal(text: object) -> str:
 
 
 @contextlib.contextmanager
-def one_writer(place: str | Path, wait_s: float = WAIT_S) -> Iterator[None]:
+def one_writer(place: str | Path) -> Iterator[None]:
     """Hold a warehouse, a lake or a database file for writing; a second writer is refused.
 
     The lock is the operating system's: it goes with the process, so a kill leaves none behind.
@@ -124,7 +125,6 @@ def one_writer(place: str | Path, wait_s: float = WAIT_S) -> Iterator[None]:
     Parameters
     ----------
     place : the file or folder that is written; the lock lies beside it as `.<name>.lock`.
-    wait_s : seconds to wait for another writer.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def one_writer(place: str | Path, wait_s: float = WAIT_S) -> Iterator[None]:
     --------
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "shop.duckdb"
-    >>> with one_writer(place), one_writer(place, wait_s=0):
+    >>> with one_writer(place), one_writer(place):
     ...     pass
     Traceback (most recent call last):
     ValueError: shop.duckdb is being written by somebody else; one writer at a time. Wait until it is \
@@ -147,7 +147,7 @@ done, then run this again.
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.parent / f".{place.name}.lock")
     try:
-        lock.acquire(timeout=wait_s)
+        lock.acquire(timeout=WAIT_S)
     except Timeout as error:
         raise ValueError(
             f"{place.name} is being written by somebody else; one writer at a time. "
@@ -540,31 +540,6 @@ def _require_fit(name, stored, table):
             )
 
 
-def read_database(url: str | Path, name: str) -> DataFrame:
-    """Return a stored table.
-
-    Raises
-    ------
-    ValueError
-        If the database has none of that name.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> read_database(Path(tempfile.mkdtemp()) / "shop.sqlite", "features")
-    Traceback (most recent call last):
-    ValueError: The database holds no table features. Load it first.
-    """
-    import pandas as pd
-    import sqlalchemy as sa
-
-    checked_name(name)
-    with _engine(url) as engine, engine.connect() as connection:
-        if not sa.inspect(connection).has_table(name):
-            raise ValueError(f"The database holds no table {name}. Load it first.")
-        return pd.read_sql_table(name, connection)
-
-
 @contextlib.contextmanager
 def _engine(url):
     """Open an engine and close its connections in all cases."""
@@ -599,50 +574,3 @@ def _alone(url):
     known = _url(url)
     in_file = known.get_backend_name() == "sqlite" and known.database
     return one_writer(known.database) if in_file else contextlib.nullcontext()
-
-
-def neutralized(table: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Put an apostrophe before cells and names that a spreadsheet would take for formulas.
-
-    Readers keep `=cmd()` as the text it is, which harms nobody here. A spreadsheet runs it: so
-    neutralize a table on its way out, and nowhere else. Numbers such as -3.5 are left alone.
-
-    Returns
-    -------
-    The table to export, and what was changed: `row` (counted from 0; -1 for a column's name),
-    `column`, `was`.
-
-    Source
-    ------
-    OWASP, "CSV Injection", owasp.org/www-community/attacks/CSV_Injection.
-
-    Examples
-    --------
-    >>> safe, changed = neutralized(DataFrame({"note": ["=1+1", "-3.5", "fine"]}))
-    >>> safe["note"].tolist(), changed["was"].tolist()
-    (["'=1+1", '-3.5', 'fine'], ['=1+1'])
-    """
-    changed = [(-1, name, name) for name in table.columns if _risky(name)]
-    safe = {}
-    for place, name in enumerate(table.columns):
-        column = table.iloc[:, place]
-        risky = [_risky(value) for value in column.tolist()]
-        changed += [(row, name, column.iloc[row]) for row, is_one in enumerate(risky) if is_one]
-        safe[place] = _guarded(column, risky) if any(risky) else column
-    out = pd.DataFrame(safe, index=table.index)
-    out.columns = [f"'{name}" if _risky(name) else name for name in table.columns]
-    return out, DataFrame(changed, columns=["row", "column", "was"])
-
-
-def _guarded(column, risky):
-    values = [f"'{v}" if is_one else v for v, is_one in zip(column.tolist(), risky, strict=True)]
-    kind = None if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
-    return pd.Series(values, index=column.index, dtype=kind)
-
-
-def _risky(value):
-    """Return whether a spreadsheet would run a value."""
-    if not isinstance(value, str):
-        return False
-    start = value.lstrip(" \u00a0")
-    return start.startswith(_STARTS) and not _NUMBER.fullmatch(start.strip())

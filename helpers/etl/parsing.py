@@ -290,8 +290,8 @@ def parse_flags(values: Series) -> Series:
     --------
     >>> parse_flags(Series(["Ja", "N", True, "perhaps"])).tolist()
     [True, False, True, <NA>]
-    >>> parse_flags(Series(["no", "igen", "no", "igen"])).isna().all()
-    True
+    >>> parse_flags(Series(["no", "igen", "no", "igen"])).isna().tolist()
+    [True, True, True, True]
     """
     words = values.astype("str").str.strip().str.lower().replace({"1.0": "1", "0.0": "0"})
     known = {word: word in {yes for yes, _ in YES_NO} for pair in YES_NO for word in pair}

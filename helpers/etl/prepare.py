@@ -299,9 +299,7 @@ def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tup
     return float(low - reach), float(high + reach)
 
 
-def remove_outliers(
-    table: DataFrame, column: str, rule: str = "iqr", width: float | None = None
-) -> tuple[DataFrame, DataFrame]:
+def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame]:
     """Split a table into the rows kept and the outliers removed, with a column `reason`.
 
     Removing rows is for training tables only: in production every customer wants an answer. A gap
@@ -314,7 +312,7 @@ def remove_outliers(
     (4, ['price_eur outside -1 to 7'])
     """
     require_columns(table, "the table", [column])
-    low, high = limits(table[column], rule, width)
+    low, high = limits(table[column])
     out = table[column].notna() & ~table[column].between(low, high)
     return table[~out], with_reason(table[out], f"{column} outside {low:.4g} to {high:.4g}")
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -76,7 +76,7 @@ def read_secret(path: str | Path) -> bytes:
     return secret
 
 
-def pseudonyms(ids: Series, secret: bytes, prefix: str = "p-") -> Series:
+def pseudonyms(ids: Series, secret: bytes) -> Series:
     """Return a pseudonym for each id: HMAC-SHA-256 under a secret, its first 16 hex digits.
 
     The same id has the same pseudonym in every table, so they can be joined; a gap stays a gap. A
@@ -96,7 +96,7 @@ def pseudonyms(ids: Series, secret: bytes, prefix: str = "p-") -> Series:
     ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
     """
     texts = _written(ids)
-    known = {one: prefix + _digest(one, secret) for one in texts.dropna().unique().tolist()}
+    known = {one: f"p-{_digest(one, secret)}" for one in texts.dropna().unique().tolist()}
     if len(set(known.values())) < len(known):
         raise ValueError("Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret.")  # fmt: skip
     return texts.map(known).astype("str").rename(ids.name)
@@ -127,7 +127,7 @@ def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
 
 
 def with_consent(
-    table: DataFrame, consents: DataFrame, consent: str, customer: str = "customer_id"
+    table: DataFrame, consents: DataFrame, consent: str
 ) -> tuple[DataFrame, DataFrame]:
     """Split rows into those whose customer agreed and the others, with a `reason`.
 
@@ -135,7 +135,7 @@ def with_consent(
 
     Parameters
     ----------
-    consents : `customer`, `consent` (True, False or a gap), in order of time.
+    consents : `customer_id`, `consent` (True, False or a gap), in order of time.
 
     Examples
     --------
@@ -145,18 +145,18 @@ def with_consent(
     >>> kept["customer_id"].tolist(), refused["reason"].tolist()
     ([1], ['email_consent was withdrawn or refused', 'email_consent was never given'])
     """
-    require_columns(table, "the table", [customer])
-    require_columns(consents, "consents", [customer, consent])
+    require_columns(table, "the table", ["customer_id"])
+    require_columns(consents, "consents", ["customer_id", consent])
     asked = consents.dropna(subset=[consent])
-    latest = asked.drop_duplicates(customer, keep="last").set_index(customer)[consent]
-    answer = table[customer].map(latest.astype("boolean")).astype("boolean")
+    latest = asked.drop_duplicates("customer_id", keep="last").set_index("customer_id")[consent]
+    answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
     never = answer.isna().to_numpy()[~agreed]
     reason = [f"{consent} was never given" if one else f"{consent} was withdrawn or refused" for one in never]  # fmt: skip
     return table[agreed], table[~agreed].assign(reason=reason)
 
 
-def withheld(table: DataFrame, fields: Iterable[str] = STAYS_IN_STAGE_2) -> DataFrame:
+def withheld(table: DataFrame) -> DataFrame:
     """Return the table without the fields that must not leave stage 2, in any mix of cases.
 
     Examples
@@ -164,13 +164,12 @@ def withheld(table: DataFrame, fields: Iterable[str] = STAYS_IN_STAGE_2) -> Data
     >>> withheld(DataFrame({"tenure": [1], "phone_number": ["0155-1"]})).columns.tolist()
     ['tenure']
     """
-    fields = {field.lower() for field in fields}
-    return table.drop(columns=[name for name in table.columns if str(name).lower() in fields])
+    return table.drop(
+        columns=[name for name in table.columns if str(name).lower() in STAYS_IN_STAGE_2]
+    )
 
 
-def require_withheld(
-    table: DataFrame, name: str = "the table", fields: Iterable[str] = STAYS_IN_STAGE_2
-) -> None:
+def require_withheld(table: DataFrame, name: str = "the table") -> None:
     """Stop if a field that must not leave stage 2 is in a table.
 
     Raises
@@ -184,8 +183,7 @@ def require_withheld(
     Traceback (most recent call last):
     ValueError: customers still has Phone_Number, which must not leave stage 2. Drop it with withheld.
     """
-    fields = {field.lower() for field in fields}
-    found = [str(column) for column in table.columns if str(column).lower() in fields]
+    found = [str(column) for column in table.columns if str(column).lower() in STAYS_IN_STAGE_2]
     if found:
         raise ValueError(
             f"{name} still has {', '.join(found)}, which must not leave stage 2. "

@@ -17,8 +17,6 @@ from helpers.etl.businesses.steps import NUMBER, read_moments, read_whole, read_
 from helpers.etl.chain import load_all
 from helpers.etl.combine import rename
 from helpers.etl.extract import Extract, read_csv
-from helpers.etl.features import bought_together
-from helpers.etl.splits import split_by_time, what_leaks
 
 FILES = {"ratings": "sephora_a_reviews.csv.gz", "products": "sephora_a_products.csv.gz"}
 COLUMNS = {
@@ -30,11 +28,7 @@ COLUMNS = {
 }  # fmt: skip
 KEYS = {"ratings": ["customer_id", "product_id"], "products": "product_id"}
 MONTH_OF = {"ratings": "rated_on"}  # for the lake
-# Scraped once, at the end: whoever uses them for an earlier review looks into the future.
-SCRAPED_ON = "2023-03-21"
-SCRAPED = ["price_usd", "loves_count", "catalog_rating", "new", "out_of_stock"]
 TWIN_SHARE, TWIN_REVIEWS = 0.5, 5
-VALIDATION_FROM, TEST_FROM = "2022-07-01", "2022-10-01"
 
 
 def read_sephora(folder: str | Path, when: str = "") -> dict[str, Extract]:
@@ -130,20 +124,15 @@ def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
     return cleaning.done()
 
 
-def twin_products(
-    ratings: DataFrame, share: float = TWIN_SHARE, at_least: int = TWIN_REVIEWS
-) -> DataFrame:
+def twin_products(ratings: DataFrame) -> DataFrame:
     """Return the products that show the reviews of another: sizes and editions of one article.
 
-    Two products are twins if many reviews of one, and at least a `share` of the smaller one's, stand
-    under both: the same customer, day and rating. Twins of twins are one group; its first product
+    Two products are twins if five reviews, and at least half of the smaller one's, stand under both: the same customer, day and rating. Twins of twins are one group; its first product
     is the one with the most reviews.
 
     Parameters
     ----------
     ratings : one row a review: `customer_id`, `product_id`, `rated_on`, `rating`.
-    share : of the smaller product's reviews, 0.0 to 1.0.
-    at_least : reviews shared; a few can be chance.
 
     Returns
     -------
@@ -152,10 +141,10 @@ def twin_products(
 
     Examples
     --------
-    >>> ratings = DataFrame({"customer_id": [1, 1, 2, 2, 3], "product_id": ["jar", "mini jar"] * 2 + ["jar"],
+    >>> ratings = DataFrame({"customer_id": [1, 2, 3, 4, 5] * 2 + [6], "product_id": ["jar"] * 5 + ["mini jar"] * 5 + ["jar"],
     ...                      "rated_on": "2023-01-31", "rating": 5})
-    >>> twin_products(ratings, at_least=2).to_numpy().tolist()
-    [['jar', 'jar', 3], ['mini jar', 'jar', 2]]
+    >>> twin_products(ratings).to_numpy().tolist()
+    [['jar', 'jar', 6], ['mini jar', 'jar', 5]]
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -163,7 +152,7 @@ def twin_products(
     pairs = _shared_reviews(ratings)
     size = ratings["product_id"].value_counts()
     smaller = np.minimum(pairs["product_id"].map(size), pairs["other_id"].map(size))
-    pairs = pairs[(pairs["shared"] >= share * smaller) & (pairs["shared"] >= at_least)]
+    pairs = pairs[(pairs["shared"] >= TWIN_SHARE * smaller) & (pairs["shared"] >= TWIN_REVIEWS)]
     ids = pd.Index(np.unique(pairs[["product_id", "other_id"]].to_numpy(dtype=object)))
     ends = ids.get_indexer(pairs["product_id"]), ids.get_indexer(pairs["other_id"])
     graph = coo_matrix((np.ones(len(pairs)), ends), shape=(len(ids), len(ids)))
@@ -238,28 +227,6 @@ def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> D
     return people.reset_index()
 
 
-def usable_products(products: DataFrame, as_of: str | pd.Timestamp) -> DataFrame:
-    """Return the products without what was scraped after a day: no price from the future.
-
-    Examples
-    --------
-    >>> products = DataFrame({"product_id": ["P1"], "price_usd": [9.0]})
-    >>> usable_products(products, "2022-10-01").columns.tolist()
-    ['product_id']
-    """
-    late = pd.Timestamp(SCRAPED_ON) > pd.Timestamp(as_of)
-    return products.drop(columns=SCRAPED, errors="ignore") if late else products
-
-
-def review_days(ratings: DataFrame) -> DataFrame:
-    """Return what each customer reviewed on one day as an order, for `bought_together`.
-
-    A review is no purchase, and several on one day are no basket: it is the nearest these files get.
-    """
-    day = ratings["rated_on"].dt.strftime("%Y-%m-%d")
-    return DataFrame({"order_id": ratings["customer_id"] + " " + day, "product_id": ratings["product_id"]})  # fmt: skip
-
-
 def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
     """Return the share of test reviews that stand in training too, under a twin: a leak.
 
@@ -283,105 +250,10 @@ def _gaps(cleaning, *columns):
         cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
 
 
-def real_shop_chain(
-    folder: str | Path,
-    into: str | Path,
-    *,
-    validation_from: str = VALIDATION_FROM,
-    test_from: str = TEST_FROM,
-    seed: int = 7,
-    when: str = "",
-) -> dict[str, float]:
-    """Read, clean, load and split the retailer's reviews; return the figures of every step.
-
-    Parameters
-    ----------
-    folder : where the two files are.
-    into : where `sephora.duckdb` and the folder `lake` go; loading again changes nothing.
-    validation_from, test_from : the first days of the later parts of the split by time.
-    seed : of the random split that it is compared with.
-    when : the moment of reading, for the provenance.
-
-    Returns
-    -------
-    The figures of `row_figures`, `people_figures` and `split_figures` in one dict.
-    """
-    extracts = read_sephora(folder, when)
-    cleaned = clean_sephora(extracts)
-    loaded = load_sephora(cleaned, into)
-    reviews = clean_reviews(extracts["ratings"].table).table
-    parts = split_by_time(reviews, "rated_on", validation_from, test_from)
-    return {
-        **row_figures(cleaned, loaded),
-        **people_figures(reviews),
-        **split_figures(reviews, parts, twin_products(reviews), seed),
-    }
-
-
 def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:
     """Load ratings and products into `sephora.duckdb`, and the ratings by month into `lake`."""
     into = Path(into)
     return load_all(cleaned, into / "sephora.duckdb", into / "lake", keys=KEYS, months=MONTH_OF)
-
-
-def row_figures(cleaned: dict[str, Cleaned], loaded: DataFrame) -> dict[str, float]:
-    """Return how many rows came in, were merged as twins, quarantined, and are loaded now."""
-    books = cleaned["ratings"].accounting
-    twins = cleaned["products"].table["twin_of"].dropna()
-    rows = loaded.set_index("table")
-    return {
-        "reviews_in": books.rows_in,
-        "quarantined": sum(books.quarantined.values()),
-        "merged": books.merged,
-        "merged_share": books.merged / books.rows_in,
-        "ratings": int(rows.loc["ratings", "rows"]),
-        "ratings_in_lake": int(rows.loc["ratings", "lake_rows"]),
-        "products": int(rows.loc["products", "rows"]),
-        "twins": len(twins),
-        "twin_groups": int(twins.nunique()),
-    }
-
-
-def people_figures(reviews: DataFrame) -> dict[str, float]:
-    """Return how many customers there are, and how often they state their skin type.
-
-    Parameters
-    ----------
-    reviews : clean reviews, twins not merged.
-    """
-    people = skin_types(reviews)
-    again = people[people["reviews"] > 1]
-    sometimes = again["stated"].gt(0) & again["stated"].lt(again["reviews"])
-    return {
-        "customers": len(people),
-        "contradict": float(again["different"].gt(1).mean()),
-        "state_sometimes": float(sometimes.mean()),
-        "never_state": float(people["skin_type"].isna().mean()),
-    }
-
-
-def split_figures(
-    reviews: DataFrame, parts: tuple[DataFrame, DataFrame, DataFrame], twins: DataFrame, seed: int
-) -> dict[str, float]:
-    """Return what a split by time and a random one of the same size give away.
-
-    Parameters
-    ----------
-    reviews : clean reviews, twins not merged.
-    parts : of `split_by_time`.
-    twins : of `twin_products`.
-
-    Returns
-    -------
-    For "time" and "random": `..._trained_on_the_future`, `..._tested_on_known_customers`,
-    `..._tested_on_new_products` (see `what_leaks`) and `..._twin_in_training` (see `twins_across`).
-    """
-    figures = {"train": len(parts[0]), "validation": len(parts[1]), "test": len(parts[2])}
-    for name, (train, _, test) in {"time": parts, "random": random_split(reviews, parts, seed)}.items():  # fmt: skip
-        leaks = what_leaks(train, test, "rated_on", product="product_id")
-        leaks["twin_in_training"] = twins_across(train, test, twins)
-        figures |= {f"{name}_{mark}": float(share) for mark, share in leaks.items()}
-    return figures
 
 
 def random_split(
@@ -399,20 +271,3 @@ def random_split(
     first, second = len(parts[0]), len(parts[0]) + len(parts[1])
     train, validation, test = np.split(order, [first, second])
     return tuple(rows.iloc[np.sort(places)] for places in (train, validation, test))
-
-
-def reviewed_together(ratings: DataFrame, before: str, at_least: int = 3) -> DataFrame:
-    """Return the products that customers review on the same day, from training reviews only.
-
-    Parameters
-    ----------
-    ratings : clean ratings, twins merged: or each pair of twins comes first.
-    before : the first day that is held out.
-    at_least : days with both.
-
-    Returns
-    -------
-    As `bought_together`; `orders` counts a customer's days.
-    """
-    days = review_days(ratings[ratings["rated_on"] < before])
-    return bought_together(days, at_least=at_least)

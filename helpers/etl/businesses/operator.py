@@ -38,6 +38,7 @@ from helpers.etl.chain import Step
 
 USAGE_NAMES = {"id": "usage_id", "customer": "customerID", "day": "used_on", "min": "minutes",
                "mb": "megabytes"}  # fmt: skip
+LADDER_EUR = 2.0  # that each longer contract is cheaper
 LARGEST_BILL_EUR = 500.0  # the dearest tariff with every extra is 120
 
 
@@ -237,12 +238,14 @@ def clean_tariffs(raw: DataFrame) -> Cleaned:
     return cleaning.done(source_schema("operator.tariffs"))
 
 
-def _ladder(tariffs, step=2.0):
+def _ladder(tariffs):
     """Return the prices that the ladder of each line says."""
     place = _steps_down(tariffs["name"])
-    base = (tariffs["price_eur"] + step * place).groupby(tariffs["category"]).transform("median")
+    base = (
+        (tariffs["price_eur"] + LADDER_EUR * place).groupby(tariffs["category"]).transform("median")
+    )
     fives = (tariffs["price_eur"] / 5).round() * 5
-    return (base - step * place).where(place.notna(), fives)
+    return (base - LADDER_EUR * place).where(place.notna(), fives)
 
 
 def _steps_down(names):

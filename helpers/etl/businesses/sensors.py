@@ -16,6 +16,7 @@ from helpers.etl.businesses.steps import NUMBER
 from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, parse_numbers, typed
 from helpers.etl.prepare import robust_scale
 
+TEMPERATURE = "temperature_c"
 FAULTS = ["gap", "spike", "stuck", "drift"]
 DRIFT_PER_READING, DRIFT_AT_MOST = 0.01, 3.0  # from the maker's data sheet
 LONGEST_GAP = 1_000  # steps; when all sensors are silent for longer, nobody was measuring
@@ -66,7 +67,6 @@ def clean_readings(
     name: Callable[[str, pd.Timestamp], str],
     moment: Series,
     shortest_stuck: int,
-    value: str = "temperature_c",
 ) -> Cleaned:
     """Bring readings to one unit, set aside what is no measurement, and make gaps visible.
 
@@ -78,7 +78,7 @@ def clean_readings(
     Parameters
     ----------
     source : for the accounts and the schema.
-    raw : one row a reading: `reading_id`, `sensor_id`, the date `at`, the `value`; dates are typed.
+    raw : one row a reading: `reading_id`, `sensor_id`, the date `at`, `temperature_c`; dates are typed.
     name : returns the `reading_id` of a sensor at a time, for readings that never came.
     moment : what the usual value depends on (an hour of the day, a month), aligned with `raw`.
     shortest_stuck : that many equal readings in a row, or more, are no measurement.
@@ -87,7 +87,7 @@ def clean_readings(
     -------
     The readings with one more column, `fault`: "" or one of `FAULTS`.
     """
-    require_columns(raw, source, ["reading_id", "sensor_id", at, value])
+    require_columns(raw, source, ["reading_id", "sensor_id", at, TEMPERATURE])
     raw = typed(raw.assign(_moment=moment).reset_index(drop=True))
     once = merge_deliveries(raw, "reading_id")
     cleaning = Cleaning(source, with_gaps(once, at, name))
@@ -96,10 +96,12 @@ def clean_readings(
     cleaning.table = cleaning.table.drop(columns="_moment")
     for column in number_columns(source, cleaning.table):
         cleaning.parse(column, parse_numbers, NUMBER)
-    cleaning.repair(value, to_celsius(cleaning.table, value, moment), "Fahrenheit to Celsius")
-    fault = faults(cleaning.table, at, value, moment, shortest_stuck)
+    cleaning.repair(
+        TEMPERATURE, to_celsius(cleaning.table, TEMPERATURE, moment), "Fahrenheit to Celsius"
+    )
+    fault = faults(cleaning.table, at, TEMPERATURE, moment, shortest_stuck)
     for kind in FAULTS[1:]:
-        cleaning.set_aside(value, fault.eq(kind), f"{kind}: no measurement")
+        cleaning.set_aside(TEMPERATURE, fault.eq(kind), f"{kind}: no measurement")
     cleaning.table = cleaning.table.assign(fault=fault)
     done = cleaning.done(source_schema(source))
     made = len(done.table) + len(done.quarantined) - len(once)

@@ -68,7 +68,7 @@ def read_moments(cleaning: Cleaning, *columns: str) -> None:
             cleaning.parse(column, parsing.parse_dates, DATE)
 
 
-def read_page_prices(cleaning: Cleaning, column: str = "price_eur") -> None:
+def read_page_prices(cleaning: Cleaning) -> None:
     """Read prices as pages write them, "€ 1.012,50"; numbers stay numbers.
 
     Examples
@@ -78,9 +78,12 @@ def read_page_prices(cleaning: Cleaning, column: str = "price_eur") -> None:
     >>> cleaning["price_eur"].tolist()
     [1012.5, 45.0]
     """
-    if cleaning[column].dtype.kind not in "if":
-        bare = cleaning[column].map(lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one)  # fmt: skip
-        cleaning.repair(column, parsing.parse_numbers(bare), NUMBER)
+    written = cleaning["price_eur"]
+    if written.dtype.kind not in "if":
+        bare = written.map(
+            lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one
+        )
+        cleaning.repair("price_eur", parsing.parse_numbers(bare), NUMBER)
 
 
 def read_ids(cleaning: Cleaning) -> None:
