@@ -245,11 +245,27 @@ def test_check_names_each_finding_and_ends_with_1(lifecycle_here, tmp_path):
     assert lifecycle_here("check").returncode == 0
 
 
-def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(lifecycle):
-    done = lifecycle("bench", "import", "--json")
+def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(
+    lifecycle_here, monkeypatch
+):
+    from benchmarks import benches
+    from benchmarks.measure import Measure
+
+    one = Measure("rows", 50.0, 100.0, "by hand", "rows/s", "as many", False)
+    monkeypatch.setitem(benches.BENCHES, "import", lambda: [one])
+    done = lifecycle_here("bench", "import", "--json")
     (row,) = json.loads(done.stdout)
-    assert {"what", "ours", "reference", "ratio", "goal", "met"} <= set(row)
-    assert done.returncode == (0 if row["met"] else 1)
+    assert (done.returncode, row["ratio"], row["met"]) == (1, 0.5, False)
+    assert {"what", "ours", "reference", "goal"} <= set(row)
+    done = lifecycle_here("bench", "import")
+    assert (done.returncode, "100 rows/s by hand" in done.stdout) == (1, True)
+
+
+def test_a_bench_needs_a_checkout_and_says_so(lifecycle_here, monkeypatch, tmp_path):
+    monkeypatch.setattr("helpers.course.cli.helpers.__file__", str(tmp_path / "helpers" / "x.py"))
+    done = lifecycle_here("bench", "import")
+    assert done.returncode == 2
+    assert "Benches are part of the checkout" in done.stderr
 
 
 def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):

@@ -131,7 +131,7 @@ def test_a_second_load_is_told_to_wait(tmp_path):
 
 
 def test_the_bench_loads_the_same_lines_in_three_ways():
-    from helpers.course.bench_etl import bench_etl
+    from benchmarks.etl import bench_etl
 
     speed, agreement = bench_etl(rows=3_000, large_rows=0)
     assert agreement.met

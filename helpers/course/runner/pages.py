@@ -12,7 +12,7 @@ from helpers.course.runner.run import Result
 from helpers.course.runner.shelf import has_tag, read_notebook
 from helpers.files import write_whole
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def write_pages(results: list[Result], output: Path) -> Path:
