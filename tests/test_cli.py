@@ -308,12 +308,14 @@ def ask(server, page):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    store(tmp_path / "notebooks", with_code("import time\ntime.sleep(3)"))
-    command = [sys.executable, "-m", "helpers.course.cli", "run", "--notebooks"]
-    command += [tmp_path / "notebooks", "--output", tmp_path / "out"]
+def test_ctrl_c_before_the_first_notebook_ends_says_how_to_go_on_and_so_it_does(
+    tmp_path, lifecycle_here
+):
+    waits = "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.1)"
+    store(tmp_path / "notebooks", with_code(waits))
+    words = ["run", "--notebooks", tmp_path / "notebooks", "--output", tmp_path / "out"]
     child = subprocess.Popen(
-        list(map(str, command)),
+        [sys.executable, "-m", "helpers.course.cli", *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -321,14 +323,17 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / ".work").exists() and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/.work/*/*.ipynb")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(1)
     child.send_signal(signal.SIGINT)
     _, told = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "add --resume to the same command" in told
     assert "Traceback" not in told
+    (tmp_path / "notebooks" / "go").touch()
+    done = lifecycle_here(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("out/*.failed.ipynb"))
 
 
 def test_every_telemetry_switch_reaches_the_kernels(lifecycle, tmp_path):

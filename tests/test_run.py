@@ -182,7 +182,7 @@ def test_a_kill_loses_only_what_was_running(shelf, tmp_path):
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):  # at most a minute
-            if (tmp_path / "out" / "summary.json").exists():
+            if (tmp_path / "out" / "summary.json").exists() and summary(tmp_path):
                 break
             time.sleep(0.1)
         os.kill(child.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)

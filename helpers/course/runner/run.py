@@ -82,6 +82,8 @@ def run_notebooks(
     One result a notebook, in the given order.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if not (output / SUMMARY).exists():
+        _write_summary(output, [])  # from now on the folder is known as that of a run
     done = {result.notebook: result for result in kept_results(output)} if resume else {}
     code = _fingerprint_of_helpers()
     _register_engine()
