@@ -1,6 +1,7 @@
 """The command line: pleasant help, exit codes for scripts, one sentence for bad input."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -13,9 +14,10 @@ import urllib.request
 from importlib.metadata import requires
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from filelock import FileLock
-from miniature import store, with_code
+from miniature import cell, store, with_code
 
 from helpers.course import doctor
 from helpers.course.cli import _print_results
@@ -144,7 +146,7 @@ MALFORMED = {
     "other columns": (b"id,left\n1,No\n", "lacks 21 of the 21 columns"),
     "other encoding": (f"{COLUMNS}\n{ROW}\n".replace("Female", "Fém").encode("latin-1"), "not UTF-8"),
     "duplicated ids": (f"{COLUMNS}\n{ROW}\n{ROW}\n".encode(), "repeats 1 customerID"),
-    "no row keeps the schema": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "none keeps the schema"),
+    "no row keeps the schema": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "1 of 1 rows break a rule: InternetService is a known level"),
 }  # fmt: skip
 
 
@@ -201,6 +203,47 @@ def test_a_file_without_a_group_that_the_lessons_compare_is_refused(
     assert (
         "no_checks.csv: the customers PaymentMethod 'Electronic check' hold only 0" in done.stderr
     )
+
+
+def with_commas(text, name, rows):
+    """Return a customer file with a decimal comma in a column of its first rows."""
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    table.loc[: rows - 1, name] = table.loc[: rows - 1, name].str.replace(".", ",")
+    return table.to_csv(index=False)
+
+
+def test_a_file_of_which_much_would_be_left_out_is_refused_with_the_rule_that_broke(
+    lifecycle_here, tmp_path, telco_csv
+):
+    path = tmp_path / "commas.csv"
+    path.write_text(with_commas(telco_csv.read_text(encoding="utf-8"), "MonthlyCharges", 1_000))
+    words = ["run", "01", "04a", "-p", "TELCO_CSV", path, "-o", tmp_path / "out"]
+    done = lifecycle_here(*words)
+    assert done.returncode == 2
+    broken = 'commas.csv: 941 of 7,043 rows break a rule: MonthlyCharges is an amount (941 rows, the first being "29,85").'
+    assert broken in done.stderr
+    assert "up to 5% is allowed" in done.stderr
+    assert "--most-refused 0.14" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_a_lesson_leaves_out_are_told_in_summary_page_and_terminal(
+    lifecycle_here, tmp_path, telco_csv
+):
+    path = tmp_path / "commas.csv"
+    path.write_text(with_commas(telco_csv.read_text(encoding="utf-8"), "MonthlyCharges", 100))
+    store(tmp_path / "notebooks", lambda n: cell(n, "parameters").update(source='TELCO_CSV = ""  # a path\nROWS = 10  # rows'))  # fmt: skip
+    words = ["--notebooks", tmp_path / "notebooks", "-p", "TELCO_CSV", path, "-o", tmp_path / "out"]
+    done = lifecycle_here("run", *words)
+    assert done.returncode == 0, done.stderr
+    said = 'commas.csv: 98 of 7,043 rows break a rule: MonthlyCharges is an amount (98 rows, the first being "29,85").'
+    assert f"Left out: {said}" in done.stdout
+    (row,) = json.loads((tmp_path / "out" / "summary.json").read_text())
+    rule = {"rule": "MonthlyCharges is an amount", "rows": 98, "first": "29,85"}
+    assert row["left_out"] == {"file": "commas.csv", "rows": 7_043, "refused": 98, "rules": [rule], "said": said}  # fmt: skip
+    for page in ("index.html", "00_the_lifecycle.html"):
+        assert "98 of 7,043 rows break a rule" in (tmp_path / "out" / page).read_text("utf-8")
+    assert lifecycle_here("run", *words, "--most-refused", "0.01").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,10 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
 )
 @jobs_option
 @click.option("--resume", is_flag=True, help="Skip what an earlier run passed and nothing changed.")
+@click.option(
+    "--most-refused", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+    help="Largest share of a file's rows that may break its rules.",
+)  # fmt: skip
 @folder_option
 def run(
     notebooks: tuple[str, ...],
@@ -123,6 +127,7 @@ def run(
     output: Path,
     jobs: int,
     resume: bool,
+    most_refused: float,
     folder: Path | None,
 ) -> None:
     """Run notebooks through papermill, to executed notebooks and one index.html.
@@ -137,7 +142,7 @@ def run(
     paths = pick_notebooks(where, list(notebooks))
     known = {path.stem: read_parameters(read_notebook(path), path.stem) for path in paths}
     values = choose_values(known, list(parameters), fast)
-    check_files(values)
+    left_out = check_files(values, most_refused)
     output = _writable(output, where)
 
     from helpers.course.runner.pages import write_pages
@@ -154,7 +159,7 @@ def run(
 
         try:
             results = run_notebooks(
-                paths, values, output, jobs, resume, lambda stem: bar.update(1), report
+                paths, values, output, jobs, resume, left_out, lambda stem: bar.update(1), report
             )
         except KeyboardInterrupt:
             click.echo(
@@ -163,6 +168,8 @@ def run(
             raise SystemExit(130) from None
         bar.set_description("writing the pages of results")
         index = write_pages(kept_results(output), output)
+    for said in sorted({result.left_out["said"] for result in results if result.left_out}):
+        click.echo(f"Left out: {said}")
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
     click.echo(f"Results and pictures: {os.path.relpath(index)}")
