@@ -7,9 +7,11 @@ import errno
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +24,26 @@ from helpers.course.runner.silence import plain_kernels, silence, steady
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
 WORKERS = min(4, os.cpu_count() or 1)
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path that is typed; an empty one, which `Path` would take for this folder, is refused."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(value, param, ctx) if value else absolute("")
+
+
+class _Run(click.RichCommand):
+    """The command that takes ``-p NAME VALUE``, and says so to who types ``-p NAME=VALUE``."""
+
+    def parse_args(self, ctx, args):
+        for option, word in pairwise(args):
+            if option == "-p" and (told := re.fullmatch(r"(\w+)=(.*)", word)):
+                raise BadInput(f"-p takes a name and a value: write -p {told[1]} {told[2]}")
+        return super().parse_args(ctx, args)
+
+
+PATH = _Path(path_type=Path)
 
 notebooks_argument = click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 folder_option = click.option(
@@ -94,7 +115,7 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
             click.echo(f"    -p {one.name:<{names}} {one.default!r:<{values}}  {one.help}")
 
 
-@app.command()
+@app.command(cls=_Run)
 @notebooks_argument
 @click.option(
     "-p",
@@ -501,12 +522,20 @@ def _bar(total, unit="cell"):
 
 def _writable(output, notebooks):
     """Return the output folder, made if need be, or stop before anything runs."""
+    from helpers.course.runner.run import SUMMARY
+
     output = absolute(output)
-    strange = any(output.glob("*.ipynb")) and not (output / "summary.json").is_file()
-    if output == notebooks or notebooks in output.parents or strange:
+    if output == notebooks or notebooks in output.parents:
         raise BadInput(
             f"{output} is a folder of lessons, which a run must not overwrite. "
             "Choose another one with --output, such as runs/mine."
+        )
+    found = [p.name for p in output.glob("*") if not p.name.startswith(".")]
+    if found and SUMMARY not in found:
+        raise BadInput(
+            f"{output} holds {len(found)} file(s) that no run made, the first being "
+            f"{min(found)!r}; a run must not write among them. Choose another folder with "
+            "--output, such as runs/mine."
         )
     try:
         output.mkdir(parents=True, exist_ok=True)
