@@ -46,6 +46,13 @@ SHORT = Limits(
     total_seconds=60.0,
 )  # fmt: skip
 needs_sandbox = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
+
+
+def hostile_class(test):
+    """Mark a test that needs the whole class of hostile submissions graded."""
+    return pytest.mark.slow(needs_sandbox(test))
+
+
 TASKS = ["check-change", "check-dear", "check-total"]
 HIDDEN = [SECRET, "4771", "4772", "1234.5", "0.1)", "HIDDEN"]  # of the hidden tests only
 
@@ -82,7 +89,7 @@ def graded(tmp_path_factory):
 CASES = sorted(cases(Path("a"), Path("b"), 0))
 
 
-@needs_sandbox
+@hostile_class
 @pytest.mark.parametrize("student", CASES)
 def test_every_submission_gets_the_marks_it_deserves_and_is_named(graded, student):
     case, result = graded["cases"][student], graded["results"][student]
@@ -94,7 +101,7 @@ def test_every_submission_gets_the_marks_it_deserves_and_is_named(graded, studen
         assert result.look
 
 
-@needs_sandbox
+@hostile_class
 def test_a_class_with_hostile_students_leaves_the_marks_of_the_others_as_they_are(graded):
     assert len(graded["cases"]) >= 34
     assert set(graded["results"]) == {"ana", "zoe", *graded["cases"]}
@@ -106,7 +113,7 @@ def test_a_class_with_hostile_students_leaves_the_marks_of_the_others_as_they_ar
     assert alone["zoe"]["total"] == "5"
 
 
-@needs_sandbox
+@hostile_class
 def test_no_page_of_feedback_and_no_table_shows_a_hidden_test(graded):
     pages = list((graded["into"] / "feedback").rglob("*.html"))
     assert len(pages) == len(graded["results"])
@@ -117,7 +124,7 @@ def test_no_page_of_feedback_and_no_table_shows_a_hidden_test(graded):
         assert not shown or (own and shown == ["HIDDEN"]), (path, shown)
 
 
-@needs_sandbox
+@hostile_class
 def test_pages_are_whole_and_run_nothing(graded):
     page = (graded["into"] / "feedback" / "fakes_output" / f"{STEM}.html").read_text("utf-8")
     assert "Add up all prices. Got: -1." in page
@@ -126,7 +133,7 @@ def test_pages_are_whole_and_run_nothing(graded):
     assert "5 of 6 points" in page
 
 
-@needs_sandbox
+@hostile_class
 def test_the_files_of_the_machine_are_untouched(graded):
     marks = (graded["into"] / "marks.csv").read_text("utf-8")
     assert "me,100" not in marks
@@ -135,7 +142,7 @@ def test_the_files_of_the_machine_are_untouched(graded):
     assert nbformat.read(solved, 4) == nbformat.reads(nbformat.writes(solution()), 4)
 
 
-@needs_sandbox
+@hostile_class
 def test_a_formula_in_a_name_is_text_in_the_tables(graded):
     assert "'=HYPERLINK(1)" in rows(graded["into"] / "marks.csv")
     for name in ("marks.csv", "report.csv"):
