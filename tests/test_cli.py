@@ -1,6 +1,7 @@
 """The command line: pleasant help, exit codes for scripts, one sentence for bad input."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -13,9 +14,10 @@ import urllib.request
 from importlib.metadata import requires
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from filelock import FileLock
-from miniature import store, with_code
+from miniature import cell, store, with_code
 
 from helpers.course import doctor
 from helpers.course.cli import _print_results
@@ -144,7 +146,7 @@ MALFORMED = {
     "other columns": (b"id,left\n1,No\n", "lacks 21 of the 21 columns"),
     "other encoding": (f"{COLUMNS}\n{ROW}\n".replace("Female", "Fém").encode("latin-1"), "not UTF-8"),
     "duplicated ids": (f"{COLUMNS}\n{ROW}\n{ROW}\n".encode(), "repeats 1 customerID"),
-    "no row keeps the schema": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "none keeps the schema"),
+    "no row keeps the schema": (f"{COLUMNS}\n{ROW}\n".replace("DSL", "ISDN").encode(), "1 of 1 rows break a rule: InternetService is a known level"),
 }  # fmt: skip
 
 
@@ -182,12 +184,15 @@ def test_a_run_never_writes_over_the_lessons(lifecycle_here, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_folder_of_other_notebooks_is_not_written_to(lifecycle_here, tmp_path):
-    other = store(tmp_path / "mine", stem="my_own")
+@pytest.mark.parametrize("name", ["my_own.ipynb", "table.csv"])
+def test_a_folder_of_other_files_is_not_written_to(lifecycle_here, tmp_path, name):
     store(tmp_path / "notebooks")
-    done = lifecycle_here("run", "--notebooks", tmp_path / "notebooks", "-o", other.parent)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).touch()
+    done = lifecycle_here("run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "mine")
     assert done.returncode == 2
-    assert "is a folder of lessons" in done.stderr
+    assert f"holds 1 file(s) that no run made, the first being {name!r}" in done.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
 
 
 def test_a_file_without_a_group_that_the_lessons_compare_is_refused(
@@ -203,11 +208,55 @@ def test_a_file_without_a_group_that_the_lessons_compare_is_refused(
     )
 
 
+def with_commas(text, name, rows):
+    """Return a customer file with a decimal comma in a column of its first rows."""
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    table.loc[: rows - 1, name] = table.loc[: rows - 1, name].str.replace(".", ",")
+    return table.to_csv(index=False)
+
+
+def test_a_file_of_which_much_would_be_left_out_is_refused_with_the_rule_that_broke(
+    lifecycle_here, tmp_path, telco_csv
+):
+    path = tmp_path / "commas.csv"
+    path.write_text(with_commas(telco_csv.read_text(encoding="utf-8"), "MonthlyCharges", 1_000))
+    words = ["run", "01", "04a", "-p", "TELCO_CSV", path, "-o", tmp_path / "out"]
+    done = lifecycle_here(*words)
+    assert done.returncode == 2
+    broken = 'commas.csv: 941 of 7,043 rows break a rule: MonthlyCharges is an amount (941 rows, the first being "29,85").'
+    assert broken in done.stderr
+    assert "up to 5% is allowed" in done.stderr
+    assert "--most-refused 0.14" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_a_lesson_leaves_out_are_told_in_summary_page_and_terminal(
+    lifecycle_here, tmp_path, telco_csv
+):
+    path = tmp_path / "commas.csv"
+    path.write_text(with_commas(telco_csv.read_text(encoding="utf-8"), "MonthlyCharges", 100))
+    store(tmp_path / "notebooks", lambda n: cell(n, "parameters").update(source='TELCO_CSV = ""  # a path\nROWS = 10  # rows'))  # fmt: skip
+    words = ["--notebooks", tmp_path / "notebooks", "-p", "TELCO_CSV", path, "-o", tmp_path / "out"]
+    done = lifecycle_here("run", *words)
+    assert done.returncode == 0, done.stderr
+    said = 'commas.csv: 98 of 7,043 rows break a rule: MonthlyCharges is an amount (98 rows, the first being "29,85").'
+    assert f"Left out: {said}" in done.stdout
+    (row,) = json.loads((tmp_path / "out" / "summary.json").read_text())
+    rule = {"rule": "MonthlyCharges is an amount", "rows": 98, "first": "29,85"}
+    assert row["left_out"] == {"file": "commas.csv", "rows": 7_043, "refused": 98, "rules": [rule], "said": said}  # fmt: skip
+    for page in ("index.html", "00_the_lifecycle.html"):
+        assert "98 of 7,043 rows break a rule" in (tmp_path / "out" / page).read_text("utf-8")
+    assert lifecycle_here("run", *words, "--most-refused", "0.01").returncode == 2
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["run", "-p", "SEED", "1", "-p", "SEED", "2"], "-p SEED is given 2 times"),
         (["run", "--output", ""], "it is empty"),
+        (["run", "--output", "."], "file(s) that no run made, the first being"),
+        (["run", "-p", "SEED=3"], "write -p SEED 3"),
+        (["run", "-p", "SEED=3", "--fast"], "write -p SEED 3"),
         (["run", "-p", "TELCO_CSV", "~nobody_of_that_name/x.csv"], "leads nowhere"),
         (["run", "-p", "TELCO_CSV", "x" * 5000], "is no path"),
         (["run", "-p", "TELCO_CSV", "/dev/null"], "no ordinary file"),
@@ -230,9 +279,14 @@ def test_a_second_run_into_the_same_folder_is_kept_out(lifecycle_here, tmp_path)
 
 
 def test_a_failing_notebook_is_exit_code_1_and_an_index_all_the_same(lifecycle, tmp_path):
-    store(tmp_path / "notebooks", with_code("1 / 0"))
-    done = lifecycle("run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "out")
+    checked = "\n".join(f"assert os.environ[{k!r}] == {v!r}" for k, v in SWITCHES.items())
+    store(tmp_path / "notebooks", with_code(f"import os\n{checked}"), stem="00_the_lifecycle")
+    store(tmp_path / "notebooks", with_code("1 / 0"), stem="01_bad")
+    (tmp_path / "out").mkdir()
+    words = ["run", "--notebooks", tmp_path / "notebooks", "-o", "."]
+    done = lifecycle(*words, cwd=tmp_path / "out", env=dict.fromkeys(SWITCHES, ""))
     assert done.returncode == 1
+    assert "1 of 2 notebooks ran to their end." in done.stdout, "every switch reached its kernel"
     assert "ZeroDivisionError" in done.stdout
     assert (tmp_path / "out" / "index.html").is_file()
 
@@ -245,11 +299,27 @@ def test_check_names_each_finding_and_ends_with_1(lifecycle_here, tmp_path):
     assert lifecycle_here("check").returncode == 0
 
 
-def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(lifecycle):
-    done = lifecycle("bench", "import", "--json")
+def test_a_bench_prints_ours_reference_and_goal_for_people_and_machines(
+    lifecycle_here, monkeypatch
+):
+    from benchmarks import benches
+    from benchmarks.measure import Measure
+
+    one = Measure("rows", 50.0, 100.0, "by hand", "rows/s", "as many", False)
+    monkeypatch.setitem(benches.BENCHES, "import", lambda: [one])
+    done = lifecycle_here("bench", "import", "--json")
     (row,) = json.loads(done.stdout)
-    assert {"what", "ours", "reference", "ratio", "goal", "met"} <= set(row)
-    assert done.returncode == (0 if row["met"] else 1)
+    assert (done.returncode, row["ratio"], row["met"]) == (1, 0.5, False)
+    assert {"what", "ours", "reference", "goal"} <= set(row)
+    done = lifecycle_here("bench", "import")
+    assert (done.returncode, "100 rows/s by hand" in done.stdout) == (1, True)
+
+
+def test_a_bench_needs_a_checkout_and_says_so(lifecycle_here, monkeypatch, tmp_path):
+    monkeypatch.setattr("helpers.course.cli.helpers.__file__", str(tmp_path / "helpers" / "x.py"))
+    done = lifecycle_here("bench", "import")
+    assert done.returncode == 2
+    assert "Benches are part of the checkout" in done.stderr
 
 
 def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
@@ -292,12 +362,14 @@ def ask(server, page):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    store(tmp_path / "notebooks", with_code("import time\ntime.sleep(3)"))
-    command = [sys.executable, "-m", "helpers.course.cli", "run", "--notebooks"]
-    command += [tmp_path / "notebooks", "--output", tmp_path / "out"]
+def test_ctrl_c_before_the_first_notebook_ends_says_how_to_go_on_and_so_it_does(
+    tmp_path, lifecycle_here
+):
+    waits = "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.1)"
+    store(tmp_path / "notebooks", with_code(waits))
+    words = ["run", "--notebooks", tmp_path / "notebooks", "--output", tmp_path / "out"]
     child = subprocess.Popen(
-        list(map(str, command)),
+        [sys.executable, "-m", "helpers.course.cli", *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -305,24 +377,17 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / ".work").exists() and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/.work/*/*.ipynb")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(1)
     child.send_signal(signal.SIGINT)
     _, told = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "add --resume to the same command" in told
     assert "Traceback" not in told
-
-
-def test_every_telemetry_switch_reaches_the_kernels(lifecycle, tmp_path):
-    checked = "\n".join(f"assert os.environ[{k!r}] == {v!r}" for k, v in SWITCHES.items())
-    store(tmp_path / "notebooks", with_code(f"import os\n{checked}"))
-    nothing_set = dict.fromkeys(SWITCHES, "")
-    done = lifecycle(
-        "run", "--notebooks", tmp_path / "notebooks", "-o", tmp_path / "out", env=nothing_set
-    )
-    assert done.returncode == 0, done.stdout
+    (tmp_path / "notebooks" / "go").touch()
+    done = lifecycle_here(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("out/*.failed.ipynb"))
 
 
 def test_a_full_disk_is_said_and_leaves_a_folder_to_go_on_from(tmp_path):

@@ -435,6 +435,7 @@ def test_what_nbgrader_refuses_is_not_written(tmp_path):
     assert exercise_of(solution).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_nbgrader_itself_marks_a_right_and_an_untouched_exercise(tmp_path):
     pytest.importorskip("nbgrader", reason=NEEDS)
     root, solution = tmp_path, store_course(tmp_path)

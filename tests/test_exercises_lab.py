@@ -21,6 +21,7 @@ IDLE = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
 BUSY = IDLE.replace("idle", "busy")
 PATIENCE_MS = 120_000
 TRIES = 3
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -96,12 +96,12 @@ def test_the_published_hash_is_that_of_the_real_file(telco_csv):
 
 
 def test_the_command_fetches_says_where_and_what_to_type_next(
-    source, tmp_path, lifecycle, telco_csv
+    source, tmp_path, lifecycle_here, telco_csv
 ):
-    done = lifecycle("data", "telco", "--into", telco_csv.parent)
+    done = lifecycle_here("data", "telco", "--into", telco_csv.parent)
     assert done.returncode == 0
     assert "python3 run.py run -p TELCO_CSV" in done.stdout
-    refused = lifecycle("data", "telco", "--into", tmp_path, "--url", f"{source}/wrong")
+    refused = lifecycle_here("data", "telco", "--into", tmp_path, "--url", f"{source}/wrong")
     assert refused.returncode == 1
     assert refused.stderr.startswith("lifecycle: What ")
-    assert lifecycle("data", "nothing").returncode == 2
+    assert lifecycle_here("data", "nothing").returncode == 2

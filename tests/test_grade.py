@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -45,6 +46,13 @@ SHORT = Limits(
     total_seconds=60.0,
 )  # fmt: skip
 needs_sandbox = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
+
+
+def hostile_class(test):
+    """Mark a test that needs the whole class of hostile submissions graded."""
+    return pytest.mark.slow(needs_sandbox(test))
+
+
 TASKS = ["check-change", "check-dear", "check-total"]
 HIDDEN = [SECRET, "4771", "4772", "1234.5", "0.1)", "HIDDEN"]  # of the hidden tests only
 
@@ -81,7 +89,7 @@ def graded(tmp_path_factory):
 CASES = sorted(cases(Path("a"), Path("b"), 0))
 
 
-@needs_sandbox
+@hostile_class
 @pytest.mark.parametrize("student", CASES)
 def test_every_submission_gets_the_marks_it_deserves_and_is_named(graded, student):
     case, result = graded["cases"][student], graded["results"][student]
@@ -93,7 +101,7 @@ def test_every_submission_gets_the_marks_it_deserves_and_is_named(graded, studen
         assert result.look
 
 
-@needs_sandbox
+@hostile_class
 def test_a_class_with_hostile_students_leaves_the_marks_of_the_others_as_they_are(graded):
     assert len(graded["cases"]) >= 34
     assert set(graded["results"]) == {"ana", "zoe", *graded["cases"]}
@@ -105,7 +113,7 @@ def test_a_class_with_hostile_students_leaves_the_marks_of_the_others_as_they_ar
     assert alone["zoe"]["total"] == "5"
 
 
-@needs_sandbox
+@hostile_class
 def test_no_page_of_feedback_and_no_table_shows_a_hidden_test(graded):
     pages = list((graded["into"] / "feedback").rglob("*.html"))
     assert len(pages) == len(graded["results"])
@@ -116,7 +124,7 @@ def test_no_page_of_feedback_and_no_table_shows_a_hidden_test(graded):
         assert not shown or (own and shown == ["HIDDEN"]), (path, shown)
 
 
-@needs_sandbox
+@hostile_class
 def test_pages_are_whole_and_run_nothing(graded):
     page = (graded["into"] / "feedback" / "fakes_output" / f"{STEM}.html").read_text("utf-8")
     assert "Add up all prices. Got: -1." in page
@@ -125,7 +133,7 @@ def test_pages_are_whole_and_run_nothing(graded):
     assert "5 of 6 points" in page
 
 
-@needs_sandbox
+@hostile_class
 def test_the_files_of_the_machine_are_untouched(graded):
     marks = (graded["into"] / "marks.csv").read_text("utf-8")
     assert "me,100" not in marks
@@ -134,7 +142,7 @@ def test_the_files_of_the_machine_are_untouched(graded):
     assert nbformat.read(solved, 4) == nbformat.reads(nbformat.writes(solution()), 4)
 
 
-@needs_sandbox
+@hostile_class
 def test_a_formula_in_a_name_is_text_in_the_tables(graded):
     assert "'=HYPERLINK(1)" in rows(graded["into"] / "marks.csv")
     for name in ("marks.csv", "report.csv"):
@@ -261,7 +269,7 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path, lifecycle_here):
     (root / "none").mkdir()
     for words, said in [
         (["grade", root / "nowhere"], "A folder of submissions was expected"),
-        (["grade", root / "none"], "Nothing of this kind is there"),
+        (["grade", root / "none"], "Nothing is there"),
         (["grade", root / "none", "--into", root / "none" / "x"], "lies in the folder of submissions"),
         (["grade", root / "none", "--secret-file", root / "x"], "A secret was expected"),
     ]:  # fmt: skip
@@ -343,6 +351,83 @@ def test_an_exercise_that_a_student_did_not_hand_in_is_missing(tmp_path):
     found = {(one.student, one.stem): one.problem for one in read_submissions(root / "subs", exercises)}  # fmt: skip
     assert found[("ben", "05a_other")] == "Missing: nothing was handed in."
     assert [problem for key, problem in found.items() if key != ("ben", "05a_other")] == [""] * 3
+
+
+def zipped(files):
+    """Return the bytes of a zip."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+NB = json.dumps(right()).encode()
+OTHER = json.dumps(release()).encode()
+MADE_BY = f"{STEM}-checkpoint.ipynb"
+HANDED_IN = {  # student -> files -> the exercise, and what is said of it
+    "html": ({f"html/{STEM}.html": b"x"}, STEM, f"(found {STEM}.html)"),
+    "txt": ({f"txt/{STEM}.ipynb.txt": NB}, STEM, f"(found {STEM}.ipynb.txt)"),
+    "json": ({f"json/{STEM}.ipynb.json": NB}, STEM, f"(found {STEM}.ipynb.json)"),
+    "script": ({f"script/{STEM}.py": b"1", "script/a.csv": b"1"}, STEM, f"(found {STEM}.py, a.csv)"),
+    "deep": ({"deep/a/b/answers.docx": b"x"}, STEM, "(found answers.docx)"),
+    "many": ({f"many/{n}.txt": b"x" for n in range(9)}, STEM, "(found 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 4 more)"),
+    "capital": ({f"capital/{STEM}.IPYNB": NB}, STEM, ""),
+    "nested": ({f"nested/week 1/{STEM.upper()}.ipynb": NB}, STEM, ""),
+    "stem": ({"stem/homework.ipynb": NB}, STEM, ""),
+    "empty": ({"empty/a/": b""}, STEM, "folder is empty"),
+    "checkpoint": ({f"checkpoint/.ipynb_checkpoints/{MADE_BY}": NB}, STEM, "(found .ipynb_checkpoints)"),
+    "mac": ({"mac/.DS_Store": b"x", f"mac/__MACOSX/._{STEM}.ipynb": b"x"}, STEM, "(found .DS_Store, __MACOSX)"),
+    "zip": ({"zip.zip": zipped({"a/report.pdf": b"x", "__MACOSX/._a": b"x"})}, STEM, "(found report.pdf)"),
+    "zip_empty": ({"zip_empty.zip": zipped({})}, STEM, "archive is empty"),
+    "zip_tools": ({"zip_tools.zip": zipped({f"__MACOSX/._{STEM}.ipynb": b"x"})}, STEM, f"(found ._{STEM}.ipynb)"),
+    "zip_in_zip": ({"zip_in_zip.zip": zipped({"in.zip": zipped({f"{STEM}.ipynb": NB})})}, STEM, "(found in.zip)"),
+    "zip_capital": ({"zip_capital.ZIP": zipped({f"{STEM}.IPYNB": NB})}, STEM, ""),
+    "zip_named": ({f"zip_named_{STEM}.zip": zipped({f"{STEM}.ipynb": NB})}, STEM, ""),
+    "zip_inside": ({"zip_inside/all.zip": zipped({f"{STEM}.ipynb": NB})}, STEM, ""),
+    "zip_beside": ({f"zip_beside/{STEM}.ipynb": NB, "zip_beside/all.zip": zipped({f"{STEM}.ipynb": NB})}, STEM, ""),
+    "tar": ({"tar.tar.gz": b"x"}, STEM, "(found tar.tar.gz)"),
+    "flat": ({f"flat_{STEM}.IPYNB": NB}, STEM, ""),
+    "flat_page": ({f"flat_page_{STEM}.ipynb.html": b"x"}, STEM, f"(found flat_page_{STEM}.ipynb.html)"),
+    "alone": ({"alone.pdf": b"x"}, STEM, "(found alone.pdf)"),
+    "two": ({f"two/{STEM}.ipynb": NB, f"two/b/{STEM}.ipynb": OTHER}, STEM, "2 files claim"),
+    "page_too": ({f"page_too/{STEM}.ipynb": NB, f"page_too/{STEM}.html": b"x", "page_too/a.csv": b"x"}, STEM, ""),
+    "hidden": ({f"hidden/.{STEM}.ipynb": NB}, STEM, ""),
+}  # fmt: skip
+
+
+def test_whatever_somebody_handed_in_has_a_row_and_says_what_was_found(tmp_path):
+    root = lay_out(tmp_path)
+    for files, _, _ in HANDED_IN.values():
+        for name, content in files.items():
+            path = root / "subs" / name
+            (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+            if not name.endswith("/"):
+                path.write_bytes(content)
+    (root / "subs" / ".DS_Store").write_bytes(b"x")
+    (root / "subs" / "__MACOSX").mkdir()
+    found = read_submissions(root / "subs", {STEM: read_exercise(root, STEM)})
+    told = {one.student: (one.stem, one.problem) for one in found}
+    assert len(found) == len(told) == len(HANDED_IN)
+    for student, (_, stem, said) in HANDED_IN.items():
+        assert told[student][0] == stem, student
+        assert said in told[student][1] if said else told[student][1] == "", student
+    notes = {one.student: one.notes for one in found}
+    assert f"Left aside (no notebook): {STEM}.html, a.csv." in notes["page_too"]
+    assert notes["zip_beside"] == [f"zip_beside/all.zip/{STEM}.ipynb was left aside."]
+
+
+@needs_sandbox
+def test_who_handed_in_no_notebook_stands_in_the_marks_and_is_to_look_at(tmp_path, lifecycle_here):
+    root = lay_out(tmp_path)
+    (root / "subs" / "eva").mkdir(parents=True)
+    (root / "subs" / "eva" / f"{STEM}.html").write_text("<p>")
+    done = lifecycle_here("grade", root / "subs", "--root", root, "--into", root / "marks")
+    assert done.returncode == 1
+    assert "0 of 1 graded, 1 to look at." in done.stdout
+    row = rows(root / "marks" / "marks.csv")["eva"]
+    assert row["status"] == f"not graded: no notebook in it (found {STEM}.html)"
+    assert (row["exercise"], row["total"], row["of"]) == (STEM, "", "6")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from helpers.course.grading.grade import Grading, grade
 from helpers.course.grading.sandbox import Limits, why_not
 
 pytest.importorskip("nbgrader", reason="nbgrader is one of the authors' tools: setup --authors")
+pytestmark = pytest.mark.slow
 
 CONFIG = """
 c = get_config()

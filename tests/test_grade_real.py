@@ -12,6 +12,7 @@ from helpers.course.runner.shelf import read_notebook
 from helpers.worlds import Operator
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
 def test_each_solution_passes_as_submissions_do_and_an_untouched_exercise_gets_nothing(
     root, tmp_path
@@ -32,6 +33,7 @@ def test_each_solution_passes_as_submissions_do_and_an_untouched_exercise_gets_n
         assert result.look == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a sandbox")
 def test_in_worlds_of_their_own_students_pass_with_answers_but_not_with_a_neighbours_figures(
     root, tmp_path

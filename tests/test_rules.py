@@ -20,6 +20,11 @@ def tags(notebook, name, *names):
     cell(notebook, name).metadata["tags"] = list(names)
 
 
+def shows_too(notebook, name, *names):
+    cell(notebook, name).outputs.append(new_output("display_data", {"text/html": PICTURE}))
+    cell(notebook, name).metadata.setdefault("tags", []).extend(names)
+
+
 BAD = {
     "never executed": (
         "executed_in_order",
@@ -75,6 +80,21 @@ BAD = {
         lambda n: says(n, "![](title.png)"),
         "cell look-intro",
     ),
+    "two pictures, none of them for the index": (
+        "one_headline_picture",
+        lambda n: [shows_too(n, name) for name in ("look", "back")],
+        "0 cells tagged headline-picture",
+    ),
+    "two pictures for the index": (
+        "one_headline_picture",
+        lambda n: [shows_too(n, name, "headline-picture") for name in ("look", "back")],
+        "2 cells tagged headline-picture",
+    ),
+    "no picture for the index": (
+        "one_headline_picture",
+        lambda n: tags(n, "look", "headline-picture"),
+        "shows no picture",
+    ),
     "two titles": ("headings_in_steps", lambda n: says(n, "# Again"), "2 level-one headings"),
     "no title": ("headings_in_steps", lambda n: says(n, "Just words", "title"), "0 level-one"),
     "a heading that jumps": ("headings_in_steps", lambda n: says(n, "#### Deep"), "level-4"),
@@ -116,6 +136,11 @@ BAD = {
         "one_parameters_cell",
         lambda n: cell(n, "parameters").update(source="SEED = 3 * 2  # seed"),
         "plain assignment",
+    ),
+    "a lesson that writes outside": (
+        "one_parameters_cell",
+        lambda n: cell(n, "parameters").update(source='RUNS_FOLDER = "../runs/x"  # where to'),
+        "leads out of the folder of a run",
     ),
     "no way back": ("one_sends_back_cell", lambda n: tags(n, "back"), "0 cells"),
     "two ways back": ("one_sends_back_cell", lambda n: tags(n, "look", "sends-back"), "2 cells"),

@@ -21,7 +21,7 @@ def absolute(path: str | Path) -> Path:
     Traceback (most recent call last):
     helpers.course.BadInput: A path was expected, but it is empty. Name a file or folder.
     """
-    if not str(path) or (isinstance(path, Path) and path == Path()):
+    if not str(path):
         raise BadInput("A path was expected, but it is empty. Name a file or folder.")
     try:
         return Path(path).expanduser().resolve()

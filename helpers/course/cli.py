@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
 import rich_click as click
 
+import helpers
 from helpers.course import BadInput, absolute
 from helpers.course.runner.silence import plain_kernels, silence, steady
 
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
 WORKERS = min(4, os.cpu_count() or 1)
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path that is typed; an empty one, which `Path` would take for this folder, is refused."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(value, param, ctx) if value else absolute("")
+
+
+class _Run(click.RichCommand):
+    """The command that takes ``-p NAME VALUE``, and says so to who types ``-p NAME=VALUE``."""
+
+    def parse_args(self, ctx, args):
+        for option, word in pairwise(args):
+            if option == "-p" and (told := re.fullmatch(r"(\w+)=(.*)", word)):
+                raise BadInput(f"-p takes a name and a value: write -p {told[1]} {told[2]}")
+        return super().parse_args(ctx, args)
+
+
+PATH = _Path(path_type=Path)
 
 notebooks_argument = click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 folder_option = click.option(
@@ -92,7 +115,7 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
             click.echo(f"    -p {one.name:<{names}} {one.default!r:<{values}}  {one.help}")
 
 
-@app.command()
+@app.command(cls=_Run)
 @notebooks_argument
 @click.option(
     "-p",
@@ -113,6 +136,10 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
 )
 @jobs_option
 @click.option("--resume", is_flag=True, help="Skip what an earlier run passed and nothing changed.")
+@click.option(
+    "--most-refused", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+    help="Largest share of a file's rows that may break its rules.",
+)  # fmt: skip
 @folder_option
 def run(
     notebooks: tuple[str, ...],
@@ -121,6 +148,7 @@ def run(
     output: Path,
     jobs: int,
     resume: bool,
+    most_refused: float,
     folder: Path | None,
 ) -> None:
     """Run notebooks through papermill, to executed notebooks and one index.html.
@@ -135,7 +163,7 @@ def run(
     paths = pick_notebooks(where, list(notebooks))
     known = {path.stem: read_parameters(read_notebook(path), path.stem) for path in paths}
     values = choose_values(known, list(parameters), fast)
-    check_files(values)
+    left_out = check_files(values, most_refused)
     output = _writable(output, where)
 
     from helpers.course.runner.pages import write_pages
@@ -152,7 +180,7 @@ def run(
 
         try:
             results = run_notebooks(
-                paths, values, output, jobs, resume, lambda stem: bar.update(1), report
+                paths, values, output, jobs, resume, left_out, lambda stem: bar.update(1), report
             )
         except KeyboardInterrupt:
             click.echo(
@@ -161,6 +189,8 @@ def run(
             raise SystemExit(130) from None
         bar.set_description("writing the pages of results")
         index = write_pages(kept_results(output), output)
+    for said in sorted({result.left_out["said"] for result in results if result.left_out}):
+        click.echo(f"Left out: {said}")
     failed = [result for result in results if not result.passed]
     click.echo(f"{len(results) - len(failed)} of {len(results)} notebooks ran to their end.")
     click.echo(f"Results and pictures: {os.path.relpath(index)}")
@@ -447,36 +477,13 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @json_option
 def bench(name: str, as_json: bool) -> None:
     """Measure NAME (import, course, churn, setup, worlds, etl): our figure, a reference and the goal."""
-    from helpers.course.bench import BENCHES
-
-    if name not in BENCHES:
-        raise BadInput(f"There is no bench {name!r}; known are: {', '.join(BENCHES)}.")
-    measures = BENCHES[name]()
-    if as_json:
-        rows = [{**asdict(measure), "ratio": measure.ratio} for measure in measures]
-        click.echo(json.dumps(rows, indent=1))
-    else:
-        _print_measures(measures)
-    raise SystemExit(1 if any(measure.met is False for measure in measures) else 0)
-
-
-def _print_measures(measures):
-    """Print a comparison as a table for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "ours", "reference", "ratio", "goal", "met")
-    for measure in measures:
-        known = "" if measure.reference is None else f"{measure.reference:.3g} {measure.unit}"
-        table.add_row(
-            measure.what,
-            f"{measure.ours:.3g} {measure.unit}",
-            f"{known} {measure.reference_name}".strip() or "-",
-            "-" if measure.ratio is None else f"{measure.ratio:.3g}",
-            measure.goal,
-            {True: "yes", False: "NO", None: "-"}[measure.met],
+    tests = Path(helpers.__file__).resolve().parents[1] / "tests"
+    if not (tests / "benchmarks").is_dir():
+        raise BadInput(
+            "Benches are part of the checkout, not of the installed package. Type there: python3 run.py bench NAME"
         )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    sys.path.insert(0, str(tests))
+    raise SystemExit(importlib.import_module("benchmarks.benches").main(name, as_json))
 
 
 def _print_proofs(proofs):
@@ -515,12 +522,20 @@ def _bar(total, unit="cell"):
 
 def _writable(output, notebooks):
     """Return the output folder, made if need be, or stop before anything runs."""
+    from helpers.course.runner.run import SUMMARY
+
     output = absolute(output)
-    strange = any(output.glob("*.ipynb")) and not (output / "summary.json").is_file()
-    if output == notebooks or notebooks in output.parents or strange:
+    if output == notebooks or notebooks in output.parents:
         raise BadInput(
             f"{output} is a folder of lessons, which a run must not overwrite. "
             "Choose another one with --output, such as runs/mine."
+        )
+    found = [p.name for p in output.glob("*") if not p.name.startswith(".")]
+    if found and SUMMARY not in found:
+        raise BadInput(
+            f"{output} holds {len(found)} file(s) that no run made, the first being "
+            f"{min(found)!r}; a run must not write among them. Choose another folder with "
+            "--output, such as runs/mine."
         )
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ change. What is proven, task by task:
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,14 +80,19 @@ class _Bench:
     stubs: dict[str, str]
     released: dict[str, str]
 
-    def run(self, answers: dict[str, str]) -> dict[str, Verdict]:
-        """Run all cells with these answers; verdicts by check id, `released ` before the visible part."""
-        cells = []
+    def run(self, answers: dict[str, str], task: str = "") -> dict[str, Verdict]:
+        """Run all cells with these answers; verdicts by check id, `released ` before the visible part.
+
+        With `task`, only what the answer of that task can move is run: the checks after it, and the
+        visible part of its own check (of another one it passes when the whole does).
+        """
+        cells, reached = [], not task
         for cell in code_cells(self.solution):
-            if has_tag(cell, "author-only"):
+            reached = reached or cell.id == f"answer-{task}"
+            if has_tag(cell, "author-only") or (is_check(cell) and not reached):
                 continue
             cells.append((cell.id, answers.get(cell.id, cell.source), is_check(cell)))
-            if is_check(cell):
+            if is_check(cell) and task in ("", cell.id.removeprefix("check-")):
                 cells.append((f"released {cell.id}", self.released[cell.id], True))
         return run_cells(cells)
 
@@ -117,7 +123,7 @@ def prove(solution: Path) -> Proof:
     tasks = read_tasks(notebook)
     proof.holes += list(_as_given(bench, tasks))
     for task in tasks:
-        proof.tasks.append(_prove_task(bench, task, tasks, proof))
+        proof.tasks.append(_prove_task(bench, task, proof))
     return proof
 
 
@@ -136,7 +142,7 @@ def run_cells(cells: list[tuple[str, str, bool]]) -> dict[str, Verdict]:
         verdict = Verdict("silent", "it prints no verdict")
         try:
             with contextlib.redirect_stdout(printed):
-                exec(compile(source, f"<{name}>", "exec"), names)
+                exec(_compiled(source, f"<{name}>"), names)
             if "✓ Task" in printed.getvalue():
                 verdict = Verdict(PASSED)
         except CheckFailed as failed:
@@ -146,6 +152,12 @@ def run_cells(cells: list[tuple[str, str, bool]]) -> dict[str, Verdict]:
         if judged:
             verdicts[name] = verdict
     return verdicts
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled(source, file):
+    """Return the code of a cell, which is run once a variant."""
+    return compile(source, file, "exec")
 
 
 def _bench(notebook, exercise):
@@ -187,7 +199,7 @@ def _as_given(bench, tasks) -> Iterator[str]:
             yield f"task {task.number} cannot be solved alone: {verdict.hint}"
 
 
-def _prove_task(bench, task, tasks, proof):
+def _prove_task(bench, task, proof):
     """Try every variant of a task; note the holes and return the figures."""
     refused = accepted = 0
     for mistake in task.mistakes:
@@ -195,7 +207,7 @@ def _prove_task(bench, task, tasks, proof):
         refused += not holes
         proof.holes += holes
     for alternative in task.alternatives:
-        verdicts = bench.run(_with(bench, task, alternative))
+        verdicts = bench.run(_with(bench, task, alternative), task.number)
         wrong = {n: v for n, v in verdicts.items() if v.outcome != PASSED}
         accepted += not wrong
         proof.holes += [
@@ -210,7 +222,7 @@ def _prove_task(bench, task, tasks, proof):
 
 def _mistake_holes(bench, task: Task, mistake: Variant) -> Iterator[str]:
     """Yield what is wrong with how a mistake is met."""
-    verdicts = bench.run(_with(bench, task, mistake))
+    verdicts = bench.run(_with(bench, task, mistake), task.number)
     own = f"check-{task.number}"
     for name, verdict in verdicts.items():
         if name.removeprefix("released ") != own:

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from helpers.course import BadInput
 from helpers.course.runner.parameters import read_parameters
-from helpers.course.runner.shelf import code_cells, has_tag, read_notebook
+from helpers.course.runner.shelf import code_cells, figures_of, has_tag, read_notebook
 
 LARGEST_BYTES = 500_000
 LONGEST_CELL_LINES = 20
@@ -78,6 +78,17 @@ def pictures_have_alt_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
             for alt in re.findall(r"!\[([^\]]*)\]\(", cell.source):
                 if len(alt.strip()) < LEAST_ALT_CHARACTERS:
                     yield f"cell {cell.id} has a picture with too short a text: {alt!r}"
+
+
+def one_headline_picture(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """Of several pictures one is tagged `headline-picture`: it stands for the lesson in the index."""
+    shown = [cell for cell in code_cells(notebook) if figures_of(cell)]
+    tagged = [cell for cell in notebook.cells if has_tag(cell, "headline-picture")]
+    if len(tagged) > 1 or (len(shown) > 1 and not tagged):
+        yield f"has {len(tagged)} cells tagged headline-picture; exactly one is needed"
+    for cell in tagged:
+        if cell not in shown:
+            yield f"cell {cell.id} is tagged headline-picture but shows no picture"
 
 
 class _Images(HTMLParser):
@@ -166,6 +177,8 @@ def one_parameters_cell(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for parameter in parameters.values():
         if not parameter.help or not parameter.name.isupper():
             yield f"parameter {parameter.name} needs an upper-case name and a comment"
+        if parameter.is_path and str(parameter.default).startswith(".."):
+            yield f"parameter {parameter.name} leads out of the folder of a run; begin with runs/"
 
 
 def one_sends_back_cell(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -222,6 +235,7 @@ RULES = [
     executed_in_order,
     no_errors_or_warnings,
     pictures_have_alt_text,
+    one_headline_picture,
     headings_in_steps,
     stable_ids,
     small_enough,

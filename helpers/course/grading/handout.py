@@ -92,7 +92,9 @@ def _collect(root):
     for folder in FOLDERS:
         for path in (root / folder).rglob("*"):
             inside = path.relative_to(root)
-            ignored = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
+            ignored = any(
+                part.startswith(".") or part in ("__pycache__", "runs") for part in inside.parts
+            )
             if path.is_file() and not path.is_symlink() and not ignored and path.suffix != ".pyc":
                 files[inside.as_posix()] = path.read_bytes()
     if not any(_is_exercise(name) for name in files):

@@ -58,8 +58,9 @@ class Result:
 
     @property
     def status(self) -> str:
-        """In one or two words."""
-        return "graded" if self.graded else "not graded"
+        """`graded`, or `not graded` and why."""
+        why = self.look[0][:1].lower() + self.look[0][1:].rstrip(".") if self.look else "not yet"
+        return "graded" if self.graded else f"not graded: {why}"
 
 
 def file_name(student: str) -> str:

@@ -1,11 +1,13 @@
 """What students handed in: found in a folder, read without trust, each oddity named.
 
-Three layouts are taken, side by side: `STUDENT/**/STEM.ipynb`, `STUDENT.zip` with the same inside,
-and `STUDENT_STEM.ipynb`. Links are never followed, archives never unpacked, and nothing is run.
+Three layouts are taken, side by side: `STUDENT/**/STEM.ipynb`, `STUDENT.zip` with the same inside
+(also in a student's folder), and `STUDENT_STEM.ipynb`. Links are never followed, archives never
+unpacked, and nothing is run. Whatever else lies there is somebody's too, and accounted for.
 """
 
 from __future__ import annotations
 
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +21,10 @@ from helpers.course.grading.tasks import Exercise
 
 MAX_BYTES = 20_000_000
 MAX_FILES = 500
+_LINK = "It is a link, which is never followed: hand in the notebook itself."
+_LEFT_BY_TOOLS = re.compile(
+    r"__MACOSX|\.ipynb_checkpoints|__pycache__|\.DS_Store|\._.*|\.git.*|Thumbs\.db|desktop\.ini"
+)
 
 
 @dataclass
@@ -45,12 +51,13 @@ class Submission:
 
 @dataclass
 class _Found:
-    """A file as it was found: its bytes, or why there are none."""
+    """A file as it was found: its bytes, why there are none, or that it is `no_notebook`."""
 
     student: str
     file: str
     data: bytes = b""
     problem: str = ""
+    no_notebook: bool = False
 
 
 def read_submissions(folder: Path, exercises: dict[str, Exercise]) -> list[Submission]:
@@ -63,7 +70,8 @@ def read_submissions(folder: Path, exercises: dict[str, Exercise]) -> list[Submi
 
     Returns
     -------
-    In order of student and exercise. An exercise that nobody handed in is left out.
+    In order of student and exercise. An exercise that nobody handed in is left out. Who handed in
+    files but no notebook has a submission with that as its problem.
 
     Raises
     ------
@@ -72,14 +80,42 @@ def read_submissions(folder: Path, exercises: dict[str, Exercise]) -> list[Submi
     """
     if not folder.is_dir():
         raise BadInput(f"A folder of submissions was expected at {folder}; there is none.")
-    found = [_recognise(one, exercises) for one in _files(folder, exercises)]
+    found = list(_files(folder, exercises))
     if not found:
         raise BadInput(
             f"Submissions were expected in {folder}: a folder or a zip a student, or files named "
-            "STUDENT_STEM.ipynb. Nothing of this kind is there."
+            "STUDENT_STEM.ipynb. Nothing is there."
         )
-    kept = _one_each(found)
+    kept = _one_each([_recognise(one, exercises) for one in found if not one.no_notebook])
+    kept += _without_notebook([one for one in found if one.no_notebook], kept, exercises)
     return sorted(_with_missing(kept), key=lambda one: (one.student, one.stem, one.file))
+
+
+def _without_notebook(others, kept, exercises):
+    """Note what was left aside on a submission of its student; return those who have none."""
+    aside, lacking = {}, {}
+    named = [(_exercise_of(one, exercises), one) for one in others]
+    for stem, one in sorted(
+        named, key=lambda pair: not pair[0]
+    ):  # files named for an exercise first
+        mine = [kept_one for kept_one in kept if kept_one.student == one.student]
+        mine = [kept_one for kept_one in mine if kept_one.stem == stem] if stem else mine
+        theirs = [key for key in lacking if key[0] == one.student and stem in ("", key[1])]
+        key = id(mine[0]) if mine else theirs[0] if theirs else (one.student, stem)
+        (aside if mine else lacking).setdefault(key, []).append(one.file)
+    for one in kept:
+        if id(one) in aside:
+            one.notes.append(f"Left aside (no notebook): {_listed(aside[id(one)])}.")
+    return [
+        Submission(student, stem, files[0], problem=f"No notebook in it (found {_listed(files)}).")
+        for (student, stem), files in lacking.items()
+    ]
+
+
+def _listed(files):
+    """Return the names of files, the first five if they are many."""
+    names = [PurePosixPath(file).name for file in files]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _with_missing(kept):
@@ -100,28 +136,35 @@ def _with_missing(kept):
 
 
 def _files(folder, exercises) -> Iterator[_Found]:
-    """Yield each file that may be a notebook."""
+    """Yield each file that somebody handed in."""
     for path in sorted(folder.iterdir()):
         name = _printable(path.name)
-        if name.startswith(".") or name == "__MACOSX":
+        if _LEFT_BY_TOOLS.fullmatch(name):
             continue
-        if path.is_symlink():
-            yield _Found(name.removesuffix(".ipynb"), name, problem=_LINK)
-        elif path.is_dir():
-            yield from _in_folder(path, name)
-        elif path.suffix.lower() == ".zip":
-            yield from _in_archive(path, _printable(path.stem))
-        elif path.suffix == ".ipynb":
-            yield _read(path, _student_of(_printable(path.stem), exercises), name)
+        if path.is_dir() and not path.is_symlink():
+            found = list(_in_folder(path, name))
+            empty = _Found(name, name, problem="The folder is empty: nothing was handed in.")
+            yield from found or [empty]
+        else:
+            yield from _in_file(path, _student_of(name, exercises), name)
 
 
-_LINK = "It is a link, which is never followed: hand in the notebook itself."
+def _student_of(name, exercises):
+    """Return the student in `STUDENT_STEM.ENDINGS`; the whole when no exercise is named."""
+    base = re.sub(r"(\.ipynb|\.tar)?(\.\w{1,8})?$", "", name, flags=re.IGNORECASE)
+    for stem in exercises:
+        if base.lower().endswith(f"_{stem}".lower()):
+            return base[: -len(stem) - 1]
+    return base
 
 
-def _student_of(stem, exercises):
-    """Return the student in `STUDENT_STEM`; the whole when no exercise is named."""
-    ends = [f"_{known}" for known in exercises if stem.endswith(f"_{known}")]
-    return stem.removesuffix(ends[0]) if ends else stem
+def _exercise_of(found, exercises):
+    """Return the exercise that a file is named for; "" for none."""
+    name, student = PurePosixPath(found.file).name, re.escape(found.student)
+    for stem in exercises:
+        if re.fullmatch(rf"({student}_)?{re.escape(stem)}(\.\w+)*", name, re.IGNORECASE):
+            return stem
+    return ""
 
 
 def _printable(name):
@@ -130,28 +173,44 @@ def _printable(name):
 
 
 def _in_folder(top, student):
-    """Yield the notebooks of a student's folder; never leave it."""
-    count = 0
+    """Yield what a student's folder holds; never leave it. What tools left counts if it is all."""
+    count, left, taken = 0, [], 0
     queue = [top]
     while queue:
-        for path in sorted(queue.pop(0).iterdir()):
+        try:
+            inside = sorted(queue.pop(0).iterdir())
+        except OSError as error:
+            yield _Found(student, student, problem=f"It cannot be read: {error.strerror}.")
+            return
+        for path in inside:
             count += 1
             if count > MAX_FILES:
-                yield _Found(
-                    student,
-                    student,
-                    problem=f"More than {MAX_FILES} files: hand in the notebooks only.",
-                )
+                problem = f"More than {MAX_FILES} files: hand in the notebooks only."
+                yield _Found(student, student, problem=problem)
                 return
-            shown = f"{student}/{_printable(str(path.relative_to(top)))}"
-            if path.is_symlink():
-                yield _Found(student, shown, problem=_LINK)
-            elif path.is_dir() and not path.name.startswith((".", "__MACOSX")):
+            shown = f"{student}/{_printable(path.relative_to(top).as_posix())}"
+            if _LEFT_BY_TOOLS.fullmatch(path.name):
+                left.append(_Found(student, shown, no_notebook=True))
+            elif path.is_dir() and not path.is_symlink():
                 queue.append(path)
-            elif path.suffix == ".ipynb" and not path.name.startswith("."):
-                yield _read(path, student, shown)
-    if count == 0:
-        yield _Found(student, student, problem="The folder is empty: nothing was handed in.")
+            else:
+                taken += 1
+                yield from _in_file(path, student, shown)
+    if not taken:
+        yield from left
+
+
+def _in_file(path, student, shown):
+    """Yield what a file holds: a notebook, those of an archive, or neither."""
+    ending = path.suffix.lower()
+    if path.is_symlink():
+        yield _Found(student, shown, problem=_LINK)
+    elif ending == ".zip":
+        yield from _in_archive(path, student, shown)
+    elif ending == ".ipynb":
+        yield _read(path, student, shown)
+    else:
+        yield _Found(student, shown, no_notebook=True)
 
 
 def _read(path, student, shown):
@@ -179,33 +238,29 @@ def _sized(student, shown, data):
     return _Found(student, shown, data)
 
 
-def _in_archive(path, student):
-    """Yield the notebooks of an archive, read in memory; one with a trap is refused whole."""
-    shown = _printable(path.name)
+def _in_archive(path, student, shown):
+    """Yield what an archive holds, read in memory; one with a trap is refused whole."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
-            trap = _trap(members)
-            if trap:
+            if trap := _trap(members):
                 yield _Found(student, shown, problem=trap)
                 return
-            for member in members:
-                name = PurePosixPath(member.filename)
-                if name.suffix == ".ipynb" and not any(
-                    p.startswith((".", "__MACOSX")) for p in name.parts
-                ):
-                    with archive.open(member) as file:
-                        yield _sized(student, f"{shown}/{name}", file.read(MAX_BYTES + 1))
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        EOFError,
-    ) as error:
-        yield _Found(student, shown, problem=f"The archive cannot be read: {error}. Make it anew.")
-    except Exception as error:  # zlib.error and what else a forged archive brings about
+            names = [PurePosixPath(member.filename) for member in members]
+            left = [any(map(_LEFT_BY_TOOLS.fullmatch, name.parts)) for name in names]
+            for member, name, of_tools in zip(members, names, left, strict=True):
+                inside = f"{shown}/{name}"
+                if of_tools and not all(left):
+                    continue
+                if of_tools or name.suffix.lower() != ".ipynb":
+                    yield _Found(student, inside, no_notebook=True)
+                    continue
+                with archive.open(member) as file:
+                    yield _sized(student, inside, file.read(MAX_BYTES + 1))
+            if not members:
+                problem = "The archive is empty: nothing was handed in."
+                yield _Found(student, shown, problem=problem)
+    except Exception as error:  # a forged archive brings about any of them
         yield _Found(student, shown, problem=f"The archive cannot be read: {error}. Make it anew.")
 
 
@@ -228,9 +283,7 @@ def _trap(members):
 
 def _recognise(found, exercises):
     """Return the submission behind a file."""
-    name = PurePosixPath(found.file).name.removesuffix(".ipynb")
-    fitting = [s for s in exercises if name == s or name == f"{found.student}_{s}"]
-    stem = fitting[0] if fitting else ""
+    stem = _exercise_of(found, exercises)
     if found.problem:
         return Submission(found.student, stem, found.file, problem=found.problem)
     cells, language, problem = read_cells(found.data)
@@ -278,9 +331,11 @@ def _one_each(found):
 
 
 def _chosen(group):
-    """Return the one that counts: the only one under the right name."""
+    """Return the one that counts: the only one under the right name; copies count once."""
     named = [one for one in group if not any(n.startswith("Renamed") for n in one.notes)]
     usable = named if len(named) == 1 else group
+    first = {str(one.cells): one for one in reversed(usable) if one.cells}
+    usable = [one for one in usable if not one.cells or first[str(one.cells)] is one]
     if len(usable) > 1:
         files = ", ".join(one.file for one in group)
         return [

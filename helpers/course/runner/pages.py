@@ -9,10 +9,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.course.runner.run import Result
-from helpers.course.runner.shelf import has_tag, read_notebook
+from helpers.course.runner.shelf import figures_of, has_tag, read_notebook
 from helpers.files import write_whole
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def write_pages(results: list[Result], output: Path) -> Path:
@@ -41,21 +41,31 @@ def write_pages(results: list[Result], output: Path) -> Path:
             notebook = read_notebook(executed)
             card["page"] = f"{result.notebook}.html"
             card["headlines"] = headlines(notebook)
-            card["picture"] = first_picture(notebook)
+            card["picture"] = headline_picture(notebook)
             neighbours = {
                 "before": results[position - 1] if position else None,
                 "after": results[position + 1] if position + 1 < len(results) else None,
             }
-            write_whole(
-                output / card["page"],
-                page.render(result=result, body=_body(notebook), css=_css(), **neighbours),
-            )
+            text = page.render(result=result, body=_body(notebook), css=_css(), **neighbours)
+            write_whole(output / card["page"], without_home(text))
         cards.append(card)
     passed = sum(result.passed for result in results)
-    return write_whole(
-        output / "index.html",
-        index.render(cards=cards, passed=passed, total=len(results), css=_css()),
-    )
+    text = index.render(cards=cards, passed=passed, total=len(results), css=_css())
+    return write_whole(output / "index.html", without_home(text))
+
+
+def without_home(text: str) -> str:
+    """Return `text` with paths from this folder, or from ``~``: pages are shown to others.
+
+    Examples
+    --------
+    >>> without_home(f"in {Path.cwd()}/runs and {Path.home()}/data")
+    'in runs and ~/data'
+    """
+    for folder, instead in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if folder.name:
+            text = re.sub(rf"{re.escape(str(folder))}[/\\]+", instead, text)
+    return text
 
 
 def headlines(notebook: NotebookNode) -> list[str]:
@@ -69,14 +79,12 @@ def headlines(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def first_picture(notebook: NotebookNode) -> str:
-    """Return the first picture of the notebook as HTML with its text, or an empty string."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            markup = output.get("data", {}).get("text/html", "")
-            if markup.startswith("<figure>"):
-                return re.sub(r"<figcaption>.*?</figcaption>", "", markup, flags=re.DOTALL)
-    return ""
+def headline_picture(notebook: NotebookNode) -> str:
+    """Return the picture of the cell tagged `headline-picture`, else the first, as HTML; "" for none."""
+    shown = [cell for cell in notebook.cells if figures_of(cell)]
+    best = [cell for cell in shown if has_tag(cell, "headline-picture")]
+    markup = figures_of([*best, *shown][0])[0] if shown else ""
+    return re.sub(r"<figcaption>.*?</figcaption>", "", markup, flags=re.DOTALL)
 
 
 def _body(notebook):

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from helpers.course import BadInput
 
 LEAST_OF_EACH = 10  # churners and stayers in each group that a lesson compares
 
 
-def check_telco_file(path: str | Path) -> None:
-    """Stop unless the lessons can use the file at `path`.
+def check_telco_file(path: str | Path, most_refused: float) -> dict[str, Any]:
+    """Stop unless the lessons can use the file at `path`; tell what they leave out of it.
 
     It is read, held against its schema, cleaned and split, as the lessons do.
+
+    Parameters
+    ----------
+    path : the file.
+    most_refused : largest share of its rows that may break the schema, from 0.0 to 1.0.
+
+    Returns
+    -------
+    Nothing when every row keeps the schema; else `file`, `rows`, `refused`, `rules` (rule, rows and
+    the first value that breaks it) and the same as a sentence, `said`.
 
     Raises
     ------
@@ -23,20 +34,41 @@ def check_telco_file(path: str | Path) -> None:
     from helpers.etl.businesses.telco import clean_telco, read_telco, telco_schema
     from helpers.etl.splits import split_customers
 
+    name = Path(path).name
     try:
         raw, _ = read_telco(path)
         accepted, refused = quarantine(raw, telco_schema())
-        if len(accepted) == 0:
+        left_out = _left_out(name, len(raw), refused)
+        share = len(refused) / len(raw)
+        if share > most_refused or not len(accepted):
+            accept = f", or accept it: --most-refused {share + 0.005:.2f}" if share < 0.5 else ""
             raise ValueError(
-                f"{Path(path).name} has {len(raw):,} row(s) and none keeps the schema; the first "
-                f"breaks: {refused['reason'].iloc[0]}. Check that the file is the right one."
+                f"{left_out['said']} The lessons leave such rows out, so their figures would be "
+                f"about the others only; up to {most_refused:.0%} is allowed. Mend the file{accept}."
             )
         customers = clean_telco(accepted)
         split_customers(customers, seed=0)
         _check_groups(customers)
     except ValueError as error:
-        name = Path(path).name
         raise BadInput(str(error) if name in str(error) else f"{name}: {error}") from error
+    return left_out
+
+
+def _left_out(name, rows, refused):
+    """Return how many rows broke which rule, and the first value that did; nothing for none."""
+    if refused.empty:
+        return {}
+    rules = []
+    broken = refused["reason"].str.split("; ").explode()
+    for rule, count in broken.value_counts().items():
+        # Each rule of the schema begins with the name of its column.
+        first = refused.loc[broken.index[broken.eq(rule)][0], rule.split()[0]]
+        rules.append({"rule": rule, "rows": int(count), "first": first})
+    told = "; ".join(
+        f'{one["rule"]} ({one["rows"]:,} rows, the first being "{one["first"]}")' for one in rules
+    )
+    said = f"{name}: {len(refused):,} of {rows:,} rows break a rule: {told}."
+    return {"file": name, "rows": rows, "refused": len(refused), "rules": rules, "said": said}
 
 
 def _check_groups(customers):
@@ -59,22 +91,25 @@ def _check_groups(customers):
                 )
 
 
-CHECKS = {"TELCO_CSV": check_telco_file}
-
-
-def check_files(values: dict[str, dict[str, object]]) -> None:
+def check_files(
+    values: dict[str, dict[str, object]], most_refused: float
+) -> dict[str, dict[str, Any]]:
     """Check each file named by the chosen values once.
 
     Parameters
     ----------
     values : stem of a notebook -> name of a parameter -> value.
+    most_refused : largest share of a file's rows that may break its schema.
+
+    Returns
+    -------
+    Stem -> what the notebook leaves out of its file, as `check_telco_file` tells it.
 
     Raises
     ------
     BadInput
         If a file cannot be used.
     """
-    named = {(name, value) for own in values.values() for name, value in own.items() if name in CHECKS}  # fmt: skip
-    for name, value in sorted(named):
-        if value:
-            CHECKS[name](value)
+    paths = {stem: own["TELCO_CSV"] for stem, own in values.items() if own.get("TELCO_CSV")}
+    checked = {path: check_telco_file(path, most_refused) for path in sorted(set(paths.values()))}
+    return {stem: checked[path] for stem, path in paths.items()}

@@ -38,6 +38,7 @@ class Result:
     seconds : wall time, kernel start included.
     parameters : the values injected.
     figures : the figures its sentences told, by name.
+    left_out : rows of its file that break a rule, as `preflight.check_files` tells; empty for none.
     error : empty, or what went wrong in one line.
     key : fingerprint of source, parameters and helpers; equal keys mean equal results.
     """
@@ -49,6 +50,7 @@ class Result:
     seconds: float
     parameters: dict[str, Any]
     figures: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     key: str = ""
 
@@ -59,6 +61,7 @@ def run_notebooks(
     output: Path,
     jobs: int = 2,
     resume: bool = False,
+    left_out: dict[str, dict[str, Any]] | None = None,
     on_cell: Callable[[str], None] = lambda stem: None,
     on_result: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
@@ -75,6 +78,7 @@ def run_notebooks(
     output : folder for executed notebooks, `summary.json` and the lessons' own files.
     jobs : notebooks at once.
     resume : skip notebooks that have passed there with the same source, values and helpers.
+    left_out : stem -> what `preflight.check_files` found in its file, noted in the summary.
     on_cell, on_result : called with the stem after each cell, with the result after each notebook.
 
     Returns
@@ -82,6 +86,8 @@ def run_notebooks(
     One result a notebook, in the given order.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if not (output / SUMMARY).exists():
+        _write_summary(output, [])  # from now on the folder is known as that of a run
     done = {result.notebook: result for result in kept_results(output)} if resume else {}
     code = _fingerprint_of_helpers()
     _register_engine()
@@ -96,6 +102,7 @@ def run_notebooks(
             return kept
         result = _run_one(path, notebook, inject, output, on_cell)
         result.key = key
+        result.left_out = (left_out or {}).get(path.stem, {})
         return result
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:

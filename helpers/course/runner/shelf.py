@@ -119,6 +119,12 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def figures_of(cell: NotebookNode) -> list[str]:
+    """Return the pictures that a cell shows, as HTML with their texts."""
+    shown = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
+    return [markup for markup in shown if markup.startswith("<figure>")]
+
+
 def title_of(notebook: NotebookNode) -> str:
     """Return the text of the notebook's first level-one heading, or an empty string."""
     return _first_match(r"^# +(.+)$", notebook)

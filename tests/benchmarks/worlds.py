@@ -18,7 +18,9 @@ from pandas import DataFrame
 from scipy import sparse
 from scipy.stats import kendalltau
 
-from helpers.course.bench import Measure
+from benchmarks.measure import Measure
+from helpers.course.fetch import data_folder
+from helpers.course.runner.shelf import find_folder
 
 SEEDS = range(1, 21)
 _SPLIT = pd.Timestamp("2022-10-01")  # of the real reviews; the simulated year ends with a quarter
@@ -51,19 +53,16 @@ except ImportError:
 """
 
 
-def bench_worlds(data: Path, seeds: range = SEEDS, sizes: tuple[int, ...] = ()) -> list[Measure]:
+def bench_worlds() -> list[Measure]:
     """Measure both worlds: the curve of time over size, and how near they are to real data.
 
-    Parameters
-    ----------
-    data : folder with the real files; a line says so where they are absent.
-    seeds : worlds over which the order of the recommenders is averaged.
-    sizes : customers of the curve, instead of 2,500 to 100,000.
+    What needs the real files is left out where they are absent.
     """
-    return [*speed(sizes), *transfer(data), *order_of_recommenders(data, seeds), *distances()]
+    data = data_folder(find_folder().parent)
+    return [*speed(), *transfer(data), *order_of_recommenders(data), *distances()]
 
 
-def speed(sizes: tuple[int, ...] = ()) -> list[Measure]:
+def speed() -> list[Measure]:
     """Time the default worlds and a curve of sizes; cost a customer has to stay what it is."""
     default = [
         _built("shop", 3_500, 300, 0, "the default Shop", "under 1 s", 1),
@@ -72,7 +71,7 @@ def speed(sizes: tuple[int, ...] = ()) -> list[Measure]:
     curve = []
     for kind in ("shop", "operator"):
         first = None
-        for size in sizes or (3_125, 12_500, 50_000):
+        for size in (3_125, 12_500, 50_000):
             seconds, _ = _build(kind, size, 300, 0)
             each = 1e6 * seconds / size
             first = first or each
@@ -87,8 +86,6 @@ def speed(sizes: tuple[int, ...] = ()) -> list[Measure]:
         _built("shop", 100_000, 2_000, 12, "the same and 12 months", "under 60 s", 60),
         _built("operator", 100_000, 0, 12, "Operator, 100,000, and 12 months", "under 60 s", 60),
     ]  # fmt: skip
-    if sizes:
-        large = []
     return [m for pair in (*default, *large) for m in pair] + curve
 
 
@@ -120,14 +117,14 @@ def transfer(data: Path) -> list[Measure]:
     ]  # fmt: skip
 
 
-def order_of_recommenders(data: Path, seeds: range = SEEDS) -> list[Measure]:
+def order_of_recommenders(data: Path) -> list[Measure]:
     """Compare the order of five simple recommenders, by NDCG@10, on simulated and real shops."""
     reviews = data / "sephora_a_reviews.csv.gz"
     if not reviews.is_file():
         return []
     log, products = _real_reviews(data)
     real = ndcg_of_recommenders(log, products, _SPLIT)
-    simulated = DataFrame([ndcg_of_recommenders(*_simulated_reviews(seed)) for seed in seeds])
+    simulated = DataFrame([ndcg_of_recommenders(*_simulated_reviews(seed)) for seed in SEEDS])
     tau = simulated.apply(lambda row: kendalltau(row, real).statistic, axis=1).mean()
     lines = [
         Measure(
@@ -135,7 +132,7 @@ def order_of_recommenders(data: Path, seeds: range = SEEDS) -> list[Measure]:
         )
         for name in real.sort_values().index
     ]  # fmt: skip
-    goal = f"at least 0.8 over {len(seeds)} seeds"
+    goal = f"at least 0.8 over {len(SEEDS)} seeds"
     return [*lines, Measure("Kendall's tau of the order", tau, None, "", "", goal, tau >= 0.8)]
 
 

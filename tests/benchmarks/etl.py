@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from helpers.course.bench import Measure
+from benchmarks.measure import Measure
 
 ROWS = 1_000_000
 PRODUCTS = 2_000

@@ -1,53 +1,19 @@
-"""Comparisons: our figure, a reference measured in the same run, and the goal that was set.
-
-Nothing here runs in the tests: machines differ, and a ratio on a busy one is only a hint.
-"""
+"""How long the course takes to import, run and set up, and how good its churn model is."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measure import Measure, seconds_of
 from helpers.course import BadInput
 from helpers.course.fetch import FILES, data_folder
 from helpers.course.runner.shelf import all_notebooks, find_folder
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One line of a comparison.
-
-    Attributes
-    ----------
-    what : what was measured.
-    ours : our figure.
-    reference : the same for the reference, or None where there is none.
-    reference_name : what the reference is.
-    unit : of both figures.
-    goal : in words.
-    met : whether our figure meets it; None where a figure is only listed.
-    """
-
-    what: str
-    ours: float
-    reference: float | None
-    reference_name: str
-    unit: str
-    goal: str
-    met: bool | None
-
-    @property
-    def ratio(self) -> float | None:
-        """Ours divided by the reference."""
-        return self.ours / self.reference if self.reference else None
 
 
 def bench_import() -> list[Measure]:
@@ -136,7 +102,7 @@ def bench_setup() -> list[Measure]:
         ignore = shutil.ignore_patterns(".venv", ".git", "runs", "data", "__pycache__")
         shutil.copytree(root, copy, ignore=ignore)
         command = [sys.executable, "run.py", "setup"]
-        first, again = (_seconds(command, copy) for _ in range(2))
+        first, again = (seconds_of(command, copy) for _ in range(2))
         size = sum(f.stat().st_size for f in (copy / ".venv").rglob("*") if f.is_file()) / 1e6
     return [
         Measure("set-up from empty", first, None, "", "s", "under 60 s", first < 60),
@@ -145,37 +111,6 @@ def bench_setup() -> list[Measure]:
     ]
 
 
-def bench_worlds() -> list[Measure]:
-    """Measure the two worlds: time over size, and how near they are to real data."""
-    from helpers.course import bench_worlds as worlds
-
-    return worlds.bench_worlds(data_folder(find_folder().parent))
-
-
-def bench_etl() -> list[Measure]:
-    """Measure the shop's ETL: rows per second beside SQL and pandas, and a table over the memory."""
-    from helpers.course import bench_etl as etl
-
-    return etl.bench_etl()
-
-
-BENCHES: dict[str, Callable[[], list[Measure]]] = {
-    "import": bench_import,
-    "course": bench_course,
-    "churn": bench_churn,
-    "setup": bench_setup,
-    "worlds": bench_worlds,
-    "etl": bench_etl,
-}
-
-
 def _median_seconds(command, runs=7):
     """Return the median wall time of a command over several runs, the first not counted."""
-    return statistics.median([_seconds(command) for _ in range(runs + 1)][1:])
-
-
-def _seconds(command, folder=None):
-    """Return the wall time of one run of a command."""
-    started = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=900)
-    return time.perf_counter() - started
+    return statistics.median([seconds_of(command) for _ in range(runs + 1)][1:])
