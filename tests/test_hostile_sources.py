@@ -266,6 +266,117 @@ def test_odd_rows_of_a_csv_are_set_aside_with_their_line_and_nothing_else_is(cas
     assert all(isinstance(value, str) for column in raw.table for value in raw.table[column])
 
 
+LETTER = "\n".join(["Dear team,", *(f"line {n}" for n in range(30)), "", *(f"> quoted {n}, yes" for n in range(25)), "Anna"])  # fmt: skip
+LISTED = "\n".join(["we need", *(f"milk, {n}" for n in range(60)), "thanks"])
+QUOTED_TEXTS = {
+    # name: (rows below the header id,text; ids returned; lines set aside)
+    "a letter of 57 lines": (f'1,"{LETTER}"\n2,short\n', ["1", "2"], []),
+    "a letter with doubled quotes": (f'1,"{LETTER} ""so"" {LETTER}"\n2,short\n', ["1", "2"], []),
+    "a letter with stray quotes": (f'1,"{LETTER} "so" {LETTER}"\n2,short\n3,end\n', ["2", "3"], [2]),
+    "a stray quote in the first line": (f'1,"so "it" is\n{LETTER}"\n2,short\n', ["2"], [2]),
+    "stray quotes that end lines": (f'1,"{LETTER} "so"\nand "so"\n{LETTER}"\n2,short\n', ["2"], [2]),
+    "a letter as long as a list": (f'1,"{LISTED} "so" {LISTED}"\n2,short\n', ["2"], [2]),
+    "two letters, the first one stray": (f'1,"{LETTER} 5" wide"\n2,"{LETTER}"\n3,end\n', ["2", "3"], [2]),
+    "a letter without end": (f'1,short\n2,"{LETTER}\n', ["1"], [3]),
+    "a letter and a field too many": (f'1,"{LETTER}",more\n2,short\n', ["2"], [2]),
+    "a letter with a bad byte": (f'1,"{LETTER} \udcff {LETTER}"\n2,short\n', ["2"], [2]),
+    "a letter with a NUL": (f'1,"{LETTER} \0 {LETTER}"\n2,short\n', ["2"], [2]),
+    "a letter longer than a cell": (f'1,"{(LETTER + chr(10)) * 300}"\n2,short\n', ["2"], [2]),
+    "every cell in quotes, one open": ('"1","a\n"2","b"\n"3","c"\n"4","d"\n', ["2", "3", "4"], [2]),
+    "lines of a table with an open quote": ('1,"a\n' + "".join(f"{n},b\n" for n in range(2, 99)), [str(n) for n in range(2, 99)], [2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("case", QUOTED_TEXTS)
+def test_the_lines_of_a_quoted_text_are_never_rows(case, encoding, tmp_path):
+    text, returned, lines = QUOTED_TEXTS[case]
+    if encoding == "utf-16" and "\udcff" in text:
+        pytest.skip("each half of a character is one there")
+    content = ("id,text\n" + text).encode(encoding, "surrogateescape")
+    raw = read_as("csv", content, tmp_path)
+    assert_sound(raw)
+    assert raw.table["id"].tolist() == returned
+    assert raw.set_aside["line"].tolist() == lines
+    assert raw.account.rows_in == len(returned) + len(lines)
+
+
+def test_of_many_bad_quotes_each_costs_its_own_line_and_no_time(tmp_path):
+    rows = [f'{n},"a"b,2' if n % 2 else f"{n},a,2" for n in range(60_000)]
+    (tmp_path / "x.csv").write_text(HEAD + "\n".join(rows))
+    began = time.process_time()
+    raw = read_csv(tmp_path / "x.csv")
+    assert (raw.account.returned, raw.account.set_aside) == (30_000, 30_000)
+    assert time.process_time() - began < 20, "looking through the rest for each takes minutes"
+
+
+PLAIN_TABLES = {
+    # name: (text, columns, rows, separator)
+    "pandas' own index": (",id,price\n0,1,9.9\n1,2,4.5\n", ["", "id", "price"], [["0", "1", "9.9"], ["1", "2", "4.5"]], ","),
+    "an empty last column": ("id;price;\n1;9,90;\n", ["id", "price"], [["1", "9,90"]], ";"),
+    "three empty last columns": ("id;price;;;\n1;9,90;;;\n2;8\n", ["id", "price"], [["1", "9,90"], ["2", "8"]], ";"),
+    "a separator behind each row only": ("id;price\n1;9,90;\n2;8;\n", ["id", "price"], [["1", "9,90"], ["2", "8"]], ";"),
+    "Excel's line": ("sep=;\nid;price\n1;9,90\n", ["id", "price"], [["1", "9,90"]], ";"),
+    "Excel's line in quotes": ('"sep=,"\r\nid,price\r\n1,9.90\r\n', ["id", "price"], [["1", "9.90"]], ","),
+    "Excel's line with a tab": ("SEP=\t\nid\tprice\n1\t9,90\n", ["id", "price"], [["1", "9,90"]], "\t"),
+    "Excel's line with a written tab": ("sep=\\t\nid\tprice\n1\t9,90\n", ["id", "price"], [["1", "9,90"]], "\t"),
+    "Excel's line with its own mind": ("sep=^\nid^price\n1^9;90\n", ["id", "price"], [["1", "9;90"]], "^"),
+    "units in the header": ("Price, EUR;City\n9.90;Bern\n4.50;Basel\n8;Biel, BE\n", None, None, None),
+    "commas in one name only": ("id;name;price, EUR\n1;a;9\n2;b;8,5\n", ["id", "name", "price, EUR"], [["1", "a", "9"], ["2", "b", "8,5"]], ";"),
+    "a quoted name with the other one": ('id,"a;b"\n1,2\n', ["id", "a;b"], [["1", "2"]], ","),
+    "one column": ("text\nhello\nworld\n", ["text"], [["hello"], ["world"]], ","),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("case", PLAIN_TABLES)
+def test_a_plain_table_is_read_as_it_stands_or_its_separator_asked_for(case, encoding, tmp_path):
+    text, columns, rows, separator = PLAIN_TABLES[case]
+    content = text.encode(encoding)
+    if columns is None:
+        with pytest.raises(CannotExtract, match="may be separated by ',' or ';'") as told:
+            read_as("csv", content, tmp_path)
+        assert_one_sentence(told.value)
+        return
+    raw = read_as("csv", content, tmp_path)
+    assert_sound(raw)
+    assert raw.table.columns.tolist() == columns
+    assert raw.table.to_numpy().tolist() == rows
+    assert raw.account.set_aside == 0
+    assert raw.provenance.read_as == f"{encoding}, separator {separator!r}"
+
+
+def test_a_cell_behind_the_last_name_that_is_filled_sets_its_row_aside(tmp_path):
+    raw = read_as("csv", b"id;price;\n1;9;\n2;8;x\n3;7;\n", tmp_path)
+    assert raw.table["id"].tolist() == ["1", "3"]
+    assert raw.set_aside["line"].tolist() == [3]
+    mixed = read_as("csv", b"id,store,note\n1,a,\n2,b,,\n3,c,x\n", tmp_path)
+    assert mixed.set_aside["line"].tolist() == [3], "one comma too many may stand anywhere in it"
+
+
+NO_TABLES = {
+    "a title": ("Sales report March\nid;price;city\n1;9.90;Bern\n2;4.50;Basel\n", "may be a title"),
+    "a title with a comma": ("Sales report, March\nid;price;city\n1;9.90;Bern\n2;4.50;Basel\n", "may be a title"),
+    "a title and a blank line": ("Sales\n\nid,price\n1,9.90\n2,4.50\n", "may be a title"),
+    "a title as Excel saves it": ("Sales report;;\nid;price;city\n1;9.90;Bern\n", "a column has no name"),
+    "two titles": ("Sales\nMarch\nid,price\n1,9\n2,8\n3,7\n", "may be a title"),
+    "a page of HTML": ("<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n", "page of HTML"),
+    "a page of HTML with commas": ("<html><head><title>Sorry, no</title>\n<p>a, b\n<p>c, d\n", "page of HTML"),
+    "an answer in JSON": ('{"error": "not found"}\n', "like JSON"),
+    "a list in JSON": ('[{"id": 1, "price": 2},\n{"id": 2, "price": 3}]\n', "like JSON"),
+    "XML": ('<?xml version="1.0"?>\n<a/>\n', "page of HTML"),
+    "a nameless last column with values": ("id,price,\n1,2,3\n4,5,6\n", "a column has no name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NO_TABLES)
+def test_a_first_line_that_is_no_header_is_refused(case, tmp_path):
+    text, why = NO_TABLES[case]
+    with pytest.raises(CannotExtract, match=why) as told:
+        read_as("csv", text.encode(), tmp_path)
+    assert_one_sentence(told.value)
+
+
 @pytest.mark.parametrize(("header", "why"), [
     ("id,id,price", "'id' comes more than once"), ("id,,price", "a column has no name"),
     ("id,b;price,c;d", "may be separated by"), ('"id,store', "leaves a quote open"),
@@ -1086,6 +1197,22 @@ BODIES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("ending", ["", " ", False, None, 0, "null", "None", []])
+@pytest.mark.parametrize("following", ["?c=2", "/here?c=2", "here?c=2", "{}/here?c=2", "/h%65re?c=2"])  # fmt: skip
+def test_pages_end_where_no_next_one_is_named_however_that_is_written(rude, ending, following):
+    def answer(write, path, head):
+        last = "c=2" in path
+        write(page(items({"id": 2 if last else 1}, following=ending if last else following.format(rude.url))))  # fmt: skip
+
+    raw = call("api", rude, answer)
+    assert raw.table["id"].tolist() == [1, 2]
+    assert len(rude.asked) == 2
+
+
+def test_a_page_without_the_name_of_a_next_one_is_the_last(rude):
+    assert call("api", rude, page('{"items": [{"id": 1}]}')).account.returned == 1
+
+
 @pytest.mark.parametrize("case", BODIES)
 def test_a_page_of_an_interface_that_is_none_ends_in_one_sentence(rude, case):
     answer, why = BODIES[case]
@@ -1185,6 +1312,28 @@ def test_the_events_of_a_feed_are_read_as_the_standard_has_them(rude, case):
     raw = read_events(f"{rude.url}/here", seconds=60, end="end" if tail else "", **NO_WAIT)
     assert_sound(raw)
     assert (raw.account.returned, raw.account.set_aside) == (returned, aside)
+
+
+@pytest.mark.parametrize("length", [201, 324, 4_000])
+def test_a_long_id_of_an_event_is_kept_and_sent_back_whole(rude, length):
+    name = "".join(str(n % 10) for n in range(length))
+    told = []
+
+    def answer(write, path, head):
+        told.extend(line for line in head if line.startswith("Last-Event-ID"))
+        ending = "event: end\ndata: {}\n\n" if told else ""
+        write(page(f'id: {name}\ndata: {{"id": 1}}\n\n{ending}', kind=STREAM))
+
+    raw = call("feed", rude, answer)
+    assert set(raw.table["sse_id"]) == {name}
+    assert raw.provenance.cursor == name
+    assert told == [f"Last-Event-ID: {name}"]
+
+
+def test_an_id_that_no_header_can_carry_back_is_refused(rude):
+    with pytest.raises(CannotFetch, match="an id of 4,001 characters") as told:
+        call("feed", rude, page(f"id: {'x' * 4_001}\ndata: {{}}\n\n", kind=STREAM))
+    assert_one_sentence(told.value)
 
 
 def test_an_event_without_end_and_one_that_is_no_text_are_refused(rude):
@@ -1315,6 +1464,56 @@ def test_terms_that_share_a_description_or_have_none_are_facts():
     assert {name: facts[name] for name in "abc"} == {"a": "1", "b": "1", "c": None}
     nested = facts_of(BeautifulSoup(f"<body>{TERMS}", "html.parser"))
     assert nested["a"] is None
+
+
+CRUMBS = {"@type": "BreadcrumbList"}
+DEW = {"@type": "Product", "sku": 7, "name": "Dew"}
+BALM = {"@type": "Product", "sku": 8, "name": "Balm"}
+LINKED = {
+    # name: (what the scripts hold, the facts of the page with the id 7 and the heading Dew)
+    "one": ([DEW], DEW), "behind the way there": ([CRUMBS, DEW], DEW), "before it": ([DEW, CRUMBS], DEW),
+    "a list": ([[CRUMBS, DEW]], DEW), "a graph": ([{"@context": "x", "@graph": [CRUMBS, DEW]}], DEW),
+    "two types": ([CRUMBS, {**DEW, "@type": ["Product", "Thing"]}], {**DEW, "@type": ["Product", "Thing"]}),
+    "a whole address": ([CRUMBS, {**DEW, "@type": "https://schema.org/Product"}], {**DEW, "@type": "https://schema.org/Product"}),
+    "what the page is about": ([{"@type": "WebPage", "mainEntity": DEW}], DEW),
+    "others beside it": ([BALM, DEW, {**BALM, "sku": 9}], DEW), "named by its heading": ([BALM, {**DEW, "sku": "x"}], {**DEW, "sku": "x"}),
+    "twice the same": ([DEW, DEW], DEW), "the site only": ([CRUMBS, {"@type": "WebSite"}], None),
+    "none": ([], None), "no product": ([CRUMBS, {"@type": "Service", "name": "x"}], {"@type": "Service", "name": "x"}),
+    "no products": ([{"@type": "Service"}, {"@type": "Event"}], [{"@type": "Service"}, {"@type": "Event"}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["application/ld+json", "Application/LD+JSON; charset=utf-8"])
+@pytest.mark.parametrize("case", LINKED)
+def test_the_facts_for_machines_are_those_of_the_page_s_thing(case, kind):
+    scripts, expected = LINKED[case]
+    html = "".join(f'<script type="{kind}">{json.dumps(one)}</script>' for one in scripts)
+    page = BeautifulSoup(f'<body data-id="7"><h1>Dew</h1>{html}', "html.parser")
+    found = facts_of(page)["json_ld"]
+    assert (found and json.loads(found)) == expected
+
+
+def test_of_products_that_nothing_tells_apart_the_one_in_the_thing_s_element_is_meant():
+    script = '<script type="application/ld+json">{}</script>'.format
+    html = f'{script(json.dumps(BALM))}<div class="product">{script(json.dumps(DEW))}</div>'
+    own = facts_of(BeautifulSoup(html, "html.parser"), ".product")["json_ld"]
+    assert json.loads(own) == DEW
+    with pytest.raises(CannotFetch, match="several products"):
+        facts_of(BeautifulSoup(f"<body>{html}", "html.parser"))
+
+
+def test_a_page_of_several_products_is_set_aside_and_its_links_are_followed(rude):
+    both = f'<script type="application/ld+json">{json.dumps([DEW, BALM])}</script>'
+    links = '<a href="/2?c=1">x</a><a href="/2?c=2">y</a>'
+    raw, _ = site(rude, {"/": thing(1, both + links), "/2": thing(2)})
+    assert raw.table["url"].tolist() == [f"{rude.url}/2?c=1", f"{rude.url}/2?c=2"], "whole"
+    assert raw.set_aside[["text", "line"]].to_numpy().tolist() == [["/", 0]]
+    assert "several products" in raw.set_aside["reason"][0]
+
+
+def test_rules_that_are_too_long_to_be_known_open_nothing(rude):
+    with pytest.raises(CannotFetch, match="more than 500,000 bytes, so its rules are not known"):
+        site(rude, {"/": thing(1)}, "x" * 500_001, limits=NetworkLimits(tries=1))
 
 
 @pytest.mark.parametrize("html", ["<dt>d</dt><dd>{}</dd>", "<h1>{}</h1>", "<p class=price>{}</p>"])

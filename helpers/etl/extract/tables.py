@@ -126,13 +126,15 @@ def _oddness(fields, text, header, totals):
 
 def _separator(lines, name):
     """Return what separates the fields of the header, and of the most rows below it."""
-    seen = {one: _widths(lines, one) or [0] for one in SEPARATORS}
-    heads = {one: widths[0] for one, widths in seen.items() if widths[0] > 1}
-    fits = {one: _share(seen[one][1:], head) for one, head in heads.items()}
-    if not any(fits.values()):
-        more = {one: sum(width > 1 for width in widths[1:]) for one, widths in seen.items()}
-        if any(more.values()):  # where the first line is a title, the rows below tell
-            return max(more, key=more.get)
+    fits, heads, more = {}, {}, {}
+    for separator in SEPARATORS:
+        head, *below = _first_rows(lines, separator) or [[]]
+        more[separator] = sum(len(row) > 1 for row in below)
+        if len(head) > 1 and '"' not in "".join(head):  # it would part a name in quotes
+            heads[separator] = len(head)
+            fits[separator] = sum(len(row) == len(head) for row in below) / max(1, len(below))
+    if not any(fits.values()) and any(more.values()):
+        return max(more, key=more.get)  # the first line is a title, or each row is damaged
     best = max(heads, key=lambda one: (fits[one], heads[one]), default=SEPARATORS[0])
     alike = [one for one in heads if heads[one] == heads[best] or fits[one] == fits[best] > 0]
     if len(alike) > 1:
@@ -143,16 +145,11 @@ def _separator(lines, name):
     return best
 
 
-def _widths(lines, separator):
-    """Return the numbers of fields of the first rows."""
-    widths = []
+def _first_rows(lines, separator):
+    rows = []
     with contextlib.suppress(csv.Error):
-        widths.extend(len(row) for row in csv.reader(lines, delimiter=separator) if row)
-    return widths
-
-
-def _share(widths, width):
-    return widths.count(width) / len(widths) if widths else 0.0
+        rows.extend(row for row in csv.reader(lines, delimiter=separator) if row)
+    return rows
 
 
 def _header(rows, name, columns):
@@ -164,7 +161,8 @@ def _header(rows, name, columns):
         names.pop()
     widths = Counter(map(len, below))
     usual = max(widths, key=widths.get, default=0)
-    mostly_more = usual > len(header) and not widths[len(names)] and 2 * widths[usual] > len(below)
+    mostly_more = usual > len(header) and 2 * widths[usual] > len(below)
+    mostly_more = mostly_more and (len(names) == 1 or not widths[len(names)])
     filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
     twice = [column for column, times in Counter(names).items() if times > 1]
     odd = sorted({*names} ^ {*(columns or names)})
