@@ -19,8 +19,6 @@ from helpers.etl.extract import (
     Origin,
     Provenance,
     RowAccount,
-    csv_chunks,
-    json_line_chunks,
     merge_copies,
     read_csv,
     read_json_lines,
@@ -115,20 +113,6 @@ def test_every_line_of_a_log_is_a_request_or_set_aside(lines):
     assert_sound(raw)
     assert raw.table["at"].str[:6].tolist() == days
     assert raw.account.rows_in == sum(bool(one) for one in text)
-
-
-@QUICK
-@given(st.integers(0, 25), st.integers(1, 9))
-def test_chunks_hold_the_rows_of_the_whole_in_their_order(count, rows):
-    text = "a\n" + "".join(f"{n}\n" for n in range(count))
-    lines = "".join(f'{{"a": {n}}}\n' for n in range(count))
-    for chunks, content in ((csv_chunks, text), (json_line_chunks, lines)):
-        parts = read_bytes(lambda path, c=chunks: list(c(path, rows=rows)), content.encode())
-        assert [len(part.table) for part in parts][:-1] == [rows] * (len(parts) - 1)
-        whole = together(parts)
-        assert_sound(whole)
-        assert [int(n) for n in whole.table.get("a", [])] == list(range(count))
-        assert len({part.provenance.sha256 for part in parts}) == 1
 
 
 @pytest.mark.parametrize("counts", [(3, 2), (3, 4), (3, 1, 1, 0), (0, 1)])

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.etl.extract.files import fingerprint
 from helpers.etl.extract.result import CannotExtract, RowAccount, aside_table, sha256_of_rows
+from helpers.files import sha256_of
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, run INTEGER, done INTEGER,
@@ -204,14 +204,14 @@ class Landing:
         (1, [])
         """
         known = dict(self._file.execute("SELECT name, sha256 FROM files"))
-        found = {str(path): fingerprint(path) for path in paths}
+        found = {str(path): _fingerprint(path) for path in paths}
         self._looked |= found
         return [Path(name) for name, sha256 in found.items() if known.get(name) != sha256]
 
     def remember(self, paths: Iterable[Path]) -> None:
         """Remember that files were read, as `unread` saw them: what was added since is unread."""
         names = list(map(str, paths))
-        found = [(name, self._looked.pop(name, None) or fingerprint(name)) for name in names]
+        found = [(name, self._looked.pop(name, None) or _fingerprint(name)) for name in names]
         with self._transaction():
             self._file.executemany("INSERT OR REPLACE INTO files VALUES (?, ?)", found)
 
@@ -266,3 +266,12 @@ class Landing:
                 f"{self._name} was expected to be a landing file that can be written to, but: "
                 f"{error}. Take another file, or end the run that holds it."
             ) from error
+
+
+def _fingerprint(path):
+    try:
+        return sha256_of(Path(path))
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        raise CannotExtract(
+            f"a file was expected at {path}, but: {error}. Check the path, and who may read it."
+        ) from error
