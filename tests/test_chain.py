@@ -388,3 +388,10 @@ def test_a_document_with_something_else_where_a_list_belongs_is_a_row_with_gaps(
     tickets = flat_tickets(object_table(odd))
     assert tickets["opened_on"].isna().all()
     assert tickets["topic"].isna().all()
+
+
+def test_the_bench_loads_the_same_lines_by_the_chain_by_sql_and_by_pandas():
+    from benchmarks.etl import bench_etl
+
+    _, agreement = bench_etl(rows=3_000, large_rows=0)
+    assert agreement.met, agreement

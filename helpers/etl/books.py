@@ -205,7 +205,9 @@ class Cleaning:
         """Put `values` into a column and count those that differ from what stood there."""
         values = self._aligned(values)
         old = self.table[column] if column in self.table else Series(None, index=self.table.index)
-        same = old.astype("str").eq(values.astype("str")) | (old.isna() & values.isna())
+        plain = old.dtype == values.dtype and old.dtype.kind in "iufbM"  # else 7 and "7" are one
+        same = old.eq(values) if plain else old.astype("str").eq(values.astype("str"))
+        same |= old.isna() & values.isna()
         self.table = self.table.assign(**{column: values})
         self._count(column, what, int((~same).sum()))
 
