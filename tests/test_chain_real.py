@@ -21,13 +21,13 @@ from helpers.etl.businesses.cosmetics import (
     twin_products,
     twins_across,
 )
-from helpers.etl.businesses.telco import clean_telco, read_telco, telco_schema
+from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
 from helpers.etl.chain import ledger
 from helpers.etl.combine import join
 from helpers.etl.extract import CannotExtract
 from helpers.etl.lake import load_lake, read_lake
 from helpers.etl.load import load_database, load_warehouse, read_warehouse
-from helpers.etl.splits import split_by_time, split_customers, split_shares, what_leaks
+from helpers.etl.splits import split_by_time, split_shares, what_leaks
 from helpers.worlds import Shop
 from helpers.worlds.shop import sephora_like
 

@@ -197,6 +197,6 @@ def _in_parts(rows, limit=1_000_000_000):
     found = json.loads(ran.stdout)
     whole = found["rows"] >= rows
     return [
-        Measure(what, found["peak"] / 1e9, limit / 1e9, "the limit", "GB", "completes; within it in a later part", whole and found["peak"] <= limit or None),
+        Measure(what, found["peak"] / 1e9, limit / 1e9, "the limit", "GB", "completes; within it in a later part", (whole and found["peak"] <= limit) or None),
         Measure("its speed", found["rows"] / found["seconds"], None, "", "rows/s", "listed", None),
     ]  # fmt: skip

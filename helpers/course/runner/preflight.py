@@ -31,8 +31,7 @@ def check_telco_file(path: str | Path, most_refused: float) -> dict[str, Any]:
         With the message of the step that failed.
     """
     from helpers.etl.books import quarantine
-    from helpers.etl.businesses.telco import clean_telco, read_telco, telco_schema
-    from helpers.etl.splits import split_customers
+    from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
 
     name = Path(path).name
     try:
