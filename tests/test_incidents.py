@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -93,8 +94,12 @@ def planned(world, incidents, **sizes):
     None reaches back (tests below), so this spares the tests dozens of histories. Only a launch
     wave is drawn with the products.
     """
-    one = copy.deepcopy(lived(world, **sizes))
-    one._schedule = Schedule(incidents, world)
+    one = copy.copy(lived(world, **sizes))
+    record, schedule = one.hidden, Schedule(incidents, world)
+    if world == "shop":
+        one._record = replace(record, market=replace(record.market, schedule=schedule))
+    else:
+        one._record = replace(record, schedule=schedule)
     return one
 
 

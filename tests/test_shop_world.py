@@ -66,7 +66,7 @@ def play_the_story(seed):
 
 def agreed_score(shop, truth, month, decide):
     """Six parts accuracy, four parts mean sustainability (0 to 1) of what is shown."""
-    shown = decide(shop._context(month)[0])["product_id"]
+    shown = decide(shop.hidden.context(month)[0])["product_id"]
     green = shop.products(month).set_index("product_id")["sustainability"][shown].mean() / 100
     return 0.6 * truth.expected_accuracy(month, decide) + 0.4 * green
 
@@ -199,7 +199,7 @@ def test_a_bad_answer_is_refused_in_one_sentence_and_leaves_no_trace(name):
 
 def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
     shop = Shop(20, 20, 1)
-    for decide in [None, 5, first_ten(shop._context(1)[0])]:
+    for decide in [None, 5, first_ten(shop.hidden.context(1)[0])]:
         with pytest.raises(CannotPlay, match="decide has to be a function"):
             shop.play(1, decide)
         with pytest.raises(CannotPlay, match="decide has to be a function"):
@@ -217,7 +217,7 @@ def test_what_a_decide_itself_refuses_is_told_once():
 
     with pytest.raises(CannotPlay) as refused:
         shop.play(1, nested)
-    assert str(refused.value).startswith("decide was to return lists, but it called play(1);")
+    assert str(refused.value).startswith("decide was to return a table, but it called play(1);")
     assert str(refused.value).count("decide was to") == 1
     shop.play(1, first_ten)
 
@@ -275,6 +275,21 @@ def test_nothing_hidden_is_in_the_tables_and_the_score_comes_in_month_nine(shop,
         assert not any(column.startswith("need") for column in table.columns)
     assert "sustainability" not in shop.products(8)
     assert shop.products(9)["sustainability"].between(0, 100).all()
+
+
+def test_the_hidden_side_is_for_reading_and_no_decide_is_handed_it():
+    shop, given = Shop(20, 20, 1), []
+    shop.play(1, lambda context: given.append(context) or first_ten(context))
+    assert {type(part) for part in vars(given[0]).values()} == {int, pd.Timestamp, DataFrame}
+    hidden = shop.hidden
+    for array in [hidden.market.products.appeal, hidden.market.people.needs]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(AttributeError, match="cannot assign"):
+        hidden.state = None
+    with pytest.raises(TypeError, match="does not support"):
+        hidden.played[2] = hidden.played[1]
+    assert shop.hidden is hidden, "asking changes nothing"
 
 
 def test_labels_are_late_and_come_in_the_month_they_are_known():

@@ -319,7 +319,7 @@ def test_clean_tables_of_the_database_are_the_world_s_to_the_last_value(clean):
 def test_the_keys_of_every_source_name_each_row_once(clean):
     truth = SourcesTruth(clean)
     for name, key, _, _ in of_kind(clean, *clean.overview()["kind"].unique()):
-        if name in clean._clean:
+        if name in clean.hidden.clean:
             assert truth.clean(name)[key].is_unique, name
 
 
@@ -564,7 +564,7 @@ def test_readings_drift_stick_jump_stop_and_change_their_unit(loud):
 
 def test_the_clean_table_itself_leaves_nothing_and_touches_nothing(blemished):
     truth = SourcesTruth(blemished)
-    for name in blemished._clean:
+    for name in blemished.hidden.clean:
         scores = truth.score(name, truth.clean(name))
         assert scores.loc["all", "planted"] == scores.loc["all", "repaired"], name
         assert scores.loc["all", "planted"] == len(truth.blemishes(name))
@@ -641,7 +641,7 @@ def test_rows_whose_key_was_lost_belong_to_nobody(clean):
 
 def test_a_table_without_the_key_cannot_be_scored(clean):
     truth = SourcesTruth(clean)
-    name = next(iter(clean._clean))
+    name = next(iter(clean.hidden.clean))
     with pytest.raises(CannotPlay, match="needs its key"):
         truth.score(name, pd.DataFrame({"x": [1]}))
     with pytest.raises(CannotPlay, match="no source that was laid down"):
@@ -944,7 +944,7 @@ def test_the_smallest_worlds_and_the_worst_rates_can_be_laid_down(tmp_path):
 def test_a_kill_while_laying_down_leaves_no_half_file_under_a_final_name(tmp_path, usual):
     expected = contents(usual)
     script = (
-        "import sys; from helpers.worlds.shop import Shop; from helpers.worlds.sources import Sources\n"
+        "import sys; from helpers.worlds import Shop; from helpers.worlds.sources import Sources\n"
         "sources = Sources(Shop(customers=80, products=40, seed=7), sys.argv[1])\n"
         "print('ready', flush=True)\nsources.lay_down()\n"
     )
@@ -996,7 +996,7 @@ def test_months_in_which_something_went_wrong_can_be_added_too(kind, world, tmp_
     for name, key, place, _ in of_kind(sources, "table"):
         assert len(read_table(sources, place)) == after[name]
         assert SourcesTruth(sources).clean(name)[key].is_unique
-    assert_a_perfect_table_is_not_blamed(SourcesTruth(sources), sources._clean)
+    assert_a_perfect_table_is_not_blamed(SourcesTruth(sources), sources.hidden.clean)
 
 
 def assert_a_perfect_table_is_not_blamed(truth, names):

@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_bytes_in_this_and_in_a_fresh_process(tmp_p
     here = write_telco_csv(300, 7, tmp_path / "here").read_bytes()
     assert write_telco_csv(300, 7, tmp_path / "again").read_bytes() == here
     code = (
-        "import sys; from helpers.worlds.telecom import write_telco_csv;"
+        "import sys; from helpers.worlds.operator import write_telco_csv;"
         "print(write_telco_csv(300, 7, sys.argv[1]))"
     )
     for hash_seed in ["1", "2"]:

@@ -1,9 +1,12 @@
-"""What the worlds share: the error for a month that cannot be played, what they refuse alike, and
-SHA-256 of tables."""
+"""What the worlds share: a month that cannot be played, what they refuse alike, a draw, and SHA-256
+of tables."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 from pandas import DataFrame
@@ -63,6 +66,82 @@ def require_month(month: object) -> None:
         )
 
 
+def require_next(month: object, following: int, playing: bool, world: str) -> None:
+    """Stop unless `month` is `following`, the one to play now, and none is being played.
+
+    Raises
+    ------
+    CannotPlay
+        If it is another month, a `decide` asks for it, or the year of the `world` is over.
+
+    Examples
+    --------
+    >>> require_next(3, 3, False, "Shop")
+    """
+    if playing:
+        raise CannotPlay(
+            f"decide was to return a table, but it called play({plainly(month)}); a month cannot be "
+            "played within another: take that call out of decide."
+        )
+    if following > MONTHS:
+        raise CannotPlay(
+            f"the year ends after month {MONTHS}, which has been played; got {plainly(month)}: "
+            f"make a new {world}."
+        )
+    if not is_whole(month) or month != following:
+        raise CannotPlay(
+            f"months are played once each and in order, so month {following} was expected; got "
+            f"{plainly(month)}: play month {following} next."
+        )
+
+
+def answer_of(decide: Callable, given: object, month: int) -> object:
+    """Return what `decide` makes of what it is given in `month`.
+
+    Raises
+    ------
+    CannotPlay
+        If it raises anything.
+
+    Examples
+    --------
+    >>> answer_of(len, [1, 2], 1)
+    2
+    """
+    try:
+        return decide(given)
+    except CannotPlay:
+        raise
+    except Exception as error:
+        raise CannotPlay(
+            f"decide was to return a table for month {month}, but it raised "
+            f"{type(error).__name__}: {error}. Mend it and play month {month} again."
+        ) from error
+
+
+def require_number(
+    name: str, value: object, least: float, most: float, usual: float, *, whole: bool = True
+) -> None:
+    """Stop unless `value` is a number from `least` to `most`; `usual` is one that is.
+
+    Raises
+    ------
+    CannotPlay
+        If it is out of range, a flag or no number.
+
+    Examples
+    --------
+    >>> require_number("seed", 7, 0, math.inf, 7)
+    """
+    number = is_whole(value) if whole else isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        span = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise CannotPlay(
+            f"{name} is a {'whole ' if whole else ''}number {span}; got {plainly(value)}: write for "
+            f"instance {name}={usual}."
+        )
+
+
 def require_function(found: object, name: str, example: str) -> None:
     """Stop unless `found`, the argument `name`, can be called; `example` is one that can.
 
@@ -99,6 +178,34 @@ def require_world(world: object, kind: type) -> None:
             f"{kind.__name__}Truth tells of a world of type {kind.__name__}; got one of type "
             f"{type(world).__name__}: pass such a world, or take the other truth."
         )
+
+
+def close(values: dict) -> None:
+    """Let nobody write into the arrays among `values`.
+
+    Examples
+    --------
+    >>> needs = np.zeros(3)
+    >>> close({"needs": needs})
+    >>> needs[0] = 1
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
+    """
+    for array in [value for value in values.values() if isinstance(value, np.ndarray)]:
+        array.setflags(write=False)
+
+
+def pick(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one column number per row of `shares`, whose rows each add up to about one.
+
+    Examples
+    --------
+    >>> pick(np.array([[0.0, 1.0], [1.0, 0.0]]), np.random.default_rng(7)).tolist()
+    [1, 0]
+    """
+    return np.minimum(
+        (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1), shares.shape[1] - 1
+    )
 
 
 def table_hashes(tables: dict[str, DataFrame]) -> dict[str, str]:

@@ -62,27 +62,24 @@ class OperatorTruth:
             If the month lies beyond the next one to play, or is none.
         """
         require_month(month)
-        world = self._world
-        if month in world._past:
-            past = world._past[month]
-            columns = ["churn_probability", "would_leave", "reachable"]
-            return pd.DataFrame(
-                {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
-            )
-        if month != world.next_month:
-            raise CannotPlay(
-                f"The truth is there for months 1 to {world.next_month}; got {plainly(month)}. "
-                "Play the months before it first."
-            )
-        people = world._people
-        ids = crowd.customer_ids(people["row"], world.seed)
-        return pd.DataFrame(
-            {
-                "customerID": pd.array(ids, dtype="str"),
-                "churn_probability": world._churn_probability(people, month),
-                "would_leave": pd.array([pd.NA] * len(ids), dtype="boolean"),
+        hidden, people = self._world.hidden, self._world.hidden.people
+        if month in hidden.past:
+            past = hidden.past[month]
+        elif month == self._world.next_month:
+            past = {
+                "ids": people["id"],
+                "churn_probability": crowd.churn_probability(people, month, hidden.schedule),
+                "would_leave": pd.array([pd.NA] * len(people["id"]), dtype="boolean"),
                 "reachable": people["reachable"],
             }
+        else:
+            raise CannotPlay(
+                f"The truth is there for months 1 to {self._world.next_month}; got {plainly(month)}. "
+                "Play the months before it first."
+            )
+        columns = ["churn_probability", "would_leave", "reachable"]
+        return pd.DataFrame(
+            {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
         )
 
     def drift(self) -> pd.DataFrame:
@@ -97,7 +94,7 @@ class OperatorTruth:
         """
         months = pd.RangeIndex(1, MONTHS + 1, name="month")
         sizes = {
-            name: np.array([self._world._schedule.size(name, month) for month in months])
+            name: np.array([self._world.hidden.schedule.size(name, month) for month in months])
             for name in ["competitor", "price_rise"]
         }
         moved, rise = sizes["competitor"], sizes["price_rise"]
@@ -125,9 +122,9 @@ class OperatorTruth:
         One row an incident: `name`, `month`, `until`, `size`, `onset` (from when it shows),
         `affected`, `what`, `cause`, `reopen` (title of the stage).
         """
-        world, schedule = self._world, self._world._schedule
-        onsets = operator_incidents.onsets(schedule, world.seed)
-        affected = operator_incidents.affected(schedule, world.seed, world._towers)
+        schedule, seed = self._world.hidden.schedule, self._world.seed
+        onsets = operator_incidents.onsets(schedule, seed)
+        affected = operator_incidents.affected(schedule, seed, self._world.hidden.towers)
         return truth_table(schedule, onsets, affected)
 
     def touched(self, month: int) -> dict[str, pd.DataFrame]:
@@ -145,11 +142,11 @@ class OperatorTruth:
             If the month has not been played, or is none.
         """
         require_month(month)
-        if month not in self._world._touches:
+        if month not in self._world.hidden.past:
             raise CannotPlay(
                 f"Touched rows are known of months played; got {plainly(month)}: play it first."
             )
-        return touched_rows(self._world._touches[month])
+        return touched_rows(self._world.hidden.past[month]["touches"])
 
     def expected_accuracy(
         self, month: int, predicted: pd.DataFrame, threshold: float = 0.5

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.random import PCG64, Generator, SeedSequence
 from scipy.special import ndtri
 
-from helpers.worlds.incidents.kinds import WAVE_SHARE
-from helpers.worlds.play import MONTHS
+from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
+from helpers.worlds.play import MONTHS, close
 
 CATEGORIES = [
     "rich cream",
@@ -69,6 +69,9 @@ class Products:
     suits: np.ndarray  # products x SKIN_TYPES
     launched: np.ndarray  # day, counted from the first day of history
 
+    def __post_init__(self):
+        close(vars(self))
+
 
 @dataclass(frozen=True)
 class Customers:
@@ -83,6 +86,19 @@ class Customers:
     strictness: np.ndarray  # added to the threshold that a product has to pass
     adopts_on: np.ndarray  # day from which the old generation disappoints; infinite for most
     visits: np.ndarray  # expected sessions a month
+
+    def __post_init__(self):
+        close(vars(self))
+
+
+@dataclass(frozen=True)
+class Market:
+    """What stays the same all year."""
+
+    people: Customers
+    products: Products
+    schedule: Schedule
+    seed: int
 
 
 def stream(seed: int, month: int, purpose: str) -> Generator:

@@ -119,20 +119,16 @@ def sessions_table(visits) -> DataFrame:
     )
 
 
-def month_tables(
-    visits, shown, extras, clicked, baskets, rating, found, category, prices, slow, draw
-) -> dict[str, DataFrame]:
-    """Write a month's tables from the arrays of what happened; `slow` multiplies the latency."""
-    ranks = np.tile(np.arange(1, shown.shape[1] + 1), len(shown))
+def website_tables(visits, shown, extras, clicked) -> dict[str, DataFrame]:
+    """Write down the sessions of a month, the lists they saw, and what they clicked."""
     session, place = np.nonzero(clicked)
-    orders = _orders(visits, baskets, prices, draw("checkout"))
     return {
         "sessions": sessions_table(visits),
         "impressions": DataFrame(
             {
                 "session_id": np.repeat(visits.session_id, shown.shape[1]),
                 "product_id": shown.ravel() + 1,
-                "rank": ranks,
+                "rank": np.tile(np.arange(1, shown.shape[1] + 1), len(shown)),
                 **extras,
             }
         ),
@@ -144,12 +140,24 @@ def month_tables(
                 "clicked_at": _START + visits.second[session] + 5 + 12 * place,
             }
         ),
+    }
+
+
+def order_tables(visits, baskets, prices, rating, draw) -> dict[str, DataFrame]:
+    """Write down what was bought, sent back and rated; `rating` is what each line deserves."""
+    orders = _orders(visits, baskets, prices, draw("checkout"))
+    return {
         "orders": orders,
         "returns": _returns(orders, rating, draw("returns")),
         "ratings": _ratings(orders, rating, draw("ratings")),
+    }
+
+
+def told_tables(visits, found, category, draw) -> dict[str, DataFrame]:
+    """Write down what sessions say when asked, and unasked."""
+    return {
         "feedback": _feedback(visits, found, category, draw("feedback")),
         "complaints": _complaints(visits, found, draw("complaints")),
-        "telemetry": _telemetry(visits, draw("telemetry"), slow),
     }
 
 
@@ -248,7 +256,8 @@ def _latency(visits, rng, slow):
     return np.round(latency * slow if slow else latency, 1)
 
 
-def _telemetry(visits, rng, slow):
+def telemetry_table(visits, rng, slow: float) -> DataFrame:
+    """Write down the requests to the model, one a session; `slow` multiplies the latency."""
     latency = _latency(visits, rng, slow)
     failed = rng.random(len(visits.who)) < 0.001
     return DataFrame(

@@ -43,13 +43,26 @@ _RENDER = {
 }
 
 
-@dataclass
-class _Batch:
-    """What the history or one month brings, before any of it is written."""
+@dataclass(frozen=True)
+class SourcesRecord:
+    """What is behind the sources, which their truth reads.
+
+    Attributes
+    ----------
+    clean : source -> its table, as it would be without a blemish.
+    places : source -> (file, table or endpoint, rows of `clean` that go there), in their order.
+    log : one line a blemish, see `helpers.worlds.sources.blemishes.COLUMNS`.
+    """
 
     clean: dict[str, DataFrame] = field(default_factory=dict)
     places: dict[str, list] = field(default_factory=dict)
     log: list[tuple] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Batch(SourcesRecord):
+    """What the history or one month brings, before any of it is written."""
+
     files: dict[str, bytes] = field(default_factory=dict)
     tables: dict[str, tuple] = field(default_factory=dict)
     documents: dict[str, list] = field(default_factory=dict)
@@ -105,11 +118,14 @@ class Sources:
         self.folder = empty_folder(folder)
         self._database = Database(database, self.folder / f"{self._books.name}.sqlite")
         self._month: int | None = None
-        self._clean: dict[str, DataFrame] = {}
-        self._places: dict[str, list] = {}
-        self._log: list[tuple] = []
+        self._record = SourcesRecord()
         self._documents: dict[str, list] = {}
         self._feeds: dict[str, Feed] = {}
+
+    @property
+    def hidden(self) -> SourcesRecord:
+        """What nobody in the business knows, for `SourcesTruth` and tests; not to be changed."""
+        return self._record
 
     @property
     def database_url(self) -> str:
@@ -174,7 +190,7 @@ class Sources:
         that names a row), `rows` (without what does not belong).
         """
         rows = [
-            (one.name, one.kind, one.place, one.key, len(self._clean.get(one.name, ())))
+            (one.name, one.kind, one.place, one.key, len(self._record.clean.get(one.name, ())))
             for one in self._books.sources
         ]
         return DataFrame(rows, columns=["source", "kind", "place", "key", "rows"])
@@ -246,9 +262,6 @@ class Sources:
                     f"{name}.{column} begins on {str(first)[:10]}: pass the tables of month {month}."
                 )
 
-    def _key(self, name):
-        return next(source.key for source in self._books.sources if source.name == name)
-
     def _write(self, seen, month):
         """Prepare everything, then write the files, then the database; only then remember it."""
         from helpers.worlds.sources.databases import documents_file
@@ -279,7 +292,8 @@ class Sources:
 
     def _last_number(self, source):
         """Return the highest number that names a row of a source so far, 0 for none."""
-        keys = self._clean[source.name][source.key] if source.name in self._clean else pd.Series([])
+        clean = self._record.clean
+        keys = clean[source.name][source.key] if source.name in clean else pd.Series([])
         return int(keys.max()) if len(keys) and keys.dtype.kind == "i" else 0
 
     def _prepare_source(self, batch, source, table, month):
@@ -288,9 +302,9 @@ class Sources:
         A file shows a column under whatever name it has; a database or a service knows the columns
         it had in the history, and no others: what is renamed meanwhile goes under its old name.
         """
-        if source.name in self._clean and source.kind not in _ENDINGS:
+        if source.name in self._record.clean and source.kind not in _ENDINGS:
             table = table.rename(columns=self._books.old_names(month))
-            table = table.reindex(columns=self._clean[source.name].columns)
+            table = table.reindex(columns=self._record.clean[source.name].columns)
         parts = self._parts(source, table, month)
         batch.clean[source.name] = table.iloc[np.concatenate([rows for _, rows in parts])]
         values = plain(table.drop(columns=list(source.hidden)))
@@ -339,15 +353,16 @@ class Sources:
         return f"{source.place}_{self._books.label(month)}{_ENDINGS[source.kind]}{'.gz' * packed}"
 
     def _remember(self, batch, month):
+        clean, places = dict(self._record.clean), dict(self._record.places)
         for name, table in batch.clean.items():
-            known = [self._clean[name]] if name in self._clean else []
-            self._clean[name] = pd.concat([*known, table], ignore_index=True)
-            self._places[name] = self._places.get(name, []) + batch.places[name]
+            known = [clean[name]] if name in clean else []
+            clean[name] = pd.concat([*known, table], ignore_index=True)
+            places[name] = places.get(name, []) + batch.places[name]
+        self._record = SourcesRecord(clean, places, self._record.log + batch.log)
         for name, new in batch.documents.items():
             self._documents[name] = self._documents.get(name, []) + new
         for name, feed in batch.feeds.items():
             self._feeds[name] = self._feeds[name].followed_by(feed) if name in self._feeds else feed
-        self._log = self._log + batch.log
         self._month = month
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
-from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.incidents import operator as incidents
 from helpers.worlds.operator.people import FIRST_DAY, month_start
 from helpers.worlds.operator.telco import CONTRACTS, EXTRAS, INTERNET
 from helpers.worlds.operator.world import Operator
@@ -105,7 +105,7 @@ class OperatorBooks:
 
     def old_names(self, month: int) -> dict[str, str]:
         """Return the columns that the world has renamed: new name -> old name."""
-        return operator_incidents.old_names(self._world._schedule, month)
+        return incidents.SYSTEMS.old_names(self._world.hidden.schedule, month)
 
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.incidents import shop as shop_incidents
+from helpers.worlds.incidents import shop as incidents
 from helpers.worlds.shop.market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import spoilers as spoil
@@ -101,7 +101,7 @@ class ShopBooks:
 
     def old_names(self, month: int) -> dict[str, str]:
         """Return the columns that the world has renamed: new name -> old name."""
-        return shop_incidents.old_names(self._world._schedule, month)
+        return incidents.SYSTEMS.old_names(self._world.hidden.market.schedule, month)
 
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.
@@ -153,7 +153,7 @@ class ShopBooks:
 
     def _catalogue(self, month):
         """Return what has been on sale by the end of the month."""
-        products = self._world._products.public
+        products = self._world.hidden.market.products.public
         if month < MONTHS:  # what the last month launches is on no first day of a month
             stored = self._world.products(max(1, month + 1))
             renamed = products.columns.difference(stored.columns)
