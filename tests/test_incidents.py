@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
+from test_world_bytes import table_hashes
 
 from helpers.lifecycle import Cause
 from helpers.worlds import Operator, Shop
@@ -20,7 +21,7 @@ from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import OperatorTruth
 from helpers.worlds.operator.world import STORY as OPERATOR_STORY
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import STORY as SHOP_STORY
 from helpers.worlds.shop import ShopTruth
 from helpers.worlds.shop.market import draw_products

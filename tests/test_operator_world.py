@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from test_world_bytes import table_hashes
 
 from helpers.etl.books import quarantine
 from helpers.etl.businesses.telco import TELCO_COLUMNS, clean_telco, read_telco, telco_schema
@@ -18,7 +19,7 @@ from helpers.worlds.operator import OperatorTruth
 from helpers.worlds.operator import call_nobody as the_policy_that_calls_nobody
 from helpers.worlds.operator.records import subscriber_table
 from helpers.worlds.operator.truth import OFFER
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 
 ALL = os.environ.get("LIFECYCLE_ALL_SEEDS") == "1"
 SEEDS = range(1, 21) if ALL else range(1, 2)

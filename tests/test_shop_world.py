@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
+from test_world_bytes import table_hashes
 
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
 

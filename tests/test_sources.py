@@ -21,11 +21,12 @@ import pandas as pd
 import pytest
 import requests
 import sqlalchemy as sa
+from test_world_bytes import table_hashes
 from tinydb import TinyDB
 
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 from helpers.worlds.sources import Sources, SourcesTruth
 from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
 from helpers.worlds.sources.documents import documents
@@ -725,7 +726,7 @@ def test_months_go_behind_the_history_and_bring_the_third_party_s_scores(tmp_pat
 
 def test_the_last_month_brings_its_own_launches_and_ends_the_year(tmp_path):
     world = unplayed("shop")
-    books = ShopBooks(world, 1, 60)
+    books = ShopBooks(world, 1)
     launched = pd.to_datetime(books._catalogue(12)["launched_on"])
     assert launched.max() >= pd.Timestamp("2025-09-01") > books._catalogue(11)["launched_on"].max()
     sources = Sources(world, tmp_path / "x")
@@ -913,7 +914,6 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
         ({"rates": {"blank": math.nan}}, "share from 0.0 to 1.0; got nan"),
         ({"months": 0}, "months is a whole number from 1 to 12"),
         ({"months": 2.0}, "months is a whole number from 1 to 12"),
-        ({"sensor_minutes": 61}, "sensor_minutes is a whole number from 1 to 60"),
         ({"world": "shop"}, "world is a Shop or an Operator; got a str"),
         ({"folder": ""}, "path of an empty folder"),
         ({"folder": 7}, "path of an empty folder"),

@@ -1,15 +1,12 @@
-"""What the worlds share: a month that cannot be played, what they refuse alike, a draw, and SHA-256
-of tables."""
+"""What the worlds share: a month that cannot be played, what they refuse alike, and a draw."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from numbers import Real
 
 import numpy as np
-from pandas import DataFrame
 
 MONTHS = 12
 
@@ -206,23 +203,3 @@ def pick(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(
         (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1), shares.shape[1] - 1
     )
-
-
-def table_hashes(tables: dict[str, DataFrame]) -> dict[str, str]:
-    r"""Return the SHA-256 of each table, so that two runs can be compared byte by byte.
-
-    Hashed is the CSV text (UTF-8, `\n`, numbers as Python writes them) under a line of column
-    names and types; the index is left out.
-
-    Examples
-    --------
-    >>> table_hashes({"one": DataFrame({"month": [1]})})["one"][:8]
-    '96576669'
-    """
-    return {name: _hash(table) for name, table in tables.items()}
-
-
-def _hash(table):
-    types = ",".join(f"{column}:{kind}" for column, kind in table.dtypes.items())
-    text = types + "\n" + table.to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

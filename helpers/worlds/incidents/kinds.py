@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.lifecycle import Cause
-from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_number
 
 
 @dataclass(frozen=True)
@@ -186,10 +186,7 @@ def incident(seed: int, world: str | None = None) -> Incident:
     >>> incident(7) == incident(7), "operator" in incident(7, world="operator").kind.worlds
     (True, True)
     """
-    if not is_whole(seed) or seed < 0:
-        raise CannotPlay(
-            f"seed is a whole number of at least 0; got {plainly(seed)}: try incident(seed=7)."
-        )
+    require_number("seed", seed, 0, math.inf, 7)
     if world not in (None, *_BOTH):
         raise CannotPlay(f'world is "shop", "operator" or None for any; got {world!r}: name one.')
     rng = np.random.default_rng([int(seed), *b"incident"])

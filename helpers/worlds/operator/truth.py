@@ -148,27 +148,25 @@ class OperatorTruth:
             )
         return touched_rows(self._world.hidden.past[month]["touches"])
 
-    def expected_accuracy(
-        self, month: int, predicted: pd.DataFrame, threshold: float = 0.5
-    ) -> float:
+    def expected_accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).
 
         Returns
         -------
         Share from 0.0 to 1.0 of the customers of the month, were nobody called.
         """
-        leaves, truth = self._predicted(month, predicted, threshold)
+        leaves, truth = self._predicted(month, predicted)
         chance = truth["churn_probability"].to_numpy()
         return float(np.where(leaves, chance, 1 - chance).mean())
 
-    def accuracy(self, month: int, predicted: pd.DataFrame, threshold: float = 0.5) -> float:
+    def accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy of `predicted` against what a month played would have brought.
 
         Returns
         -------
         Share from 0.0 to 1.0: what the customers would have done, had nobody called.
         """
-        leaves, truth = self._predicted(month, predicted, threshold)
+        leaves, truth = self._predicted(month, predicted)
         if truth["would_leave"].isna().any():
             raise CannotPlay(
                 f"accuracy is known of months already played; got {month}: play it first, or ask "
@@ -181,7 +179,7 @@ class OperatorTruth:
         chance = self.customers(month)["churn_probability"].to_numpy()
         return float(np.maximum(chance, 1 - chance).mean())
 
-    def expected_profit(self, month: int, decisions: pd.DataFrame, offer: Offer = OFFER) -> float:
+    def expected_profit(self, month: int, decisions: pd.DataFrame) -> float:
         """Return the profit to expect of `decisions` (`customerID`, `call`) in that month.
 
         Returns
@@ -190,9 +188,9 @@ class OperatorTruth:
         """
         truth = self.customers(month)
         called = _aligned(truth, decisions, "call").astype(bool)
-        return float(np.where(called, _gains(truth, offer), 0.0).mean() * 1000)
+        return float(np.where(called, _gains(truth), 0.0).mean() * 1000)
 
-    def oracle(self, month: int, offer: Offer = OFFER) -> pd.DataFrame:
+    def oracle(self, month: int) -> pd.DataFrame:
         """Return the decisions that nobody can beat in that month: call where it pays.
 
         Returns
@@ -200,12 +198,12 @@ class OperatorTruth:
         `customerID`, `churn_probability`, `call`, as `decide` returns them.
         """
         truth = self.customers(month)
-        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth, offer) > 0)
+        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth) > 0)
 
-    def _predicted(self, month, predicted, threshold):
-        """Return who is predicted to leave, and the truth, in the same order."""
+    def _predicted(self, month, predicted):
+        """Return who is predicted to leave, at threshold 0.5, and the truth, in the same order."""
         truth = self.customers(month)
-        return _aligned(truth, predicted, "churn_probability") >= threshold, truth
+        return _aligned(truth, predicted, "churn_probability") >= 0.5, truth
 
 
 def _aligned(truth, table, column):
@@ -226,7 +224,7 @@ def _aligned(truth, table, column):
     return table[column].to_numpy()[place]
 
 
-def _gains(truth, offer):
+def _gains(truth):
     """Return what calling each customer brings on average, in euro."""
     saved = truth["churn_probability"] * truth["reachable"] * SUCCESS_SHARE
-    return saved.to_numpy() * offer.worth_eur - offer.cost_eur
+    return saved.to_numpy() * OFFER.worth_eur - OFFER.cost_eur

@@ -18,7 +18,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.operator.world import Operator
-from helpers.worlds.play import CannotPlay, is_whole, plainly
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_number
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import files, sensors, supplier, weblogs
 from helpers.worlds.sources.blemishes import Planting, checked_rates, plain, stream
@@ -81,7 +81,6 @@ class Sources:
     rates : other shares for some kinds, see `helpers.worlds.sources.blemishes.RATES`; scaled too.
     months : months of history, 1 to 12, of which the bulky logs (clicks, web requests, price lists,
         cold rooms, single records of use) are laid down, counted from the last.
-    sensor_minutes : minutes between two readings of the shop's cold rooms, 1 to 60.
 
     Raises
     ------
@@ -106,14 +105,12 @@ class Sources:
         blemishes: float = 1.0,
         rates: Mapping[str, float] | None = None,
         months: int = 3,
-        sensor_minutes: int = 60,
     ):
         from helpers.worlds.sources.databases import Database
 
-        _require_whole("months", months, 1, 12)
-        _require_whole("sensor_minutes", sensor_minutes, 1, 60)
+        require_number("months", months, 1, MONTHS, 3)
         self._rates = checked_rates(blemishes, rates)
-        self._books = _books(world, months, sensor_minutes)
+        self._books = _books(world, months)
         self._world, self._months = world, min(months, 1 - self._books.first_month)
         self.folder = empty_folder(folder)
         self._database = Database(database, self.folder / f"{self._books.name}.sqlite")
@@ -202,7 +199,6 @@ class Sources:
         burst: int = 40,
         retry_after_s: float = 0.1,
         failures: float = 0.03,
-        events_per_second: float = 0.0,
         crawl_delay_s: int = 1,
     ) -> Iterator[Served]:
         """Put the web services on 127.0.0.1, at a free port, until the block is left.
@@ -213,7 +209,6 @@ class Sources:
             party asks after a quarter of them. At least 4.
         retry_after_s : the pause, which `Retry-After` tells; 0.0 to 60 seconds.
         failures : share of requests answered with 503, 0.0 to 0.5, by seed and request number.
-        events_per_second : the speed of the live stream; 0 for as fast as it can be read.
         crawl_delay_s : what robots.txt asks of robots, whole seconds from 0 to 60.
 
         Yields
@@ -238,9 +233,7 @@ class Sources:
 
         if self._month is None:
             raise CannotPlay("there is nothing to serve yet: call lay_down() first.")
-        settings = services.Settings(
-            burst, retry_after_s, failures, events_per_second, crawl_delay_s
-        )
+        settings = services.Settings(burst, retry_after_s, failures, crawl_delay_s)
         with services.serving(self._books, self._feeds, settings, self._world.seed) as served:
             yield served
 
@@ -380,20 +373,10 @@ def _render(batch, source, clean, planting, month, packed):
         batch.feeds[source.name] = Feed.of(source, clean, planting)
 
 
-def _books(world, months, sensor_minutes):
-    if isinstance(world, Shop):
-        return ShopBooks(world, months, sensor_minutes)
-    if isinstance(world, Operator):
-        return OperatorBooks(world, months, sensor_minutes)
+def _books(world, months):
+    if isinstance(world, Shop | Operator):
+        return (ShopBooks if isinstance(world, Shop) else OperatorBooks)(world, months)
     raise CannotPlay(
         f"world is a Shop or an Operator; got a {type(world).__name__}: write for instance "
         "Sources(Shop(), folder)."
     )
-
-
-def _require_whole(name, value, least, most):
-    if not is_whole(value) or not least <= value <= most:
-        raise CannotPlay(
-            f"{name} is a whole number from {least} to {most}; got {plainly(value)}: write for instance "
-            f"{name}={most // 4 or least}."
-        )

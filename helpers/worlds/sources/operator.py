@@ -89,7 +89,7 @@ class OperatorBooks:
     reads = READS
     dated = (("usage", "used_on"), ("invoices", "issued_on"), ("sensors", "read_on"))
 
-    def __init__(self, world: Operator, months: int, sensor_minutes: int):
+    def __init__(self, world: Operator, months: int):
         self._world, self._months = world, months
 
     def label(self, month: int) -> str:

@@ -7,7 +7,13 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as incidents
-from helpers.worlds.shop.market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
+from helpers.worlds.shop.market import (
+    HISTORY_STARTS,
+    MONTHS,
+    SKIN_OF_SPELLING,
+    SPELLINGS,
+    day_of,
+)
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
@@ -77,7 +83,6 @@ class ShopBooks:
     ----------
     world : the shop.
     months : months of history of the bulky sources, counted from the last.
-    sensor_minutes : minutes between two readings of a cold room.
     """
 
     name = "shop"
@@ -87,8 +92,8 @@ class ShopBooks:
     reads = READS
     dated = (("sessions", "started_at"),)
 
-    def __init__(self, world: Shop, months: int, sensor_minutes: int):
-        self._world, self._months, self._sensor_minutes = world, months, sensor_minutes
+    def __init__(self, world: Shop, months: int):
+        self._world, self._months = world, months
         self._stated = world.history()["customers"]
 
     def label(self, month: int) -> str:
@@ -168,7 +173,7 @@ class ShopBooks:
 
     def _people(self, seen):
         customers = seen["customers"].copy()
-        customers["skin_type"] = customers["skin_type"].map(_meaning(), na_action="ignore")
+        customers["skin_type"] = customers["skin_type"].map(SKIN_OF_SPELLING, na_action="ignore")
         return {"customers": customers}
 
     def _scores(self, month):
@@ -212,8 +217,7 @@ class ShopBooks:
         """Return what the sensors of the stores' cold rooms read: the last months, or the month."""
         first = 1 - self._months if month == 0 else month
         start, end = self.starts(first), self.starts(month + 1)
-        step = np.timedelta64(60 * self._sensor_minutes, "s")
-        at = np.arange(start, end, step)
+        at = np.arange(start, end, np.timedelta64(3_600, "s"))
         rng = stream(self._world.seed, month, "cold rooms")
         hour = (at - at.astype("M8[D]")).astype(int) / 3_600
         rooms = [self._room(place, at, hour, rng) for place in range(len(STORES))]
@@ -251,7 +255,9 @@ class ShopBooks:
             {
                 "customer_id": visits["customer_id"].to_numpy(),
                 "entered_at": visits["started_at"].to_numpy(),
-                "skin_type": people["skin_type"].map(_meaning(), na_action="ignore").to_numpy(),
+                "skin_type": people["skin_type"]
+                .map(SKIN_OF_SPELLING, na_action="ignore")
+                .to_numpy(),
                 "age": people["age"].array,
                 "email_consent": rng.random(len(visits)) < 0.6,
             }
@@ -266,11 +272,6 @@ def _last_second(books, month):
 def _article(product_id, seed):
     """Return the third party's number of a product: its own, and not to be guessed from ours."""
     return f"GL-{(product_id * 7_919 + seed * 104_729 + 31) % _ARTICLES:06d}"
-
-
-def _meaning():
-    """Return the skin type behind each spelling."""
-    return {text: name for name, spellings in SPELLINGS.items() for text in spellings}
 
 
 def _typed_skin(values, rng):
