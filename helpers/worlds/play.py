@@ -45,31 +45,17 @@ def is_whole(value: object) -> bool:
 
 
 def require_month(month: object) -> None:
-    """Stop unless `month` is a whole number from 1 to 12.
-
-    Raises
-    ------
-    CannotPlay
-        If it is not.
+    """Raise CannotPlay unless `month` is a whole number from 1 to 12.
 
     Examples
     --------
     >>> require_month(12)
     """
-    if not is_whole(month) or not 1 <= month <= MONTHS:
-        raise CannotPlay(
-            f"month has to be a whole number from 1 to {MONTHS}; got {plainly(month)}: "
-            f"play months 1 to {MONTHS}, in order."
-        )
+    require_number("month", month, 1, MONTHS, 1)
 
 
 def require_next(month: object, following: int, playing: bool, world: str) -> None:
-    """Stop unless `month` is `following`, the one to play now, and none is being played.
-
-    Raises
-    ------
-    CannotPlay
-        If it is another month, a `decide` asks for it, or the year of the `world` is over.
+    """Raise CannotPlay unless `month` is `following`, the one to play now, and none is being played.
 
     Examples
     --------
@@ -93,12 +79,7 @@ def require_next(month: object, following: int, playing: bool, world: str) -> No
 
 
 def answer_of(decide: Callable, given: object, month: int) -> object:
-    """Return what `decide` makes of what it is given in `month`.
-
-    Raises
-    ------
-    CannotPlay
-        If it raises anything.
+    """Return what `decide` makes of what it is given in `month`; what it raises is CannotPlay.
 
     Examples
     --------
@@ -119,12 +100,7 @@ def answer_of(decide: Callable, given: object, month: int) -> object:
 def require_number(
     name: str, value: object, least: float, most: float, usual: float, *, whole: bool = True
 ) -> None:
-    """Stop unless `value` is a number from `least` to `most`; `usual` is one that is.
-
-    Raises
-    ------
-    CannotPlay
-        If it is out of range, a flag or no number.
+    """Raise CannotPlay unless `value` is a number from `least` to `most`; `usual` is one that is.
 
     Examples
     --------
@@ -140,12 +116,7 @@ def require_number(
 
 
 def require_function(found: object, name: str, example: str) -> None:
-    """Stop unless `found`, the argument `name`, can be called; `example` is one that can.
-
-    Raises
-    ------
-    CannotPlay
-        If it cannot be called.
+    """Raise CannotPlay unless `found`, the argument `name`, can be called; `example` is one that can.
 
     Examples
     --------
@@ -159,12 +130,7 @@ def require_function(found: object, name: str, example: str) -> None:
 
 
 def require_world(world: object, kind: type) -> None:
-    """Stop unless `world` is of the kind whose truth is asked for.
-
-    Raises
-    ------
-    CannotPlay
-        If it is something else.
+    """Raise CannotPlay unless `world` is of the kind whose truth is asked for.
 
     Examples
     --------

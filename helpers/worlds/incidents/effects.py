@@ -230,7 +230,8 @@ def delay(
     held = later if held is None else pd.concat([held, later])
     due = (held["known_at"] < end).to_numpy()
     books.add(one, name, held[due])
-    books.tables[name] = books.tables[name].sort_values("known_at", kind="stable", ignore_index=True)  # fmt: skip
+    table = books.tables[name].sort_values("known_at", kind="stable", ignore_index=True)
+    books.tables[name] = table
     return held[~due]
 
 

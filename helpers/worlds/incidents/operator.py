@@ -26,6 +26,7 @@ KEYS = {
     "cancellations": ["customerID"],
     "sensors": ["tower_id", "read_on"],
 }
+_OTHER_NAMES = (("customers", "MonthlyCharges", "MonthlyFee"), ("usage", "megabytes", "data_mb"), ("payments", "method", "paid_by"))  # fmt: skip
 _CONCERNED = {
     "competitor": "every customer's wish to leave; no table of the customers",
     "price_rise": "customers.MonthlyCharges and invoices.amount_eur of fibre customers",
@@ -110,7 +111,8 @@ def _remapped_code(books, one, where):
     if "customers" in books:
         customers = books.tables["customers"]
         rows = where.lots(len(customers), one.name) < one.size
-        for column, codes in [("PaymentMethod", telecom.PAYMENTS), ("InternetService", telecom.INTERNET)]:  # fmt: skip
+        coded = {"PaymentMethod": telecom.PAYMENTS, "InternetService": telecom.INTERNET}
+        for column, codes in coded.items():
             following = dict(zip(codes, [*codes[1:], codes[0]], strict=True))
             books.change(one, "customers", column, rows, customers[column].map(following))
 
@@ -187,23 +189,22 @@ def _training_serving_skew(books, one, where):
     books.change(one, name, "tenure", rows, years)
 
 
-# Rows are added and lost before they are changed.
-_STEPS = {
-    "bot_traffic": _bot_traffic,
-    "target_leak": _target_leak,
-    "dead_feed": _dead_feed,
-    "full_disk": _full_disk,
-    "price_in_cents": _price_in_cents,
-    "remapped_code": _remapped_code,
-    "clock_skew": _clock_skew,
-    "double_delivery": _double_delivery,
-}
 SYSTEMS = Systems(
     keys=KEYS,
     late=("labels",),
-    names=(("customers", "MonthlyCharges", "MonthlyFee"), ("usage", "megabytes", "data_mb"), ("payments", "method", "paid_by")),
+    names=_OTHER_NAMES,
     concerned=_CONCERNED,
-    steps=_STEPS,
+    # Rows are added and lost before they are changed.
+    steps={
+        "bot_traffic": _bot_traffic,
+        "target_leak": _target_leak,
+        "dead_feed": _dead_feed,
+        "full_disk": _full_disk,
+        "price_in_cents": _price_in_cents,
+        "remapped_code": _remapped_code,
+        "clock_skew": _clock_skew,
+        "double_delivery": _double_delivery,
+    },
     given_steps={"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come},
     since={"dead_feed": _silent_from, "full_disk": records.full_from},
-)  # fmt: skip
+)

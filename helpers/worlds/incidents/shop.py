@@ -36,6 +36,7 @@ KEYS = {
     "customers": ["customer_id"],
     "products": ["product_id"],
 }
+_OTHER_NAMES = (("products", "category", "product_type"), ("customers", "age", "age_years"), ("ratings", "rating", "stars"))  # fmt: skip
 _VAT = 0.19
 _CONCERNED = {
     "launch_wave": "products launched in these months",
@@ -176,11 +177,11 @@ def _silent_from(one, where):
 
 def _dead_feed(books, one, where):
     since = _silent_from(one, where)
-    for name, source, time in [("clicks", "session_id", "clicked_at"), ("ratings", "order_id", "known_at")]:  # fmt: skip
-        if name in books:
-            table = books.tables[name]
-            silent = where.lot(table[source], one.name) < one.size
-            books.remove(one, name, silent & (table[time] >= since).to_numpy())
+    feeds = [("clicks", "session_id", "clicked_at"), ("ratings", "order_id", "known_at")]
+    for name, source, time in [feed for feed in feeds if feed[0] in books]:
+        table = books.tables[name]
+        silent = where.lot(table[source], one.name) < one.size
+        books.remove(one, name, silent & (table[time] >= since).to_numpy())
 
 
 def _full_disk(books, one, where):
@@ -217,13 +218,8 @@ def _bot_traffic(books, one, where):
     lists = lists.assign(session_id=np.repeat(copies["session_id"].to_numpy(), 10))
     clicks = lists[["session_id", "product_id", "rank"]].copy()
     clicks["clicked_at"] = np.repeat(copies["started_at"].to_numpy(), 10) + np.timedelta64(1, "s")
-    calls = (
-        books.tables["telemetry"]
-        .iloc[copied]
-        .assign(
-            session_id=copies["session_id"].to_numpy(), requested_at=copies["started_at"].to_numpy()
-        )
-    )
+    calls = books.tables["telemetry"].iloc[copied].reset_index(drop=True)
+    calls = calls.assign(session_id=copies["session_id"], requested_at=copies["started_at"])
     added = {"sessions": copies, "impressions": lists, "clicks": clicks, "telemetry": calls}
     for name, rows in added.items():
         books.add(one, name, rows)
@@ -252,23 +248,22 @@ def _training_serving_skew(books, one, where):
     books.change(one, name, "suits", rows, pd.Series(None, index=products.index, dtype="str"))
 
 
-# Rows are added and lost before they are changed.
-_STEPS = {
-    "bot_traffic": _bot_traffic,
-    "target_leak": _target_leak,
-    "dead_feed": _dead_feed,
-    "full_disk": _full_disk,
-    "price_in_cents": _price_in_cents,
-    "remapped_code": _remapped_code,
-    "clock_skew": _clock_skew,
-    "double_delivery": _double_delivery,
-}
 SYSTEMS = Systems(
     keys=KEYS,
     late=("returns", "ratings"),
-    names=(("products", "category", "product_type"), ("customers", "age", "age_years"), ("ratings", "rating", "stars")),
+    names=_OTHER_NAMES,
     concerned=_CONCERNED,
-    steps=_STEPS,
+    # Rows are added and lost before they are changed.
+    steps={
+        "bot_traffic": _bot_traffic,
+        "target_leak": _target_leak,
+        "dead_feed": _dead_feed,
+        "full_disk": _full_disk,
+        "price_in_cents": _price_in_cents,
+        "remapped_code": _remapped_code,
+        "clock_skew": _clock_skew,
+        "double_delivery": _double_delivery,
+    },
     given_steps={"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come},
     since={"dead_feed": _silent_from, "full_disk": records.full_from},
-)  # fmt: skip
+)

@@ -59,19 +59,12 @@ def month_start(month: int) -> int:
 
 
 def draw_people(count: int, seed: int, month: int, first_row: int, towers: int) -> dict:
-    """Draw who was there when month 0 began, or who joins during a month.
+    """Draw `count` people, one array a trait: those of the `HISTORY`, or who join in a month 0 to 12.
 
     Parameters
     ----------
-    count : people to draw; 0 is fine.
-    seed : the world's seed.
-    month : `HISTORY` draws who was there when month 0 began, 0 to 12 who join in that month.
     first_row : their number in the world, which makes their customerID.
     towers : towers to spread them over.
-
-    Returns
-    -------
-    One array a trait, `count` long.
 
     Examples
     --------
@@ -127,18 +120,11 @@ def join_people(some: dict, more: dict) -> dict:
 
 
 def churn_probability(people: dict, month: int, schedule: Schedule) -> np.ndarray:
-    """Return the true probability of each to leave in `month` when nobody calls.
+    """Return the true probability of each to leave in `month` when nobody calls, 0.0 to 1.0.
 
-    Parameters
-    ----------
-    people : one array a trait.
-    month : from 1 on the odds are those of the calmer year to come.
-    schedule : a competitor of size 1.0 changes the logits by `BOUGHT_OUT` and `LEFT_ALONE`, a price
-        rise those of fibre customers.
-
-    Returns
-    -------
-    Shares from 0.0 to 1.0. Someone who has not had a bill yet does not leave.
+    From month 1 on the odds are those of the calmer year to come. A competitor of size 1.0 changes
+    the logits by `BOUGHT_OUT` and `LEFT_ALONE`, a price rise those of fibre customers. Someone who
+    has not had a bill yet does not leave.
 
     Examples
     --------

@@ -33,12 +33,9 @@ def dates(days: np.ndarray) -> np.ndarray:
 
 
 def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
-    """Return what IBM's file lacks: when each began, where to call, which tower serves.
+    """Return what IBM's file lacks, one row a customer.
 
-    Returns
-    -------
-    One row a customer: `customerID`, `started_at`, `phone_number` (about 4 % missing),
-    `tower_id`.
+    `customerID`, `started_at`, `phone_number` (about 4 % missing), `tower_id`.
 
     Examples
     --------
@@ -63,15 +60,8 @@ def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
 def usage_table(people: dict, seed: int, month: int) -> pd.DataFrame:
     """Return one row a customer and day of use; a day without use has no row.
 
-    Parameters
-    ----------
-    people : who was there; `left_day` is the day of the month from which the line is dead, `STAYS`
-        for everybody else.
-    seed, month : which random numbers.
-
-    Returns
-    -------
-    `customerID`, `used_on`, `minutes` (calls), `megabytes`.
+    `customerID`, `used_on`, `minutes` (calls), `megabytes`. `left_day` of the people is the day of
+    the month from which the line is dead, `STAYS` for everybody else.
 
     Examples
     --------
@@ -163,8 +153,6 @@ def invoice_table(people: dict, month: int) -> pd.DataFrame:
 def payment_table(people: dict, seed: int, month: int) -> pd.DataFrame:
     """Return what came in during the month for the last bills; about 2 % never pay.
 
-    Returns
-    -------
     `customerID`, `issued_on` (the bill that is paid), `paid_on`, `amount_eur`, `method`.
     """
     rng = stream(seed, month, "payments")
@@ -237,8 +225,6 @@ def sensor_table(troubled, seed: int, month: int) -> pd.DataFrame:
 def cancellation_table(people: dict, seed: int, month: int, schedule: Schedule) -> pd.DataFrame:
     """Return the contracts cancelled in the month; who falls silent instead is not here.
 
-    Returns
-    -------
     `customerID`, `cancelled_on`, `reason` (as the customer ticked it).
     """
     rng = stream(seed, month, "reasons")
@@ -291,9 +277,6 @@ def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) ->
     """Return the telemetry of the scoring service, one row a request.
 
     `slow` multiplies the latency; a request that takes more than a second brings no answer (504).
-
-    Returns
-    -------
     `request_id` (counts within the month, from 1), `customerID`, `sent_at`, `latency_ms`,
     `status`, `churn_probability`.
     """
@@ -302,16 +285,17 @@ def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) ->
     latency = 12 * np.exp(rng.normal(0, 0.4, len(ids)))
     latency = np.round(latency * slow if slow else latency, 1)
     late = latency > TIMED_OUT_MS
+    start = dates(np.full(len(ids), month_start(month)))
     return pd.DataFrame(
         {
             "request_id": np.arange(len(ids)) + 1,
             "customerID": pd.array(ids, dtype="str"),
-            "sent_at": dates(np.full(len(ids), month_start(month))) + seconds.astype("timedelta64[s]"),
+            "sent_at": start + seconds.astype("timedelta64[s]"),
             "latency_ms": latency,
             "status": np.where(late, 504, 200),
             "churn_probability": np.where(late, np.nan, probability),
         }
-    )  # fmt: skip
+    )
 
 
 def _first_day(people, month):

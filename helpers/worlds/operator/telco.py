@@ -132,16 +132,7 @@ def draw_line(internet, rng: np.random.Generator) -> dict:
 
 
 def draw_services(people: dict, rng: np.random.Generator) -> dict:
-    """Draw the extras booked and who has a second line.
-
-    Parameters
-    ----------
-    people : the codes `contract` and `internet` and the flag `phone`, one entry a customer.
-    rng : where the chance comes from.
-
-    Returns
-    -------
-    `extras`, flags customers x EXTRAS, and `lines`, a flag a customer.
+    """Draw `extras`, flags customers x EXTRAS, and `lines`, who has a second line.
 
     Examples
     --------
@@ -150,9 +141,9 @@ def draw_services(people: dict, rng: np.random.Generator) -> dict:
     np.False_
     """
     contract, internet = people["contract"], people["internet"]
-    share = np.where(
-        (internet == 0)[:, None], _EXTRAS_DSL[contract], _EXTRAS_FIBER[contract]
-    ) * (internet != 2)[:, None]  # fmt: skip
+    dsl = (internet == 0)[:, None]
+    share = np.where(dsl, _EXTRAS_DSL[contract], _EXTRAS_FIBER[contract])
+    share = share * (internet != 2)[:, None]
     second_line = np.array([0.397, 0.626, 0.224])[internet]
     return {
         "extras": rng.random(share.shape) < share,
@@ -192,6 +183,7 @@ def telco_rows(people: dict) -> pd.DataFrame:
         name: extra_words[np.where(offline, 2, people["extras"][:, column])]
         for column, name in enumerate(EXTRAS)
     }
+    months = _words([str(month) for month in range(people["tenure"].max(initial=0) + 1)])
     total = _amount_texts(people["total"])
     total[people["tenure"] == 0] = " "  # not billed yet
     columns = {
@@ -200,7 +192,7 @@ def telco_rows(people: dict) -> pd.DataFrame:
         "SeniorCitizen": _words(["0", "1"])[people["senior"].astype(int)],
         "Partner": yes[people["partner"].astype(int)],
         "Dependents": yes[people["dependents"].astype(int)],
-        "tenure": _words([str(month) for month in range(people["tenure"].max(initial=0) + 1)])[people["tenure"]],
+        "tenure": months[people["tenure"]],
         "PhoneService": yes[people["phone"].astype(int)],
         "MultipleLines": line_words[np.where(people["phone"], people["lines"], 2)],
         "InternetService": _words(INTERNET)[people["internet"]],
@@ -210,7 +202,7 @@ def telco_rows(people: dict) -> pd.DataFrame:
         "PaymentMethod": _words(PAYMENTS)[people["payment"]],
         "MonthlyCharges": _amount_texts(people["monthly"]),
         "TotalCharges": total,
-    }  # fmt: skip
+    }
     return pd.DataFrame(columns)
 
 

@@ -147,13 +147,13 @@ def live_month(
     baskets = _fill_baskets(market, state, visits, shown, bought, category)
     rating = behaviour.stars(market, baskets["who"], baskets["what"], draw("stars"))
     found = wanted.any(axis=1)
-    prices = behaviour.prices(products, month, plan)
+    prices, slow = behaviour.prices(products, month, plan), plan.size("slow_model", month)
     tables = {
         **records.website_tables(visits, shown, extras, clicked),
         **records.order_tables(visits, baskets, prices, rating, draw),
         **records.told_tables(visits, found, category, draw),
-        "telemetry": records.telemetry_table(visits, draw("telemetry"), plan.size("slow_model", month)),
-    }  # fmt: skip
+        "telemetry": records.telemetry_table(visits, draw("telemetry"), slow),
+    }
     after = behaviour.after_month(state, baskets, rating >= 4, products, draw("favourites"))
     return tables, found, after
 

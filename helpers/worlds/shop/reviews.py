@@ -55,9 +55,9 @@ def sephora_like(shop: Shop, folder: str | Path) -> Path:
     again = again.assign(product_id=again["product_id"].map(twins))
     reviews = pd.concat([reviews, again], ignore_index=True)
     products = pd.concat([products, _as_minis(products, twins)], ignore_index=True)
-    for name, table in [(REVIEWS, reviews.sort_values(["date", "user_id", "product_id"])),
-                        (PRODUCTS, products.sort_values("product_id"))]:  # fmt: skip
-        text = table.to_csv(index=False, lineterminator="\n")
+    orders = {REVIEWS: ["date", "user_id", "product_id"], PRODUCTS: ["product_id"]}
+    for (name, order), table in zip(orders.items(), [reviews, products], strict=True):
+        text = table.sort_values(order).to_csv(index=False, lineterminator="\n")
         write_whole(Path(folder) / name, gzip.compress(text.encode(), mtime=0))
     return Path(folder)
 

@@ -90,9 +90,9 @@ class ShopTruth:
         months = {"season": behaviour.TURN}
         months |= {one.name: one.month for one in schedule.incidents if one.name in _DRIFTS}
         stage = incident_table().set_index("name")["reopen"]
-        rows = sorted((months[name], place, *_DRIFTS[name], stage[name]) for place, name in enumerate(_DRIFTS) if name in months)  # fmt: skip
-        table = DataFrame(rows, columns=["month", "place", "cause", "what", "reopen"])
-        return table.drop(columns="place")
+        rows = [(months[name], *_DRIFTS[name], stage[name]) for name in _DRIFTS if name in months]
+        rows.sort(key=lambda row: row[0])
+        return DataFrame(rows, columns=["month", "cause", "what", "reopen"])
 
     def incidents(self) -> DataFrame:
         """Return what goes wrong in this shop, in the order in which it was given.

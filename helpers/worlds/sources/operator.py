@@ -201,8 +201,8 @@ def _scoring_log(seen, books, month, rng):
         status = np.where(rng.random(len(ids)) < 0.004, 500, 200)
     caller = 65_536 + rng.integers(0, 3, len(ids))
     day = books.label(month)
-    path = [f"/score?customer={one}&on={day}&request={n}"
-            for one, n in zip(ids, numbers, strict=True)]  # fmt: skip
+    asked = zip(ids, numbers, strict=True)
+    path = [f"/score?customer={one}&on={day}&request={n}" for one, n in asked]
     return web_requests(at, caller, np.repeat("POST", len(ids)), path, status, rng)
 
 
@@ -225,17 +225,15 @@ def _live(usage, start, rng):
 
 def _tariffs():
     """Return the tariffs on the operator's pages: contracts by line, and what can be added."""
-    lines = [(f"{line} {contract}".lower(), line, price - 2.0 * place)
-             for line, price in zip(INTERNET, [45.0, 70.0, 20.0], strict=True)
-             for place, contract in enumerate(CONTRACTS)]  # fmt: skip
-    extras = [
-        (name, "extra", price) for name, price in zip(EXTRAS, [5, 5, 5, 5, 10, 10], strict=True)
+    lines = zip([*INTERNET[:2], "Phone only"], [45.0, 70.0, 20.0], strict=True)
+    rows = [
+        (f"{line} {contract}".lower(), line, price - 2.0 * place)
+        for line, price in lines
+        for place, contract in enumerate(CONTRACTS)
     ]
-    named = [(name.replace("no ", "phone only ", 1), line if line != "No" else "Phone only", price)
-             for name, line, price in lines] + extras  # fmt: skip
-    table = DataFrame(named, columns=["name", "category", "price_eur"])
-    table["price_eur"] = table["price_eur"].astype(float)
-    return numbered(table, "product_id", 1)
+    prices = zip(EXTRAS, [5.0, 5.0, 5.0, 5.0, 10.0, 10.0], strict=True)
+    rows += [(name, "extra", price) for name, price in prices]
+    return numbered(DataFrame(rows, columns=["name", "category", "price_eur"]), "product_id", 1)
 
 
 def _sensors(sensors):

@@ -31,6 +31,9 @@ from helpers.worlds.sources.pages import page, robots_txt
 _START_S = 20.0  # longest wait for a server to start or to stop
 _HEARTBEAT = 10  # a comment after so many events keeps the line open
 _LOGGED = 100_000  # requests remembered
+_NOT_FOUND = """<!doctype html>
+<html lang="en"><title>Not found</title><h1>Not found</h1></html>
+"""
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,16 @@ def serving(books, feeds: dict, settings: Settings, seed: int) -> Iterator[Serve
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as opened:
         opened.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{opened.getsockname()[1]}"
-        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False,
-                                lifespan="off", ws="none", timeout_graceful_shutdown=2)  # fmt: skip
+        quiet = {"log_config": None, "log_level": "critical", "access_log": False}
+        plain = {"lifespan": "off", "ws": "none", "timeout_graceful_shutdown": 2}
+        config = uvicorn.Config(app, **quiet, **plain)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
         try:
             thread.start()
             _wait_for_start(server, thread)
-            yield Served(url, f"{url}/api/v1", f"{url}/partner/v1", f"{url}/live/events",
-                         keys["api"], keys["partner"], requests)  # fmt: skip
+            places = [f"{url}/{place}" for place in ("api/v1", "partner/v1", "live/events")]
+            yield Served(url, *places, keys["api"], keys["partner"], requests)
         finally:
             closing.set()
             server.should_exit = True
@@ -288,7 +292,8 @@ def _stream_app(books, feeds, key, closing):
         start = _place_after(last_event_id, len(feed.rows))
         end = min(len(feed.rows), start + count)
         sent = _events(feed, start, end, speed, closing)
-        return StreamingResponse(sent, media_type="text/event-stream", headers={"Cache-Control": "no-store"})  # fmt: skip
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(sent, media_type="text/event-stream", headers=headers)
 
     _refuse_others(app, [source.place])
     return app
@@ -331,8 +336,7 @@ def _add_pages(host, books, feeds, settings):
     async def pages(path: str) -> HTMLResponse:
         feed = feeds[source.name]
         html = page(f"/{path}", feed.objects(range(len(feed.rows))), source.place)
-        missing = "<!doctype html>\n<html lang=\"en\"><title>Not found</title><h1>Not found</h1></html>\n"  # fmt: skip
-        return HTMLResponse(html or missing, status_code=200 if html else 404)
+        return HTMLResponse(html or _NOT_FOUND, status_code=200 if html else 404)
 
 
 def _wait_for_start(server, thread):

@@ -149,10 +149,10 @@ class ShopBooks:
         if planting.source not in ("customers", "profiles"):
             return
         if planting.source == "customers" and planting.rates["spelling"]:
-            stated = self._stated["skin_type"].to_numpy()
-            every = np.ones(len(stated), dtype=bool)
-            planting.replace("spelling", "skin_type", every & pd.notna(stated),
-                             lambda values, rng: stated[pd.notna(stated)].tolist())  # fmt: skip
+            stated = self._stated["skin_type"]
+            known = stated.dropna().tolist()
+            which = stated.notna().to_numpy()
+            planting.replace("spelling", "skin_type", which, lambda values, rng: known)
         if planting.source == "profiles":
             planting.spoil("words", "skin_type", _typed_skin)
 
@@ -325,14 +325,14 @@ def _web_log(seen, rng):
     clicks = seen["clicks"].drop_duplicates(["session_id", "product_id"])
     orders = seen["orders"].drop_duplicates("order_id")
     front, clicked, paid = (t["session_id"].astype(str) for t in (seen["sessions"], clicks, orders))
-    path = ["/?session=" + front,
-            "/product/" + clicks["product_id"].astype(str) + "?session=" + clicked,
-            "/checkout?session=" + paid]  # fmt: skip
+    things = "/product/" + clicks["product_id"].astype(str) + "?session="
+    path = ["/?session=" + front, things + clicked, "/checkout?session=" + paid]
     at = [seen["sessions"]["started_at"], clicks["clicked_at"], orders["ordered_at"]]
-    who = [seen["sessions"]["customer_id"], sessions.loc[clicks["session_id"]], orders["customer_id"]]  # fmt: skip
+    who = [sessions, sessions.loc[clicks["session_id"]], orders["customer_id"]]
     method = np.repeat(["GET", "GET", "POST"], [len(part) for part in path])
     failed = rng.random(len(method))
-    status = np.select([failed < 0.003, failed < 0.008], [500, 404], np.where(method == "POST", 302, 200))  # fmt: skip
+    fine = np.where(method == "POST", 302, 200)
+    status = np.select([failed < 0.003, failed < 0.008], [500, 404], fine)
     joined = [np.concatenate([part.to_numpy() for part in parts]) for parts in (at, who, path)]
     return web_requests(joined[0], joined[1], method, joined[2], status, rng)
 
