@@ -60,19 +60,24 @@ def small(world: str, people: int = 80):
 
 
 @functools.cache
+def lived(world: str, months: int, people: int = 80):
+    """A small world that several tests lay down, and the tables of the months it has played."""
+    one, decide = small(world, people), first_ten if world == "shop" else nobody
+    return one, [one.play(month, decide) for month in range(1, months + 1)]
+
+
 def unplayed(world: str):
-    """A small world that several tests lay down; none may play it."""
-    return small(world)
+    """A small world; none may play it."""
+    return lived(world, 0)[0]
 
 
 def laid(world: str, folder: Path, months_played: int = 1, people: int = 80, **options) -> Sources:
     """Lay a small world down and add the months played."""
-    world = small(world, people) if months_played else unplayed(world)
+    world, played = lived(world, months_played, people)
     sources = Sources(world, folder, **options)
     sources.lay_down()
-    for month in range(1, months_played + 1):
-        decide = first_ten if isinstance(world, Shop) else nobody
-        sources.add(month, world.play(month, decide))
+    for month, tables in enumerate(played, 1):
+        sources.add(month, tables)
     return sources
 
 

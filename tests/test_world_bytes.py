@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -42,6 +43,7 @@ def table_hash(table):
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@cache
 def digests(seed=1):
     """Return one SHA-256 a world, over the hashes of its tables by name."""
     return {
