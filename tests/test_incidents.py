@@ -4,12 +4,14 @@ import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
+from test_world_bytes import table_hashes
 
 from helpers.lifecycle import Cause
 from helpers.worlds import Operator, Shop
@@ -19,7 +21,7 @@ from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import OperatorTruth
 from helpers.worlds.operator.world import STORY as OPERATOR_STORY
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import STORY as SHOP_STORY
 from helpers.worlds.shop import ShopTruth
 from helpers.worlds.shop.market import draw_products
@@ -93,8 +95,12 @@ def planned(world, incidents, **sizes):
     None reaches back (tests below), so this spares the tests dozens of histories. Only a launch
     wave is drawn with the products.
     """
-    one = copy.deepcopy(lived(world, **sizes))
-    one._schedule = Schedule(incidents, world)
+    one = copy.copy(lived(world, **sizes))
+    record, schedule = one.hidden, Schedule(incidents, world)
+    if world == "shop":
+        one._record = replace(record, market=replace(record.market, schedule=schedule))
+    else:
+        one._record = replace(record, schedule=schedule)
     return one
 
 

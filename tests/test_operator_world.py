@@ -1,5 +1,6 @@
 """`helpers.worlds.operator.world`: the story it plays, what it accepts, what it hides, what it copies."""
 
+import copy
 import os
 from functools import cache
 from itertools import pairwise
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from test_world_bytes import table_hashes
 
 from helpers.etl.books import quarantine
 from helpers.etl.businesses.telco import TELCO_COLUMNS, clean_telco, read_telco, telco_schema
@@ -15,9 +17,10 @@ from helpers.monitoring.drift import stability_index
 from helpers.training.churn import LEVELS, logistic
 from helpers.worlds import Operator, Shop
 from helpers.worlds.operator import OperatorTruth
-from helpers.worlds.operator import world as policies
+from helpers.worlds.operator import call_nobody as the_policy_that_calls_nobody
+from helpers.worlds.operator.records import subscriber_table
 from helpers.worlds.operator.truth import OFFER
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 
 ALL = os.environ.get("LIFECYCLE_ALL_SEEDS") == "1"
 SEEDS = range(1, 21) if ALL else range(1, 2)
@@ -160,14 +163,19 @@ def test_a_model_of_the_simulated_operator_ranks_the_real_customers(large, real)
 SMALL = {"subscribers": 300, "seed": 7}
 
 
+@cache
+def _made(sizes):
+    return Operator(**dict(sizes))
+
+
+def made(**sizes):
+    """Return a small world. A month replaces what a world keeps, so a copy is a twin."""
+    return copy.copy(_made(tuple({**SMALL, **sizes}.items())))
+
+
 def played(months, decide=call_nobody, **sizes):
-    world = Operator(**{**SMALL, **sizes})
+    world = made(**sizes)
     return world, [world.play(month, decide) for month in range(1, months + 1)]
-
-
-def all_hashes(months=5):
-    world, seen = played(months, call_everybody)
-    return [table_hashes(world.history()), *map(table_hashes, seen)]
 
 
 def test_labels_are_of_the_customers_scored_before_and_never_earlier_than_30_days():
@@ -270,6 +278,16 @@ def test_nothing_that_only_the_truth_knows_is_in_a_table():
     assert {name for name in vars(world) if not name.startswith("_")} == {"subscribers", "seed"}
 
 
+def test_the_hidden_side_is_for_reading():
+    hidden = played(1)[0].hidden
+    with pytest.raises(ValueError, match="read-only"):
+        hidden.people["tenure"][0] = 0
+    with pytest.raises(AttributeError, match="cannot assign"):
+        hidden.rows = 0
+    with pytest.raises(TypeError, match="does not support"):
+        hidden.past[2] = hidden.past[1]
+
+
 def test_what_is_done_to_a_returned_table_does_not_reach_the_world():
     def vandal(customers):
         answer = call_nobody(customers)
@@ -319,23 +337,38 @@ BAD_DECIDES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def tried():
+    """A world that is handed every bad answer."""
+    return played(1)[0]
+
+
 @pytest.mark.parametrize("name", BAD_DECIDES)
-def test_a_bad_decide_is_refused_in_a_sentence_and_the_month_can_be_played_again(name):
+def test_a_bad_decide_is_refused_in_a_sentence(name, tried):
     decide, words = BAD_DECIDES[name]
-    world, twin = played(1)[0], played(1)[0]
+    before = tried.hidden
     with pytest.raises(CannotPlay) as refusal:
-        world.play(2, decide)
+        tried.play(2, decide)
     assert words in str(refusal.value)
     assert str(refusal.value).endswith(".")
+    assert tried.hidden is before
+
+
+def test_after_bad_decides_the_month_can_be_played_again(tried):
+    twin = Operator(**SMALL)
+    twin.play(1, call_nobody)
     for month in [2, 3]:
+        for decide, _ in BAD_DECIDES.values():
+            with pytest.raises(CannotPlay):
+                tried.play(month, decide)
         expected = table_hashes(twin.play(month, call_everybody))
-        assert table_hashes(world.play(month, call_everybody)) == expected
+        assert table_hashes(tried.play(month, call_everybody)) == expected
 
 
 @pytest.mark.parametrize("month", [0, 1, 3, 13, -1, 2.0, "2", True, None])
 def test_months_are_played_in_order(month):
     world, _ = played(1)
-    with pytest.raises(CannotPlay, match="Month 2 was expected"):
+    with pytest.raises(CannotPlay, match="month 2 was expected"):
         world.play(month, call_nobody)
     world.play(2, call_nobody)
 
@@ -362,7 +395,7 @@ def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
 
 def test_the_policy_that_calls_nobody_can_be_played_and_tells_nobody_apart():
     world, twin = Operator(**SMALL), Operator(**SMALL)
-    seen = world.play(1, policies.call_nobody)
+    seen = world.play(1, the_policy_that_calls_nobody)
     assert seen["calls"].empty
     assert set(seen["requests"]["churn_probability"]) == {0.27}
     lived = twin.play(1, call_nobody)
@@ -373,14 +406,14 @@ def test_the_policy_that_calls_nobody_can_be_played_and_tells_nobody_apart():
 
 def test_numbers_stand_in_a_refusal_as_plain_numbers():
     world = Operator(**SMALL)
-    with pytest.raises(CannotPlay, match="got 2. Play month 1 next"):
+    with pytest.raises(CannotPlay, match="got 2: play month 1 next"):
         world.play(np.int64(2), call_nobody)
     for wrong, told in [({"churn_probability": np.nan}, "first being nan of"),
                         ({"churn_probability": np.float64(1.5)}, "first being 1.5 of"),
                         ({"call": np.int64(2)}, "first being 2 of")]:  # fmt: skip
         with pytest.raises(CannotPlay, match=told):
             world.play(1, lambda customers, wrong=wrong: call_nobody(customers).assign(**wrong))
-    with pytest.raises(CannotPlay, match="got 0. Write"):
+    with pytest.raises(CannotPlay, match="got 0: write"):
         Operator(np.int64(0))
 
 
@@ -388,8 +421,8 @@ def test_any_whole_seed_makes_an_operator():
     endless = Operator(20, 10**30).history()["subscribers"]
     assert endless["phone_number"].dropna().str.fullmatch(r"0155-\d{7}").all()
     # The numbers repeat with a seed ten million higher, and the rest of the world does not.
-    numbers = [Operator(20, seed)._subscriber_table(Operator(20, 3)._people)["phone_number"]
-               for seed in (3, 10_000_003)]  # fmt: skip
+    people = Operator(20, 3).hidden.people
+    numbers = [subscriber_table(people, seed)["phone_number"] for seed in (3, 10_000_003)]
     assert numbers[0].equals(numbers[1])
 
 

@@ -1,16 +1,18 @@
 """`helpers.worlds.shop.world`: the beauty shop, its story played, and what it keeps to itself."""
 
+import copy
 import os
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
+from test_world_bytes import table_hashes
 
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
-from helpers.worlds.play import CannotPlay, table_hashes
+from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
 
@@ -31,9 +33,19 @@ def first_ten(context):
     return lists(context, np.tile(np.arange(10), (len(context.sessions), 1)))
 
 
+@cache
+def _made(sizes):
+    return Shop(**dict(sizes))
+
+
+def made(**sizes):
+    """Return a shop with its history. A month replaces what a shop keeps, so a copy is a twin."""
+    return copy.copy(_made(tuple(sizes.items())))
+
+
 def play_the_story(seed):
     """Play nine months as the lessons do; return the accuracies and what bounds them."""
-    shop = Shop(seed=seed)
+    shop = made(seed=seed)
     truth, history = ShopTruth(shop), shop.history()
     orders, told = [history["orders"]], {"shop": shop}
 
@@ -66,7 +78,7 @@ def play_the_story(seed):
 
 def agreed_score(shop, truth, month, decide):
     """Six parts accuracy, four parts mean sustainability (0 to 1) of what is shown."""
-    shown = decide(shop._context(month)[0])["product_id"]
+    shown = decide(shop.hidden.context(month)[0])["product_id"]
     green = shop.products(month).set_index("product_id")["sustainability"][shown].mean() / 100
     return 0.6 * truth.expected_accuracy(month, decide) + 0.4 * green
 
@@ -78,7 +90,7 @@ def story(request):
 
 @pytest.fixture(scope="module")
 def shop():
-    return Shop(seed=1)
+    return made(seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +129,7 @@ def test_random_and_frozen_do_worse_and_the_oracle_bounds_them_all(story):
 
 def played_year(seed, first, retrain=False):
     """Play a whole year; return each month's accuracy, and the oracle's in months 6 and 12."""
-    shop = Shop(seed=seed)
+    shop = made(customers=1_200, seed=seed)
     truth, orders, rows, decide = ShopTruth(shop), [shop.history()["orders"]], [], first(shop)
     for month in range(1, 13):
         if retrain and month > 1:
@@ -185,21 +197,35 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def tried():
+    """A shop that is handed every bad answer."""
+    return Shop(60, 40, 2)
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_answer_is_refused_in_one_sentence_and_leaves_no_trace(name):
+def test_a_bad_answer_is_refused_in_one_sentence(name, tried):
     decide, says = BAD[name]
-    shop, untouched = Shop(60, 40, 2), Shop(60, 40, 2)
+    before = tried.hidden
     with pytest.raises(CannotPlay, match=says) as refused:
-        shop.play(1, decide)
+        tried.play(1, decide)
     assert "\n" not in str(refused.value)
+    assert tried.hidden is before
+
+
+def test_bad_answers_leave_no_trace(tried):
+    untouched = Shop(60, 40, 2)
     for month in (1, 2):
-        played = table_hashes(shop.play(month, first_ten))
+        for decide, says in BAD.values():
+            with pytest.raises(CannotPlay, match=says):
+                tried.play(month, decide)
+        played = table_hashes(tried.play(month, first_ten))
         assert played == table_hashes(untouched.play(month, first_ten))
 
 
 def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
-    shop = Shop(20, 20, 1)
-    for decide in [None, 5, first_ten(shop._context(1)[0])]:
+    shop = made(customers=20, products=20, seed=1)
+    for decide in [None, 5, first_ten(shop.hidden.context(1)[0])]:
         with pytest.raises(CannotPlay, match="decide has to be a function"):
             shop.play(1, decide)
         with pytest.raises(CannotPlay, match="decide has to be a function"):
@@ -210,14 +236,14 @@ def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
 
 
 def test_what_a_decide_itself_refuses_is_told_once():
-    shop = Shop(20, 20, 1)
+    shop = made(customers=20, products=20, seed=1)
 
     def nested(context):
         return shop.play(1, first_ten)
 
     with pytest.raises(CannotPlay) as refused:
         shop.play(1, nested)
-    assert str(refused.value).startswith("decide was to return lists, but it called play(1);")
+    assert str(refused.value).startswith("decide was to return a table, but it called play(1);")
     assert str(refused.value).count("decide was to") == 1
     shop.play(1, first_ten)
 
@@ -229,7 +255,7 @@ def test_any_whole_seed_makes_a_shop():
 def test_the_truth_of_a_shop_is_asked_in_its_own_terms():
     with pytest.raises(CannotPlay, match="type Operator"):
         ShopTruth(Operator(5, seed=1))
-    truth = ShopTruth(Shop(20, 20, 1))
+    truth = ShopTruth(made(customers=20, products=20, seed=1))
     for context in [1, None]:
         with pytest.raises(CannotPlay, match="the oracle decides about the Context"):
             truth.oracle(context)
@@ -242,7 +268,7 @@ def test_the_truth_of_a_shop_is_asked_in_its_own_terms():
 
 @pytest.mark.parametrize("month", [0, 2, 13, -1, 1.0, True, "1", None])
 def test_months_are_whole_numbers_and_come_in_order(month):
-    shop = Shop(20, 20, 1)
+    shop = made(customers=20, products=20, seed=1)
     with pytest.raises(CannotPlay, match="in order"):
         shop.play(month, first_ten)
     assert shop.next_month == 1
@@ -277,6 +303,21 @@ def test_nothing_hidden_is_in_the_tables_and_the_score_comes_in_month_nine(shop,
     assert shop.products(9)["sustainability"].between(0, 100).all()
 
 
+def test_the_hidden_side_is_for_reading_and_no_decide_is_handed_it():
+    shop, given = made(customers=20, products=20, seed=1), []
+    shop.play(1, lambda context: given.append(context) or first_ten(context))
+    assert {type(part) for part in vars(given[0]).values()} == {int, pd.Timestamp, DataFrame}
+    hidden = shop.hidden
+    for array in [hidden.market.products.appeal, hidden.market.people.needs]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(AttributeError, match="cannot assign"):
+        hidden.state = None
+    with pytest.raises(TypeError, match="does not support"):
+        hidden.played[2] = hidden.played[1]
+    assert shop.hidden is hidden, "asking changes nothing"
+
+
 def test_labels_are_late_and_come_in_the_month_they_are_known():
     shop = Shop(300, 60, 1)
     orders = [shop.history()["orders"]]
@@ -293,7 +334,7 @@ def test_labels_are_late_and_come_in_the_month_they_are_known():
 
 
 def test_what_is_shown_changes_what_is_bought_and_needed_next():
-    one, other = Shop(400, 60, 1), Shop(400, 60, 1)
+    one, other = (made(customers=400, products=60, seed=1) for _ in range(2))
     seen = one.play(1, first_ten), other.play(1, ShopTruth(other).oracle)
     sales = [(table["orders"]["channel"] == "list").sum() for table in seen]
     assert sales[1] > 1.3 * sales[0]

@@ -5,11 +5,11 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
 from helpers.worlds import Operator, Shop
-from helpers.worlds.play import table_hashes
 from helpers.worlds.shop import at_random
 
 # SHA-256 over the tables of a small history and four months. A change to a world changes them:
@@ -32,6 +32,18 @@ def call_nobody(customers):
     return customers[["customerID"]].assign(churn_probability=0.2, call=False)
 
 
+def table_hashes(tables):
+    """Return the SHA-256 of each table's CSV text under a line of its column types."""
+    return {name: table_hash(table) for name, table in tables.items()}
+
+
+def table_hash(table):
+    types = ",".join(f"{column}:{kind}" for column, kind in table.dtypes.items())
+    text = types + "\n" + table.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
 def digests(seed=1):
     """Return one SHA-256 a world, over the hashes of its tables by name."""
     return {

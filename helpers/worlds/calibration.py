@@ -55,11 +55,10 @@ def shop_facts(purchases: DataFrame, stars: pd.Series, products: DataFrame) -> l
     {'is of the same brand': 1.0}
     """
     require_columns(purchases, "purchases", ["customer_id", "product_id", "bought_at"])
-    require_columns(
-        products, "products", ["product_id", "brand", "category", "price", "launched_on"]
-    )
+    of_products = ["product_id", "brand", "category", "price", "launched_on"]
+    require_columns(products, "products", of_products)
     require_rows(purchases, "purchases", at_least=2)
-    log = purchases.merge(products, on="product_id")
+    log = purchases.merge(products[of_products], on="product_id")
     log = log.sort_values(["customer_id", "bought_at"], kind="stable")
     sold = log["product_id"].value_counts().reindex(products["product_id"], fill_value=0)
     sold = sold.sort_values(ascending=False)
@@ -95,10 +94,8 @@ def operator_facts(customers: DataFrame) -> list[Fact]:
     >>> [fact.what for fact in operator_facts(telco_table(200, seed=7))][:2]
     ['customers by contract:', 'churn rate by contract:']
     """
-    require_columns(
-        customers, "customers",
-        ["Contract", "InternetService", "PaymentMethod", "tenure", "MonthlyCharges", "Churn"],
-    )  # fmt: skip
+    columns = ["Contract", "InternetService", "PaymentMethod", "tenure", "MonthlyCharges", "Churn"]
+    require_columns(customers, "customers", columns)
     churned = customers["Churn"].eq("Yes")
     tenure = pd.to_numeric(customers["tenure"])
     groups = {
@@ -121,17 +118,6 @@ def operator_facts(customers: DataFrame) -> list[Fact]:
         Fact("monthly bills", "deciles", _deciles(monthly), monthly.to_numpy(float)),
         Fact("months with us", "deciles", _deciles(tenure), tenure.to_numpy(float)),
     ]
-
-
-def simulated_shop_facts(history: dict[str, DataFrame]) -> list[Fact]:
-    """Count the facts on the history of a `Shop`."""
-    purchases = history["orders"].rename(columns={"ordered_at": "bought_at"})
-    products = history["products"].rename(columns={"price_eur": "price"})
-    return shop_facts(
-        purchases[["customer_id", "product_id", "bought_at"]],
-        history["ratings"]["rating"],
-        products[["product_id", "brand", "category", "price", "launched_on"]],
-    )
 
 
 def real_facts() -> dict[str, list[Fact]]:
@@ -185,7 +171,11 @@ def distances(shop_history: dict[str, DataFrame], telco: DataFrame) -> DataFrame
 
 def _pairs(shop_history, telco):
     """Yield each business with a real fact and its simulated counterpart."""
-    simulated = {"shop": simulated_shop_facts(shop_history), "operator": operator_facts(telco)}
+    lines = shop_history["orders"].rename(columns={"ordered_at": "bought_at"})
+    purchases = lines[["customer_id", "product_id", "bought_at"]]
+    products = shop_history["products"].rename(columns={"price_eur": "price"})
+    shop = shop_facts(purchases, shop_history["ratings"]["rating"], products)
+    simulated = {"shop": shop, "operator": operator_facts(telco)}
     for business, real in real_facts().items():
         for theirs, ours in zip(real, simulated[business], strict=True):
             yield business, theirs, ours
@@ -257,159 +247,50 @@ def _season(log, words):
 
 _REAL: dict[str, list[tuple]] = {
     "shop": [
-        (
-            "ratings",
-            "shares",
-            {
-                "1 stars": 0.057,
-                "2 stars": 0.049,
-                "3 stars": 0.075,
-                "4 stars": 0.182,
-                "5 stars": 0.638,
-            },
-        ),
-        (
-            "purchases of the best-selling",
-            "rates",
-            {"10% of the products": 0.516, "20% of the products": 0.703},
-        ),
+        ("ratings", "shares", {"1 stars": 0.057, "2 stars": 0.049, "3 stars": 0.075,
+            "4 stars": 0.182, "5 stars": 0.638}),
+        ("purchases of the best-selling", "rates", {"10% of the products": 0.516,
+            "20% of the products": 0.703}),
         ("purchases by the most active", "rates", {"10% of the customers": 0.374}),
-        (
-            "prices",
-            "deciles",
-            {
-                "10% are at most": 15.0,
-                "20% are at most": 24.0,
-                "30% are at most": 30.0,
-                "40% are at most": 37.0,
-                "50% are at most": 44.0,
-                "60% are at most": 51.0,
-                "70% are at most": 64.0,
-                "80% are at most": 74.2,
-                "90% are at most": 99.0,
-            },
-        ),
-        (
-            "purchases of products younger than",
-            "rates",
-            {"30 days": 0.201, "90 days": 0.302, "365 days": 0.45},
-        ),
+        ("prices", "deciles", {"10% are at most": 15.0, "20% are at most": 24.0,
+            "30% are at most": 30.0, "40% are at most": 37.0, "50% are at most": 44.0,
+            "60% are at most": 51.0, "70% are at most": 64.0, "80% are at most": 74.2,
+            "90% are at most": 99.0}),
+        ("purchases of products younger than", "rates", {"30 days": 0.201, "90 days": 0.302,
+            "365 days": 0.45}),
         ("the next purchase", "rates", {"is of the same brand": 0.372}),
-        (
-            "the next purchase is of the same category,",
-            "rates",
-            {"times as often as by chance": 1.349},
-        ),
-        (
-            "sun care, times its yearly average, in",
-            "rates",
-            {
-                "January to March": 1.007,
-                "April to June": 1.436,
-                "July to September": 0.929,
-                "October to December": 0.628,
-            },
-        ),
-        (
-            "moisturisers, times their yearly average, in",
-            "rates",
-            {
-                "January to March": 1.053,
-                "April to June": 0.968,
-                "July to September": 0.985,
-                "October to December": 0.994,
-            },
-        ),
+        ("the next purchase is of the same category,", "rates", {
+            "times as often as by chance": 1.349}),
+        ("sun care, times its yearly average, in", "rates", {"January to March": 1.007,
+            "April to June": 1.436, "July to September": 0.929, "October to December": 0.628}),
+        ("moisturisers, times their yearly average, in", "rates", {"January to March": 1.053,
+            "April to June": 0.968, "July to September": 0.985, "October to December": 0.994}),
     ],
     "operator": [
-        (
-            "customers by contract:",
-            "shares",
-            {"Month-to-month": 0.55, "One year": 0.209, "Two year": 0.241},
-        ),
-        (
-            "churn rate by contract:",
-            "rates",
-            {"Month-to-month": 0.427, "One year": 0.113, "Two year": 0.028},
-        ),
+        ("customers by contract:", "shares", {"Month-to-month": 0.55, "One year": 0.209,
+            "Two year": 0.241}),
+        ("churn rate by contract:", "rates", {"Month-to-month": 0.427, "One year": 0.113,
+            "Two year": 0.028}),
         ("customers by internet:", "shares", {"DSL": 0.344, "Fiber optic": 0.44, "No": 0.217}),
         ("churn rate by internet:", "rates", {"DSL": 0.19, "Fiber optic": 0.419, "No": 0.074}),
-        (
-            "customers by payment:",
-            "shares",
-            {
-                "Bank transfer (automatic)": 0.219,
-                "Credit card (automatic)": 0.216,
-                "Electronic check": 0.336,
-                "Mailed check": 0.229,
-            },
-        ),
-        (
-            "churn rate by payment:",
-            "rates",
-            {
-                "Bank transfer (automatic)": 0.167,
-                "Credit card (automatic)": 0.152,
-                "Electronic check": 0.453,
-                "Mailed check": 0.191,
-            },
-        ),
-        (
-            "customers by months with us:",
-            "shares",
-            {
-                "0 to 1": 0.089,
-                "13 to 24": 0.145,
-                "2 to 3": 0.062,
-                "25 to 48": 0.226,
-                "4 to 6": 0.059,
-                "49 to 72": 0.318,
-                "7 to 12": 0.1,
-            },
-        ),
-        (
-            "churn rate by months with us:",
-            "rates",
-            {
-                "0 to 1": 0.609,
-                "13 to 24": 0.287,
-                "2 to 3": 0.495,
-                "25 to 48": 0.204,
-                "4 to 6": 0.446,
-                "49 to 72": 0.095,
-                "7 to 12": 0.359,
-            },
-        ),
+        ("customers by payment:", "shares", {"Bank transfer (automatic)": 0.219,
+            "Credit card (automatic)": 0.216, "Electronic check": 0.336, "Mailed check": 0.229}),
+        ("churn rate by payment:", "rates", {"Bank transfer (automatic)": 0.167,
+            "Credit card (automatic)": 0.152, "Electronic check": 0.453, "Mailed check": 0.191}),
+        ("customers by months with us:", "shares", {"0 to 1": 0.089, "13 to 24": 0.145,
+            "2 to 3": 0.062, "25 to 48": 0.226, "4 to 6": 0.059, "49 to 72": 0.318,
+            "7 to 12": 0.1}),
+        ("churn rate by months with us:", "rates", {"0 to 1": 0.609, "13 to 24": 0.287,
+            "2 to 3": 0.495, "25 to 48": 0.204, "4 to 6": 0.446, "49 to 72": 0.095,
+            "7 to 12": 0.359}),
         ("churn rate", "rates", {"of all": 0.265}),
-        (
-            "monthly bills",
-            "deciles",
-            {
-                "10% are at most": 20.05,
-                "20% are at most": 25.05,
-                "30% are at most": 45.85,
-                "40% are at most": 58.83,
-                "50% are at most": 70.35,
-                "60% are at most": 79.1,
-                "70% are at most": 85.5,
-                "80% are at most": 94.25,
-                "90% are at most": 102.6,
-            },
-        ),
-        (
-            "months with us",
-            "deciles",
-            {
-                "10% are at most": 2.0,
-                "20% are at most": 6.0,
-                "30% are at most": 12.0,
-                "40% are at most": 20.0,
-                "50% are at most": 29.0,
-                "60% are at most": 40.0,
-                "70% are at most": 50.0,
-                "80% are at most": 60.0,
-                "90% are at most": 69.0,
-            },
-        ),
+        ("monthly bills", "deciles", {"10% are at most": 20.05, "20% are at most": 25.05,
+            "30% are at most": 45.85, "40% are at most": 58.83, "50% are at most": 70.35,
+            "60% are at most": 79.1, "70% are at most": 85.5, "80% are at most": 94.25,
+            "90% are at most": 102.6}),
+        ("months with us", "deciles", {"10% are at most": 2.0, "20% are at most": 6.0,
+            "30% are at most": 12.0, "40% are at most": 20.0, "50% are at most": 29.0,
+            "60% are at most": 40.0, "70% are at most": 50.0, "80% are at most": 60.0,
+            "90% are at most": 69.0}),
     ],
-}
+}  # fmt: skip

@@ -1,12 +1,12 @@
-"""What the worlds share: the error for a month that cannot be played, what they refuse alike, and
-SHA-256 of tables."""
+"""What the worlds share: a month that cannot be played, what they refuse alike, and a draw."""
 
 from __future__ import annotations
 
-import hashlib
+import math
+from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
-from pandas import DataFrame
 
 MONTHS = 12
 
@@ -45,31 +45,78 @@ def is_whole(value: object) -> bool:
 
 
 def require_month(month: object) -> None:
-    """Stop unless `month` is a whole number from 1 to 12.
-
-    Raises
-    ------
-    CannotPlay
-        If it is not.
+    """Raise CannotPlay unless `month` is a whole number from 1 to 12.
 
     Examples
     --------
     >>> require_month(12)
     """
-    if not is_whole(month) or not 1 <= month <= MONTHS:
+    require_number("month", month, 1, MONTHS, 1)
+
+
+def require_next(month: object, following: int, playing: bool, world: str) -> None:
+    """Raise CannotPlay unless `month` is `following`, the one to play now, and none is being played.
+
+    Examples
+    --------
+    >>> require_next(3, 3, False, "Shop")
+    """
+    if playing:
         raise CannotPlay(
-            f"month has to be a whole number from 1 to {MONTHS}; got {plainly(month)}: "
-            f"play months 1 to {MONTHS}, in order."
+            f"decide was to return a table, but it called play({plainly(month)}); a month cannot be "
+            "played within another: take that call out of decide."
+        )
+    if following > MONTHS:
+        raise CannotPlay(
+            f"the year ends after month {MONTHS}, which has been played; got {plainly(month)}: "
+            f"make a new {world}."
+        )
+    if not is_whole(month) or month != following:
+        raise CannotPlay(
+            f"months are played once each and in order, so month {following} was expected; got "
+            f"{plainly(month)}: play month {following} next."
+        )
+
+
+def answer_of(decide: Callable, given: object, month: int) -> object:
+    """Return what `decide` makes of what it is given in `month`; what it raises is CannotPlay.
+
+    Examples
+    --------
+    >>> answer_of(len, [1, 2], 1)
+    2
+    """
+    try:
+        return decide(given)
+    except CannotPlay:
+        raise
+    except Exception as error:
+        raise CannotPlay(
+            f"decide was to return a table for month {month}, but it raised "
+            f"{type(error).__name__}: {error}. Mend it and play month {month} again."
+        ) from error
+
+
+def require_number(
+    name: str, value: object, least: float, most: float, usual: float, *, whole: bool = True
+) -> None:
+    """Raise CannotPlay unless `value` is a number from `least` to `most`; `usual` is one that is.
+
+    Examples
+    --------
+    >>> require_number("seed", 7, 0, math.inf, 7)
+    """
+    number = is_whole(value) if whole else isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        span = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise CannotPlay(
+            f"{name} is a {'whole ' if whole else ''}number {span}; got {plainly(value)}: write for "
+            f"instance {name}={usual}."
         )
 
 
 def require_function(found: object, name: str, example: str) -> None:
-    """Stop unless `found`, the argument `name`, can be called; `example` is one that can.
-
-    Raises
-    ------
-    CannotPlay
-        If it cannot be called.
+    """Raise CannotPlay unless `found`, the argument `name`, can be called; `example` is one that can.
 
     Examples
     --------
@@ -83,12 +130,7 @@ def require_function(found: object, name: str, example: str) -> None:
 
 
 def require_world(world: object, kind: type) -> None:
-    """Stop unless `world` is of the kind whose truth is asked for.
-
-    Raises
-    ------
-    CannotPlay
-        If it is something else.
+    """Raise CannotPlay unless `world` is of the kind whose truth is asked for.
 
     Examples
     --------
@@ -101,21 +143,29 @@ def require_world(world: object, kind: type) -> None:
         )
 
 
-def table_hashes(tables: dict[str, DataFrame]) -> dict[str, str]:
-    r"""Return the SHA-256 of each table, so that two runs can be compared byte by byte.
-
-    Hashed is the CSV text (UTF-8, `\n`, numbers as Python writes them) under a line of column
-    names and types; the index is left out.
+def close(values: dict) -> None:
+    """Let nobody write into the arrays among `values`.
 
     Examples
     --------
-    >>> table_hashes({"one": DataFrame({"month": [1]})})["one"][:8]
-    '96576669'
+    >>> needs = np.zeros(3)
+    >>> close({"needs": needs})
+    >>> needs[0] = 1
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
     """
-    return {name: _hash(table) for name, table in tables.items()}
+    for array in [value for value in values.values() if isinstance(value, np.ndarray)]:
+        array.setflags(write=False)
 
 
-def _hash(table):
-    types = ",".join(f"{column}:{kind}" for column, kind in table.dtypes.items())
-    text = types + "\n" + table.to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def pick(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one column number per row of `shares`, whose rows each add up to about one.
+
+    Examples
+    --------
+    >>> pick(np.array([[0.0, 1.0], [1.0, 0.0]]), np.random.default_rng(7)).tolist()
+    [1, 0]
+    """
+    return np.minimum(
+        (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1), shares.shape[1] - 1
+    )

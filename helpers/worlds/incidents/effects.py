@@ -6,7 +6,8 @@ what it did. The true tables are never written into.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -96,32 +97,76 @@ class Books:
             self.touches.append((name, notes))
 
 
-def happen(books: Books, schedule: Schedule, where, steps: dict[str, Callable]) -> Books:
-    """Let each incident of the schedule that runs in the month `where.month` work on the books.
+@dataclass(frozen=True)
+class Systems:
+    """What incidents do to the systems of one business.
 
-    Parameters
+    Where and when they happen is an object with `month`, `start` and `end`, a month of the business.
+
+    Attributes
     ----------
-    steps : name of an incident -> what it does to the books, in the order in which they work.
+    keys : table -> the columns that tell its rows apart.
+    late : the tables that a label delay holds back.
+    names : (table, column, its other name) in the order in which columns are renamed.
+    concerned : incident -> what it concerns, in words; {share}, {machine} and {some} are filled in.
+    steps, given_steps : incident -> what it does to the books of what is stored, or given to a
+        decide, in the order in which they work; columns get other names last of all.
+    since : incident -> the moment at which it begins, where that is not the month's first.
     """
-    for one in running(schedule, where.month, steps):
-        steps[one.name](books, one, where)
-    return books
 
+    keys: Mapping[str, list[str]]
+    late: tuple[str, ...]
+    names: tuple[tuple[str, str, str], ...]
+    concerned: Mapping[str, str]
+    steps: Mapping[str, Callable]
+    given_steps: Mapping[str, Callable]
+    since: Mapping[str, Callable]
 
-def given_books(tables: dict[str, DataFrame], keys: dict[str, list[str]]) -> Books:
-    """Return books of what a decide is given; the names begin with `GIVEN`."""
-    return Books({GIVEN + name: table for name, table in tables.items()}, keys)
+    def stored(
+        self, schedule: Schedule, where, tables: dict[str, DataFrame], held: Mapping[str, DataFrame]
+    ) -> tuple[Books, dict[str, DataFrame]]:
+        """Return the books that the systems keep of the tables, and the labels held back.
 
+        Parameters
+        ----------
+        where : the month the tables are of.
+        tables : as they truly are, any of those in `keys`.
+        held : the labels that earlier months held back.
+        """
+        books, held = Books(tables, self.keys), dict(held)
+        late = schedule.get("label_delay")
+        if late and where.month >= late.month:
+            for name in [name for name in self.late if name in books]:
+                held[name] = delay(books, late, name, where.month, where.end, held.get(name))
+        for one in running(schedule, where.month, self.steps):
+            self.steps[one.name](books, one, where)
+        for one in running(schedule, where.month, ["renamed_column"]):
+            for renamed in self.names[: int(one.size)]:
+                books.rename(one, *renamed)
+        return books, held
 
-def renamed(one: Incident, names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return which of `names` (table, old column, new column) an incident of this size renames."""
-    return names[: int(one.size)]
+    def given(self, schedule: Schedule, where, tables: dict[str, DataFrame]) -> Books:
+        """Return the books of what a decide is given, made of what is stored."""
+        books = Books({GIVEN + name: table for name, table in tables.items()}, self.keys)
+        for one in running(schedule, where.month, self.given_steps):
+            self.given_steps[one.name](books, one, where)
+        return books
 
+    def old_names(self, schedule: Schedule, month: int) -> dict[str, str]:
+        """Return the columns that have another name in `month`: new name -> old name."""
+        running_now = running(schedule, month, ["renamed_column"])
+        return {new: old for one in running_now for _, old, new in self.names[: int(one.size)]}
 
-def old_names(schedule: Schedule, month: int, names: list[tuple[str, str, str]]) -> dict[str, str]:
-    """Return the columns that have another name in `month`: new name -> old name."""
-    running_now = running(schedule, month, ["renamed_column"])
-    return {new: old for one in running_now for _, old, new in renamed(one, names)}
+    def onset(self, one: Incident, where) -> pd.Timestamp:
+        """Return when an incident, whose first month is `where`, begins to show."""
+        return self.since[one.name](one, where) if one.name in self.since else where.start
+
+    def affected(self, one: Incident, some: list[str]) -> str:
+        """Return what an incident concerns, in words: `some` brands or towers among it."""
+        renamed = ", ".join(f"{table}.{old}" for table, old, _ in self.names[: int(one.size)])
+        return self.concerned.get(one.name, renamed).format(
+            some=", ".join(some), share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
+        )
 
 
 def full_from(one: Incident, where) -> pd.Timestamp:
@@ -185,7 +230,8 @@ def delay(
     held = later if held is None else pd.concat([held, later])
     due = (held["known_at"] < end).to_numpy()
     books.add(one, name, held[due])
-    books.tables[name] = books.tables[name].sort_values("known_at", kind="stable", ignore_index=True)  # fmt: skip
+    table = books.tables[name].sort_values("known_at", kind="stable", ignore_index=True)
+    books.tables[name] = table
     return held[~due]
 
 

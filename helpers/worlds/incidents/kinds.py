@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.lifecycle import Cause
-from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_number
 
 
 @dataclass(frozen=True)
@@ -157,15 +157,20 @@ def incident_table() -> pd.DataFrame:
     ['shop', 'Problem Definition']
     """
     rows = [
-        (
-            kind.name, "both" if len(kind.worlds) == 2 else kind.worlds[0], float(kind.size),
-            float(kind.least), float(kind.most), kind.means, kind.what,
-            kind.cause.name, kind.cause.reopens.title,
-        )
+        {
+            "name": kind.name,
+            "worlds": "both" if len(kind.worlds) == 2 else kind.worlds[0],
+            "size": float(kind.size),
+            "smallest": float(kind.least),
+            "largest": float(kind.most),
+            "size_means": kind.means,
+            "what": kind.what,
+            "cause": kind.cause.name,
+            "reopen": kind.cause.reopens.title,
+        }
         for kind in _KINDS
-    ]  # fmt: skip
-    columns = ["name", "worlds", "size", "smallest", "largest", "size_means", "what", "cause", "reopen"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    ]
+    return pd.DataFrame(rows)
 
 
 def incident(seed: int, world: str | None = None) -> Incident:
@@ -186,10 +191,7 @@ def incident(seed: int, world: str | None = None) -> Incident:
     >>> incident(7) == incident(7), "operator" in incident(7, world="operator").kind.worlds
     (True, True)
     """
-    if not is_whole(seed) or seed < 0:
-        raise CannotPlay(
-            f"seed is a whole number of at least 0; got {plainly(seed)}: try incident(seed=7)."
-        )
+    require_number("seed", seed, 0, math.inf, 7)
     if world not in (None, *_BOTH):
         raise CannotPlay(f'world is "shop", "operator" or None for any; got {world!r}: name one.')
     rng = np.random.default_rng([int(seed), *b"incident"])
@@ -208,14 +210,11 @@ def running(schedule: Schedule, month: int, names: Sequence[str]) -> list[Incide
 
 def truth_table(schedule: Schedule, onsets: dict, affected: dict) -> pd.DataFrame:
     """Tabulate the incidents of one world: `onsets` and `affected` by name, from the world."""
-    rows = [
-        (
-            one.name, one.month, one.until, float(one.size), onsets[one.name], affected[one.name],
-            one.kind.what, one.kind.cause.name, one.kind.cause.reopens.title,
-        )
-        for one in schedule.incidents
-    ]  # fmt: skip
     columns = ["name", "month", "until", "size", "onset", "affected", "what", "cause", "reopen"]
+    rows = []
+    for one in schedule.incidents:
+        told = [onsets[one.name], affected[one.name], one.kind.what, one.kind.cause.name]
+        rows.append([one.name, one.month, one.until, one.size, *told, one.kind.cause.reopens.title])
     table = pd.DataFrame(rows, columns=columns)
     return table.astype({"onset": "datetime64[s]", "month": int, "until": int, "size": float})
 
@@ -246,12 +245,8 @@ def _require_month(what, month, least, name):
 def _require_size(size, kind):
     """Stop unless `size` is a number that an incident of this kind can have."""
     number = isinstance(size, int | float | np.integer | np.floating) and not isinstance(size, bool)
-    if (
-        not number
-        or not math.isfinite(size)
-        or not kind.least <= size <= kind.most
-        or (kind.whole and size != round(size))
-    ):
+    fits = number and kind.least <= size <= kind.most  # no NaN does
+    if not fits or (kind.whole and size != round(size)):
         raise CannotPlay(
             f"size of {kind.name} ({kind.means}) is a {'whole ' if kind.whole else ''}number from "
             f"{kind.least:g} to {kind.most:g}; got {plainly(size)}: leave it out for {kind.size:g}."
@@ -260,16 +255,16 @@ def _require_size(size, kind):
 
 def _require_incidents(incidents, world):
     """Return the incidents as a tuple; stop at one that this world cannot have."""
+    example = 'Incident("price_in_cents", month=4)'
     if isinstance(incidents, str | Incident) or not isinstance(incidents, Sequence):
         raise CannotPlay(
-            f"incidents is a list of Incident; got {incidents!r}: write "
-            'incidents=[Incident("price_in_cents", month=4)], or [] for none.'
+            f"incidents is a list of Incident; got {incidents!r}: write incidents=[{example}], or [] "
+            "for none."
         )
     names = set()
     for one in incidents:
         if not isinstance(one, Incident):
-            raise CannotPlay(f"incidents holds Incident only; got {one!r}: write "
-                             'Incident("price_in_cents", month=4).')  # fmt: skip
+            raise CannotPlay(f"incidents holds Incident only; got {one!r}: write {example}.")
         if world not in one.kind.worlds:
             raise CannotPlay(
                 f"{one.name} happens to the {one.kind.worlds[0]} only; this world is the {world}: "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.worlds.incidents import effects as records
-from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Books
+from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Systems
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.people import FIRST_DAY, month_start, stream
@@ -26,13 +26,13 @@ KEYS = {
     "cancellations": ["customerID"],
     "sensors": ["tower_id", "read_on"],
 }
-_RENAMED = [("customers", "MonthlyCharges", "MonthlyFee"), ("usage", "megabytes", "data_mb"), ("payments", "method", "paid_by")]  # fmt: skip
-_AFFECTED = {
+_OTHER_NAMES = (("customers", "MonthlyCharges", "MonthlyFee"), ("usage", "megabytes", "data_mb"), ("payments", "method", "paid_by"))  # fmt: skip
+_CONCERNED = {
     "competitor": "every customer's wish to leave; no table of the customers",
     "price_rise": "customers.MonthlyCharges and invoices.amount_eur of fibre customers",
-    "price_in_cents": "invoices.amount_eur of the customers of the towers {towers}",
+    "price_in_cents": "invoices.amount_eur of the customers of the towers {some}",
     "remapped_code": "customers.PaymentMethod and customers.InternetService of {share} of the customers",
-    "dead_feed": "sensors of the towers {towers}, and usage of their customers",
+    "dead_feed": "sensors of the towers {some}, and usage of their customers",
     "double_delivery": "{share} of the rows of invoices and usage",
     "clock_skew": "requests.sent_at and payments.paid_on of {machine} of the rows",
     "training_serving_skew": "tenure, in years, of {share} of the customers given to decide",
@@ -46,13 +46,12 @@ _AFFECTED = {
 
 @dataclass(frozen=True)
 class Month:
-    """Where and when an incident happens: `people` and their `ids`, the first of them scored."""
+    """Where and when an incident happens: `people`, the first of them scored."""
 
     seed: int
     month: int
     towers: int
     people: dict
-    ids: np.ndarray
     left: np.ndarray | None = None  # of those scored, known when the month is over
 
     @property
@@ -73,62 +72,27 @@ class Month:
 
     def served_by(self, customers: pd.Series, towers: np.ndarray) -> np.ndarray:
         """Return whose tower is one of `towers`."""
-        place = pd.Index(self.ids).get_indexer(customers.astype(object))
+        place = pd.Index(self.people["id"]).get_indexer(customers.astype(object))
         return np.isin(self.people["tower"], towers)[place]
-
-
-def stored(
-    schedule: Schedule, where: Month, tables: dict[str, pd.DataFrame], held: dict[str, pd.DataFrame]
-) -> tuple[Books, dict[str, pd.DataFrame]]:
-    """Return the books that the systems keep of the tables, and the labels held back."""
-    books, held = Books(tables, KEYS), dict(held)
-    delay = schedule.get("label_delay")
-    if delay and where.month >= delay.month and "labels" in books:
-        held["labels"] = records.delay(
-            books, delay, "labels", where.month, where.end, held.get("labels")
-        )
-    return records.happen(books, schedule, where, _STORED), held
-
-
-def given(schedule: Schedule, where: Month, tables: dict[str, pd.DataFrame]) -> Books:
-    """Return the books of what a decide is given, made of what is stored."""
-    return records.happen(records.given_books(tables, KEYS), schedule, where, _GIVEN)
-
-
-def old_names(schedule: Schedule, month: int) -> dict[str, str]:
-    """Return the columns that have another name in `month`: new name -> old name.
-
-    Examples
-    --------
-    >>> from helpers.worlds.incidents.kinds import Incident
-    >>> old_names(Schedule([Incident("renamed_column", month=2)], "operator"), 2)
-    {'MonthlyFee': 'MonthlyCharges'}
-    """
-    return records.old_names(schedule, month, _RENAMED)
 
 
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
     """Return when each incident of the schedule begins to show."""
-    return {
-        one.name: _ONSETS.get(one.name, lambda one, where: where.start)(
-            one, Month(seed, one.month, 0, {}, np.array([]))
-        )
-        for one in schedule.incidents
-    }
+    return {one.name: SYSTEMS.onset(one, _first_month(one, seed, 0)) for one in schedule.incidents}
 
 
 def affected(schedule: Schedule, seed: int, towers: int) -> dict[str, str]:
     """Return what each incident of the schedule concerns, in words."""
     words = {}
     for one in schedule.incidents:
-        concerned = _towers(one, Month(seed, one.month, towers, {}, np.array([])))
-        renamed = [f"{table}.{old}" for table, old, _ in records.renamed(one, _RENAMED)]
-        text = _AFFECTED.get(one.name, ", ".join(renamed))
-        names = ", ".join(f"T{number:04d}" for number in concerned)
-        words[one.name] = text.format(
-            towers=names, share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
-        )
+        concerned = _towers(one, _first_month(one, seed, towers))
+        words[one.name] = SYSTEMS.affected(one, [f"T{number:04d}" for number in concerned])
     return words
+
+
+def _first_month(one, seed, towers):
+    """Return the month in which an incident begins, whoever the people are then."""
+    return Month(seed, one.month, towers, {})
 
 
 def _towers(one, where):
@@ -143,16 +107,12 @@ def _price_in_cents(books, one, where):
         books.change(one, "invoices", "amount_eur", rows, np.round(100 * invoices["amount_eur"], 2))
 
 
-def _renamed_column(books, one, where):
-    for name, old, new in records.renamed(one, _RENAMED):
-        books.rename(one, name, old, new)
-
-
 def _remapped_code(books, one, where):
     if "customers" in books:
         customers = books.tables["customers"]
         rows = where.lots(len(customers), one.name) < one.size
-        for column, codes in [("PaymentMethod", telecom.PAYMENTS), ("InternetService", telecom.INTERNET)]:  # fmt: skip
+        coded = {"PaymentMethod": telecom.PAYMENTS, "InternetService": telecom.INTERNET}
+        for column, codes in coded.items():
             following = dict(zip(codes, [*codes[1:], codes[0]], strict=True))
             books.change(one, "customers", column, rows, customers[column].map(following))
 
@@ -229,17 +189,22 @@ def _training_serving_skew(books, one, where):
     books.change(one, name, "tenure", rows, years)
 
 
-# Rows are added and lost before they are changed, and columns get other names last of all.
-_STORED = {
-    "bot_traffic": _bot_traffic,
-    "target_leak": _target_leak,
-    "dead_feed": _dead_feed,
-    "full_disk": _full_disk,
-    "price_in_cents": _price_in_cents,
-    "remapped_code": _remapped_code,
-    "clock_skew": _clock_skew,
-    "double_delivery": _double_delivery,
-    "renamed_column": _renamed_column,
-}
-_GIVEN = {"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come}
-_ONSETS = {"dead_feed": _silent_from, "full_disk": records.full_from}
+SYSTEMS = Systems(
+    keys=KEYS,
+    late=("labels",),
+    names=_OTHER_NAMES,
+    concerned=_CONCERNED,
+    # Rows are added and lost before they are changed.
+    steps={
+        "bot_traffic": _bot_traffic,
+        "target_leak": _target_leak,
+        "dead_feed": _dead_feed,
+        "full_disk": _full_disk,
+        "price_in_cents": _price_in_cents,
+        "remapped_code": _remapped_code,
+        "clock_skew": _clock_skew,
+        "double_delivery": _double_delivery,
+    },
+    given_steps={"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come},
+    since={"dead_feed": _silent_from, "full_disk": records.full_from},
+)

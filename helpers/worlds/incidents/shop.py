@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
 
 from helpers.worlds.incidents import effects as records
-from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Books
+from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Systems
 from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
 from helpers.worlds.shop.behaviour import TURN, fixed_chance
 from helpers.worlds.shop.market import (
@@ -37,16 +36,15 @@ KEYS = {
     "customers": ["customer_id"],
     "products": ["product_id"],
 }
-LATE = ["returns", "ratings"]  # what a label delay holds back
-_RENAMED = [("products", "category", "product_type"), ("customers", "age", "age_years"), ("ratings", "rating", "stars")]  # fmt: skip
+_OTHER_NAMES = (("products", "category", "product_type"), ("customers", "age", "age_years"), ("ratings", "rating", "stars"))  # fmt: skip
 _VAT = 0.19
-_AFFECTED = {
+_CONCERNED = {
     "launch_wave": "products launched in these months",
     "season": "the categories that customers need",
     "price_rise": "products.price_eur and orders.price_eur, and the price-minded customers",
     "feedback_loop": "the searches, and the lower places of the lists",
     "new_goal": "products.sustainability, and every customer's choice",
-    "price_in_cents": "products.price_eur and orders.price_eur of the brands {brands}",
+    "price_in_cents": "products.price_eur and orders.price_eur of the brands {some}",
     "remapped_code": "customers.skin_type of {share} of the customers",
     "dead_feed": "clicks and ratings of {share} of the sessions",
     "double_delivery": "{share} of the rows of orders and clicks",
@@ -108,49 +106,12 @@ def planned_launches(story: Products, count: int, seed: int, schedule: Schedule)
     return _by_launch(story, np.flatnonzero(kept), drawn)
 
 
-def stored(
-    schedule: Schedule, where: Month, tables: dict[str, DataFrame], held: dict[str, DataFrame]
-) -> tuple[Books, dict[str, DataFrame]]:
-    """Return the books that the shop's systems keep of the tables, and the labels held back.
-
-    Parameters
-    ----------
-    where : the month the tables are of.
-    tables : as they truly are, any of those in `KEYS`.
-    held : the labels that earlier months held back.
-    """
-    books, held = Books(tables, KEYS), dict(held)
-    delay = schedule.get("label_delay")
-    if delay and where.month >= delay.month:
-        for name in [name for name in LATE if name in books]:
-            held[name] = records.delay(books, delay, name, where.month, where.end, held.get(name))
-    return records.happen(books, schedule, where, _STORED), held
-
-
-def given(schedule: Schedule, where: Month, tables: dict[str, DataFrame]) -> Books:
-    """Return the books of what a recommender is given, made of what is stored."""
-    return records.happen(records.given_books(tables, KEYS), schedule, where, _GIVEN)
-
-
-def old_names(schedule: Schedule, month: int) -> dict[str, str]:
-    """Return the columns that have another name in `month`: new name -> old name.
-
-    Examples
-    --------
-    >>> from helpers.worlds.incidents.kinds import Incident
-    >>> old_names(Schedule([Incident("renamed_column", month=2)], "shop"), 2)
-    {'product_type': 'category'}
-    """
-    return records.old_names(schedule, month, _RENAMED)
-
-
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
     """Return when each incident of the schedule begins to show."""
     found = {}
     for one in schedule.incidents:
         month = min(TURN, one.month) if one.name == "season" else one.month
-        where = Month(seed, month, None)
-        found[one.name] = _ONSETS.get(one.name, lambda one, where: where.start)(one, where)
+        found[one.name] = SYSTEMS.onset(one, Month(seed, month, None))
     return found
 
 
@@ -158,15 +119,11 @@ def affected(schedule: Schedule, seed: int, products: Products) -> dict[str, str
     """Return what each incident of the schedule concerns, in words."""
     words = {}
     for one in schedule.incidents:
-        brands = ""
+        brands = []
         if one.name == "price_in_cents":
             concerned = np.isin(products.brand, _supplied(one, Month(seed, one.month, products)))
-            brands = ", ".join(sorted(products.public["brand"][concerned].unique()))
-        renamed = [f"{table}.{old}" for table, old, _ in records.renamed(one, _RENAMED)]
-        text = _AFFECTED.get(one.name, ", ".join(renamed))
-        words[one.name] = text.format(
-            brands=brands, share=f"{100 * one.size:.3g} %", machine=f"{MACHINE_SHARE:.0%}"
-        )
+            brands = sorted(products.public["brand"][concerned].unique())
+        words[one.name] = SYSTEMS.affected(one, brands)
     return words
 
 
@@ -198,11 +155,6 @@ def _price_in_cents(books, one, where):
         books.change(one, name, "price_eur", rows, np.round(100 * table["price_eur"], 2))
 
 
-def _renamed_column(books, one, where):
-    for name, old, new in records.renamed(one, _RENAMED):
-        books.rename(one, name, old, new)
-
-
 def _remapped_code(books, one, where):
     if "customers" in books:
         customers = books.tables["customers"]
@@ -225,11 +177,11 @@ def _silent_from(one, where):
 
 def _dead_feed(books, one, where):
     since = _silent_from(one, where)
-    for name, source, time in [("clicks", "session_id", "clicked_at"), ("ratings", "order_id", "known_at")]:  # fmt: skip
-        if name in books:
-            table = books.tables[name]
-            silent = where.lot(table[source], one.name) < one.size
-            books.remove(one, name, silent & (table[time] >= since).to_numpy())
+    feeds = [("clicks", "session_id", "clicked_at"), ("ratings", "order_id", "known_at")]
+    for name, source, time in [feed for feed in feeds if feed[0] in books]:
+        table = books.tables[name]
+        silent = where.lot(table[source], one.name) < one.size
+        books.remove(one, name, silent & (table[time] >= since).to_numpy())
 
 
 def _full_disk(books, one, where):
@@ -266,13 +218,8 @@ def _bot_traffic(books, one, where):
     lists = lists.assign(session_id=np.repeat(copies["session_id"].to_numpy(), 10))
     clicks = lists[["session_id", "product_id", "rank"]].copy()
     clicks["clicked_at"] = np.repeat(copies["started_at"].to_numpy(), 10) + np.timedelta64(1, "s")
-    calls = (
-        books.tables["telemetry"]
-        .iloc[copied]
-        .assign(
-            session_id=copies["session_id"].to_numpy(), requested_at=copies["started_at"].to_numpy()
-        )
-    )
+    calls = books.tables["telemetry"].iloc[copied].reset_index(drop=True)
+    calls = calls.assign(session_id=copies["session_id"], requested_at=copies["started_at"])
     added = {"sessions": copies, "impressions": lists, "clicks": clicks, "telemetry": calls}
     for name, rows in added.items():
         books.add(one, name, rows)
@@ -301,17 +248,22 @@ def _training_serving_skew(books, one, where):
     books.change(one, name, "suits", rows, pd.Series(None, index=products.index, dtype="str"))
 
 
-# Rows are added and lost before they are changed, and columns get other names last of all.
-_STORED = {
-    "bot_traffic": _bot_traffic,
-    "target_leak": _target_leak,
-    "dead_feed": _dead_feed,
-    "full_disk": _full_disk,
-    "price_in_cents": _price_in_cents,
-    "remapped_code": _remapped_code,
-    "clock_skew": _clock_skew,
-    "double_delivery": _double_delivery,
-    "renamed_column": _renamed_column,
-}
-_GIVEN = {"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come}
-_ONSETS = {"dead_feed": _silent_from, "full_disk": records.full_from}
+SYSTEMS = Systems(
+    keys=KEYS,
+    late=("returns", "ratings"),
+    names=_OTHER_NAMES,
+    concerned=_CONCERNED,
+    # Rows are added and lost before they are changed.
+    steps={
+        "bot_traffic": _bot_traffic,
+        "target_leak": _target_leak,
+        "dead_feed": _dead_feed,
+        "full_disk": _full_disk,
+        "price_in_cents": _price_in_cents,
+        "remapped_code": _remapped_code,
+        "clock_skew": _clock_skew,
+        "double_delivery": _double_delivery,
+    },
+    given_steps={"training_serving_skew": _training_serving_skew, "target_leak": _leak_to_come},
+    since={"dead_feed": _silent_from, "full_disk": records.full_from},
+)

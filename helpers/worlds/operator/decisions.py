@@ -12,21 +12,12 @@ _WANTED = "decide was expected to return a table with customerID, churn_probabil
 
 
 def checked_decisions(decided: object, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the churn probabilities and the calls in the order of `ids`.
-
-    Parameters
-    ----------
-    decided : what `decide` returned.
-    ids : the customerIDs it was asked about, each once.
-
-    Returns
-    -------
-    One share and one flag a customer.
+    """Return the churn probabilities and the calls that a `decide` returned, in the order of `ids`.
 
     Raises
     ------
     CannotPlay
-        If `decided` is not exactly one decision for each customer.
+        If `decided` is not exactly one decision for each of the customers.
 
     Examples
     --------

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.worlds.incidents.effects import TIMED_OUT_MS
+from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream
 
@@ -31,19 +32,16 @@ def dates(days: np.ndarray) -> np.ndarray:
     return FIRST_DAY.to_datetime64().astype("datetime64[s]") + np.asarray(days) * _DAY
 
 
-def subscriber_table(people: dict, ids: np.ndarray, seed: int) -> pd.DataFrame:
-    """Return what IBM's file lacks: when each began, where to call, which tower serves.
+def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
+    """Return what IBM's file lacks, one row a customer.
 
-    Returns
-    -------
-    One row a customer: `customerID`, `started_at`, `phone_number` (about 4 % missing),
-    `tower_id`.
+    `customerID`, `started_at`, `phone_number` (about 4 % missing), `tower_id`.
 
     Examples
     --------
     >>> people = {"row": np.array([3]), "started": np.array([-40]), "tower": np.array([1]),
-    ...           "reachable": np.array([True])}
-    >>> subscriber_table(people, np.array(["0001-ABCDE"], dtype=object), 7)["tower_id"].tolist()
+    ...           "reachable": np.array([True]), "id": np.array(["0001-ABCDE"])}
+    >>> subscriber_table(people, 7)["tower_id"].tolist()
     ['T0001']
     """
     # The remainder first: an endless seed does not fit into the numbers of a column.
@@ -51,7 +49,7 @@ def subscriber_table(people: dict, ids: np.ndarray, seed: int) -> pd.DataFrame:
     numbers = "0155-" + pd.Series(number).astype("str").str.zfill(7)
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str"),
+            "customerID": pd.array(people["id"], dtype="str"),
             "started_at": dates(people["started"]),
             "phone_number": numbers.where(people["reachable"]),
             "tower_id": _tower_ids(people["tower"]),
@@ -59,29 +57,22 @@ def subscriber_table(people: dict, ids: np.ndarray, seed: int) -> pd.DataFrame:
     )
 
 
-def usage_table(people, ids, left_day, seed: int, month: int) -> pd.DataFrame:
+def usage_table(people: dict, seed: int, month: int) -> pd.DataFrame:
     """Return one row a customer and day of use; a day without use has no row.
 
-    Parameters
-    ----------
-    people, ids : who was there, and their customerIDs.
-    left_day : day of the month from which the line is dead; `STAYS` for everybody else.
-    seed, month : which random numbers.
-
-    Returns
-    -------
-    `customerID`, `used_on`, `minutes` (calls), `megabytes`.
+    `customerID`, `used_on`, `minutes` (calls), `megabytes`. `left_day` of the people is the day of
+    the month from which the line is dead, `STAYS` for everybody else.
 
     Examples
     --------
     >>> people = {name: np.array([0]) for name in ["internet", "phone", "lines", "row"]}
-    >>> people |= {"started": np.array([-90]), "extras": np.zeros((1, 6))}
-    >>> len(usage_table(people, np.array(["a"], dtype=object), np.array([SILENT]), 7, 1))
+    >>> people |= {"started": np.array([-90]), "extras": np.zeros((1, 6)), "id": np.array(["a"])}
+    >>> len(usage_table({**people, "left_day": np.array([SILENT])}, 7, 1))
     0
     """
     rng = stream(seed, month, "usage")
     day = np.arange(MONTH_DAYS)
-    alive = (day < left_day[:, None]) & (day >= _first_day(people, month)[:, None])
+    alive = (day < people["left_day"][:, None]) & (day >= _first_day(people, month)[:, None])
     used = alive & (rng.random(alive.shape, dtype=np.float32) < 0.93)
     who, when = np.nonzero(used)
     talk = (6.0 + 12.0 * people["phone"] + 6.0 * people["lines"]) * _habit(people, seed, "talk")
@@ -93,7 +84,7 @@ def usage_table(people, ids, left_day, seed: int, month: int) -> pd.DataFrame:
     megabytes = data[who] * rng.standard_exponential(size, dtype=np.float32)
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str")[who],
+            "customerID": pd.array(people["id"], dtype="str")[who],
             "used_on": dates(month_start(month) + when),
             "minutes": np.round(minutes, 1),
             "megabytes": np.ceil(megabytes).astype(int),
@@ -101,27 +92,27 @@ def usage_table(people, ids, left_day, seed: int, month: int) -> pd.DataFrame:
     )
 
 
-def draw_tickets(people, left_day, troubled, seed: int, month: int) -> np.ndarray:
+def draw_tickets(people: dict, troubled, seed: int, month: int) -> np.ndarray:
     """Return how many tickets each opens in the month; a troubled tower triples the rate.
 
     Examples
     --------
     >>> people = {"internet": np.array([2]), "extras": np.zeros((1, 6)), "tower": np.array([0])}
-    >>> people |= {"started": np.array([-90])}
-    >>> draw_tickets(people, np.array([SILENT]), np.array([False]), 7, 1).tolist()
+    >>> people |= {"started": np.array([-90]), "left_day": np.array([SILENT])}
+    >>> draw_tickets(people, np.array([False]), 7, 1).tolist()
     [0]
     """
     rng = stream(seed, month, "tickets")
     alone = (people["internet"] != 2) & (people["extras"][:, 3] == 0)
     rate = 0.10 * (1 + 0.8 * alone) * (1 + 2.0 * troubled[people["tower"]])
-    days = left_day - _first_day(people, month)
+    days = people["left_day"] - _first_day(people, month)
     return rng.poisson(rate * np.maximum(days, 0) / MONTH_DAYS)
 
 
-def ticket_table(people, ids, left_day, counts, troubled, seed: int, month: int) -> pd.DataFrame:
+def ticket_table(people: dict, troubled, seed: int, month: int) -> pd.DataFrame:
     """Return one row a ticket: `customerID`, `opened_on`, `topic`, `hours_to_solve`."""
     rng = stream(seed, month, "ticket details")
-    who = np.repeat(np.arange(len(counts)), counts)
+    who = np.repeat(np.arange(len(people["tickets"])), people["tickets"])
     topics = np.array(["billing", "contract", "equipment", "network"], dtype=object)
     topic = np.where(
         troubled[people["tower"][who]] & (rng.random(len(who)) < 0.7),
@@ -129,10 +120,11 @@ def ticket_table(people, ids, left_day, counts, troubled, seed: int, month: int)
         rng.integers(0, 4, len(who)),
     )
     first = _first_day(people, month)
-    day = np.floor(first[who] + rng.random(len(who)) * (left_day - first)[who]).astype(int)
+    days = (people["left_day"] - first)[who]
+    day = np.floor(first[who] + rng.random(len(who)) * days).astype(int)
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str")[who],
+            "customerID": pd.array(people["id"], dtype="str")[who],
             "opened_on": dates(month_start(month) + day),
             "topic": pd.array(topics, dtype="str")[topic],
             "hours_to_solve": np.round(2 + 20 * rng.standard_exponential(len(who)), 1),
@@ -140,29 +132,27 @@ def ticket_table(people, ids, left_day, counts, troubled, seed: int, month: int)
     )
 
 
-def invoice_table(people, ids, left_day, month: int) -> pd.DataFrame:
+def invoice_table(people: dict, month: int) -> pd.DataFrame:
     """Return the bills that close the month: `customerID`, `issued_on`, `due_on`, `amount_eur`.
 
     Who left has none, nor has who came on the very last day.
     """
     issued = month_start(month) + MONTH_DAYS - 1
-    billed = (left_day == STAYS) & (people["started"] < issued)
-    ids, monthly = ids[billed], people["monthly"][billed]
+    billed = (people["left_day"] == STAYS) & (people["started"] < issued)
+    ids = people["id"][billed]
     return pd.DataFrame(
         {
             "customerID": pd.array(ids, dtype="str"),
             "issued_on": dates(np.full(len(ids), issued)),
             "due_on": dates(np.full(len(ids), issued + 14)),
-            "amount_eur": monthly,
+            "amount_eur": people["monthly"][billed],
         }
     )
 
 
-def payment_table(people, ids, seed: int, month: int) -> pd.DataFrame:
+def payment_table(people: dict, seed: int, month: int) -> pd.DataFrame:
     """Return what came in during the month for the last bills; about 2 % never pay.
 
-    Returns
-    -------
     `customerID`, `issued_on` (the bill that is paid), `paid_on`, `amount_eur`, `method`.
     """
     rng = stream(seed, month, "payments")
@@ -173,7 +163,7 @@ def payment_table(people, ids, seed: int, month: int) -> pd.DataFrame:
     method = pd.array(telecom.PAYMENTS, dtype="str")[people["payment"][pays]]
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str")[pays],
+            "customerID": pd.array(people["id"], dtype="str")[pays],
             "issued_on": dates(np.full(pays.sum(), month_start(month) - 1)),
             "paid_on": dates(month_start(month) + days[pays]),
             "amount_eur": people["monthly"][pays],
@@ -232,33 +222,29 @@ def sensor_table(troubled, seed: int, month: int) -> pd.DataFrame:
     )
 
 
-def cancellation_table(
-    people, ids, left_day, seed: int, month: int, courted: bool, rise: float
-) -> pd.DataFrame:
+def cancellation_table(people: dict, seed: int, month: int, schedule: Schedule) -> pd.DataFrame:
     """Return the contracts cancelled in the month; who falls silent instead is not here.
 
-    Returns
-    -------
     `customerID`, `cancelled_on`, `reason` (as the customer ticked it).
     """
     rng = stream(seed, month, "reasons")
+    courted, rise = (schedule.size(name, month) for name in ("competitor", "price_rise"))
     reason = np.array([*_REASONS, _BUYOUT], dtype=object)[_draw_reasons(people, courted, rise, rng)]
+    left_day = people["left_day"]
     gone = (left_day > SILENT) & (left_day < STAYS)
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str")[gone],
+            "customerID": pd.array(people["id"], dtype="str")[gone],
             "cancelled_on": dates(month_start(month) + left_day[gone]),
             "reason": pd.array(reason[gone], dtype="str"),
         }
     )
 
 
-def complaint_table(
-    people, ids, left_day, called, seed: int, month: int, courted: bool
-) -> pd.DataFrame:
+def complaint_table(people: dict, called, seed: int, month: int, courted: bool) -> pd.DataFrame:
     """Return what customers wrote: `customerID`, `written_on`, `channel`, `text`."""
     rng = stream(seed, month, "complaints")
-    size = len(ids)
+    left_day, size = people["left_day"], len(people["id"])
     texts = np.array(
         [
             "My bill is higher than I expected.",
@@ -279,7 +265,7 @@ def complaint_table(
     channels = np.array(["e-mail", "letter", "phone", "web form"], dtype=object)
     return pd.DataFrame(
         {
-            "customerID": pd.array(ids, dtype="str")[writes],
+            "customerID": pd.array(people["id"], dtype="str")[writes],
             "written_on": dates(month_start(month) + day[writes]),
             "channel": pd.array(channels, dtype="str")[rng.integers(0, 4, size)[writes]],
             "text": pd.array(texts, dtype="str")[text[writes]],
@@ -291,9 +277,6 @@ def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) ->
     """Return the telemetry of the scoring service, one row a request.
 
     `slow` multiplies the latency; a request that takes more than a second brings no answer (504).
-
-    Returns
-    -------
     `request_id` (counts within the month, from 1), `customerID`, `sent_at`, `latency_ms`,
     `status`, `churn_probability`.
     """
@@ -302,16 +285,17 @@ def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) ->
     latency = 12 * np.exp(rng.normal(0, 0.4, len(ids)))
     latency = np.round(latency * slow if slow else latency, 1)
     late = latency > TIMED_OUT_MS
+    start = dates(np.full(len(ids), month_start(month)))
     return pd.DataFrame(
         {
             "request_id": np.arange(len(ids)) + 1,
             "customerID": pd.array(ids, dtype="str"),
-            "sent_at": dates(np.full(len(ids), month_start(month))) + seconds.astype("timedelta64[s]"),
+            "sent_at": start + seconds.astype("timedelta64[s]"),
             "latency_ms": latency,
             "status": np.where(late, 504, 200),
             "churn_probability": np.where(late, np.nan, probability),
         }
-    )  # fmt: skip
+    )
 
 
 def _first_day(people, month):
@@ -329,7 +313,7 @@ def _draw_reasons(people, courted, rise, rng):
     most = rng.random(len(contract)) < 0.6
     if rise:
         reason = np.where((people["internet"] == 1) & most, 0, reason)
-    return np.where((contract > 0) & courted & most, len(_REASONS), reason)
+    return np.where((contract > 0) & bool(courted) & most, len(_REASONS), reason)
 
 
 def _habit(people, seed, purpose):

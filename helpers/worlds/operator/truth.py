@@ -62,27 +62,24 @@ class OperatorTruth:
             If the month lies beyond the next one to play, or is none.
         """
         require_month(month)
-        world = self._world
-        if month in world._past:
-            past = world._past[month]
-            columns = ["churn_probability", "would_leave", "reachable"]
-            return pd.DataFrame(
-                {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
-            )
-        if month != world.next_month:
-            raise CannotPlay(
-                f"The truth is there for months 1 to {world.next_month}; got {plainly(month)}. "
-                "Play the months before it first."
-            )
-        people = world._people
-        ids = crowd.customer_ids(people["row"], world.seed)
-        return pd.DataFrame(
-            {
-                "customerID": pd.array(ids, dtype="str"),
-                "churn_probability": world._churn_probability(people, month),
-                "would_leave": pd.array([pd.NA] * len(ids), dtype="boolean"),
+        hidden, people = self._world.hidden, self._world.hidden.people
+        if month in hidden.past:
+            past = hidden.past[month]
+        elif month == self._world.next_month:
+            past = {
+                "ids": people["id"],
+                "churn_probability": crowd.churn_probability(people, month, hidden.schedule),
+                "would_leave": pd.array([pd.NA] * len(people["id"]), dtype="boolean"),
                 "reachable": people["reachable"],
             }
+        else:
+            raise CannotPlay(
+                f"The truth is there for months 1 to {self._world.next_month}; got {plainly(month)}. "
+                "Play the months before it first."
+            )
+        columns = ["churn_probability", "would_leave", "reachable"]
+        return pd.DataFrame(
+            {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
         )
 
     def drift(self) -> pd.DataFrame:
@@ -97,7 +94,7 @@ class OperatorTruth:
         """
         months = pd.RangeIndex(1, MONTHS + 1, name="month")
         sizes = {
-            name: np.array([self._world._schedule.size(name, month) for month in months])
+            name: np.array([self._world.hidden.schedule.size(name, month) for month in months])
             for name in ["competitor", "price_rise"]
         }
         moved, rise = sizes["competitor"], sizes["price_rise"]
@@ -125,9 +122,9 @@ class OperatorTruth:
         One row an incident: `name`, `month`, `until`, `size`, `onset` (from when it shows),
         `affected`, `what`, `cause`, `reopen` (title of the stage).
         """
-        world, schedule = self._world, self._world._schedule
-        onsets = operator_incidents.onsets(schedule, world.seed)
-        affected = operator_incidents.affected(schedule, world.seed, world._towers)
+        schedule, seed = self._world.hidden.schedule, self._world.seed
+        onsets = operator_incidents.onsets(schedule, seed)
+        affected = operator_incidents.affected(schedule, seed, self._world.hidden.towers)
         return truth_table(schedule, onsets, affected)
 
     def touched(self, month: int) -> dict[str, pd.DataFrame]:
@@ -145,33 +142,31 @@ class OperatorTruth:
             If the month has not been played, or is none.
         """
         require_month(month)
-        if month not in self._world._touches:
+        if month not in self._world.hidden.past:
             raise CannotPlay(
                 f"Touched rows are known of months played; got {plainly(month)}: play it first."
             )
-        return touched_rows(self._world._touches[month])
+        return touched_rows(self._world.hidden.past[month]["touches"])
 
-    def expected_accuracy(
-        self, month: int, predicted: pd.DataFrame, threshold: float = 0.5
-    ) -> float:
+    def expected_accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).
 
         Returns
         -------
         Share from 0.0 to 1.0 of the customers of the month, were nobody called.
         """
-        leaves, truth = self._predicted(month, predicted, threshold)
+        leaves, truth = self._predicted(month, predicted)
         chance = truth["churn_probability"].to_numpy()
         return float(np.where(leaves, chance, 1 - chance).mean())
 
-    def accuracy(self, month: int, predicted: pd.DataFrame, threshold: float = 0.5) -> float:
+    def accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy of `predicted` against what a month played would have brought.
 
         Returns
         -------
         Share from 0.0 to 1.0: what the customers would have done, had nobody called.
         """
-        leaves, truth = self._predicted(month, predicted, threshold)
+        leaves, truth = self._predicted(month, predicted)
         if truth["would_leave"].isna().any():
             raise CannotPlay(
                 f"accuracy is known of months already played; got {month}: play it first, or ask "
@@ -184,7 +179,7 @@ class OperatorTruth:
         chance = self.customers(month)["churn_probability"].to_numpy()
         return float(np.maximum(chance, 1 - chance).mean())
 
-    def expected_profit(self, month: int, decisions: pd.DataFrame, offer: Offer = OFFER) -> float:
+    def expected_profit(self, month: int, decisions: pd.DataFrame) -> float:
         """Return the profit to expect of `decisions` (`customerID`, `call`) in that month.
 
         Returns
@@ -193,9 +188,9 @@ class OperatorTruth:
         """
         truth = self.customers(month)
         called = _aligned(truth, decisions, "call").astype(bool)
-        return float(np.where(called, _gains(truth, offer), 0.0).mean() * 1000)
+        return float(np.where(called, _gains(truth), 0.0).mean() * 1000)
 
-    def oracle(self, month: int, offer: Offer = OFFER) -> pd.DataFrame:
+    def oracle(self, month: int) -> pd.DataFrame:
         """Return the decisions that nobody can beat in that month: call where it pays.
 
         Returns
@@ -203,12 +198,12 @@ class OperatorTruth:
         `customerID`, `churn_probability`, `call`, as `decide` returns them.
         """
         truth = self.customers(month)
-        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth, offer) > 0)
+        return truth[["customerID", "churn_probability"]].assign(call=_gains(truth) > 0)
 
-    def _predicted(self, month, predicted, threshold):
-        """Return who is predicted to leave, and the truth, in the same order."""
+    def _predicted(self, month, predicted):
+        """Return who is predicted to leave, at threshold 0.5, and the truth, in the same order."""
         truth = self.customers(month)
-        return _aligned(truth, predicted, "churn_probability") >= threshold, truth
+        return _aligned(truth, predicted, "churn_probability") >= 0.5, truth
 
 
 def _aligned(truth, table, column):
@@ -229,7 +224,7 @@ def _aligned(truth, table, column):
     return table[column].to_numpy()[place]
 
 
-def _gains(truth, offer):
+def _gains(truth):
     """Return what calling each customer brings on average, in euro."""
     saved = truth["churn_probability"] * truth["reachable"] * SUCCESS_SHARE
-    return saved.to_numpy() * offer.worth_eur - offer.cost_eur
+    return saved.to_numpy() * OFFER.worth_eur - OFFER.cost_eur

@@ -3,7 +3,7 @@
 The story. A logistic model trained on the history is right about 0.85 of the customers of month 1,
 at threshold 0.5; on the history itself it reaches 0.80. Two things lift it. Those who left are gone,
 and among the rest customers sure to stay weigh more: that alone makes about 0.82. And the year to
-come is calmer than the window of the history, the odds to leave are half (`operator_people.CALM`):
+come is calmer than the window of the history, the odds to leave are half (`people.CALM`):
 in months 2 and 3 a model trained on the months before is better by one point, no more.
 In month 4 a competitor moves (`STORY`; other incidents make other years): it stops courting customers who are free to leave and buys others out
 of their contracts. Who the customers are does not change on that day, what they do does: concept
@@ -21,20 +21,50 @@ Sales replace the leavers, so the number of customers is the same in every month
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.incidents import operator as incidents_here
 from helpers.worlds.incidents.kinds import Incident, Schedule
 from helpers.worlds.operator import behaviour as behaviour
 from helpers.worlds.operator import people as crowd
 from helpers.worlds.operator import records as records
 from helpers.worlds.operator.decisions import checked_decisions
-from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_function
+from helpers.worlds.operator.telco import telco_rows
+from helpers.worlds.play import answer_of, close, require_function, require_next, require_number
 
 STORY = (Incident("competitor", month=4),)
+
+
+@dataclass(frozen=True)
+class OperatorRecord:
+    """What an operator keeps to itself; the truth and the sources read it, a `decide` never sees it.
+
+    Attributes
+    ----------
+    schedule, towers : what is planned, and how many towers there are.
+    people : the customers of the month to come, one array a trait.
+    rows : how many people the world has had so far.
+    labels, held : of those scored last, and those that a delay keeps back, by table.
+    past : month -> what its customers did: one array each, and `touches`, what incidents did to its
+        tables.
+    """
+
+    schedule: Schedule
+    towers: int
+    people: dict[str, np.ndarray]
+    rows: int
+    labels: pd.DataFrame
+    held: Mapping[str, pd.DataFrame]
+    past: Mapping[int, dict]
+
+    def __post_init__(self):
+        close(self.people)
 
 
 class Operator:
@@ -70,24 +100,25 @@ class Operator:
     def __init__(
         self, subscribers: int = 4000, seed: int = 1, incidents: Sequence[Incident] = STORY
     ):
-        self.subscribers = _require_whole(subscribers, "subscribers", 1)
-        self.seed = _require_whole(seed, "seed", 0)
-        self._schedule = Schedule(incidents, "operator")
-        self._towers = max(3, self.subscribers // 200)
-        self._rows = self.subscribers  # rows of the world given out so far
-        self._month = 0
+        require_number("subscribers", subscribers, 1, math.inf, 4000)
+        require_number("seed", seed, 0, math.inf, 7)
+        self.subscribers, self.seed = int(subscribers), int(seed)
         self._playing = False
-        self._past: dict[int, dict] = {}
-        self._labels = None
-        self._held: dict[str, pd.DataFrame] = {}  # labels that a delay keeps back
-        self._touches: dict[int, list] = {}  # month -> what incidents did to its tables
-        people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, self._towers)
-        self._history, self._people = self._live_history(people)
+        towers = max(3, self.subscribers // 200)
+        people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, towers)
+        nothing, plan = MappingProxyType({}), Schedule(incidents, "operator")
+        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, nothing)
+        self._history = self._live_history(people)
+
+    @property
+    def hidden(self) -> OperatorRecord:
+        """What the business cannot see, for `OperatorTruth`, the sources and tests; not to be changed."""
+        return self._record
 
     @property
     def next_month(self) -> int:
         """The month that `play` expects next, 1 to 12; 13 when the year is over."""
-        return self._month + 1
+        return len(self._record.past) + 1
 
     def history(self) -> dict[str, pd.DataFrame]:
         """Return what the operator knows on the first day of month 1.
@@ -128,176 +159,140 @@ class Operator:
             If the month is not the next one or `decide` returns no such table. The world is as it
             was, and the month can be played again.
         """
-        self._require_next(month)
+        require_next(month, self.next_month, self._playing, "Operator")
         require_function(decide, "decide", "call_nobody")
-        people = self._people
-        ids = crowd.customer_ids(people["row"], self.seed)
-        customers = crowd.telco_rows(self._billed(people, month), ids)
-        given = self._given(people, customers, month).tables["given.customers"]
-        probability, called = self._ask(decide, given, ids)
-        slow = self._schedule.size("slow_model", month)
-        requests = records.request_table(ids, probability, self.seed, month, slow)
+        before, schedule = self._record, self._record.schedule
+        people = before.people
+        customers = telco_rows(self._billed(people, month))
+        given = self._given(people, customers, month)
+        probability, called = self._ask(decide, given.tables["given.customers"], month)
+        slow = schedule.size("slow_model", month)
+        requests = records.request_table(people["id"], probability, self.seed, month, slow)
         called &= requests["status"].eq(200).to_numpy()
         lived = self._live_month(people, month, called)
         everyone = self._everyone(people, lived, month)
-        joined = crowd.take_people(everyone, everyone["row"] >= self._rows)
-        left_day, courted = lived["left_day"], bool(self._schedule.size("competitor", month))
+        joined = crowd.take_people(everyone, everyone["row"] >= before.rows)
+        courted = bool(schedule.size("competitor", month))
+        asked = {**people, "left_day": lived["left_day"]}
         true = {
             "customers": customers,
-            "calls": _call_table(ids, called, lived["outcome"], month),
-            "labels": self._labels if month > 1 else self._labels.head(0),
-            "joined": self._subscriber_table(joined),
-            "complaints": records.complaint_table(people, ids, left_day, called, self.seed, month, courted),
+            "calls": _call_table(people["id"], called, lived["outcome"], month),
+            "labels": before.labels if month > 1 else before.labels.head(0),
+            "joined": records.subscriber_table(joined, self.seed),
+            "complaints": records.complaint_table(asked, called, self.seed, month, courted),
             "requests": requests,
-            **self._record(everyone, lived["troubled"], month),
-        }  # fmt: skip
+            **self._written(everyone, lived["troubled"], month),
+        }
         where = self._where(everyone, month, lived["left"])
-        books, held = operator_incidents.stored(self._schedule, where, true, self._held)
+        books, held = incidents_here.SYSTEMS.stored(schedule, where, true, before.held)
         # Nothing of the world has changed up to here: a month that fails can be played again.
-        self._past[month] = {"ids": ids, "reachable": people["reachable"], **lived}
-        self._touches[month] = [*books.touches, *self._given(people, customers, month).touches]
-        self._held = held
-        self._labels = _label_table(ids, lived["left"], month)
         bills = self._billed(everyone, month)["monthly"]
-        self._people = behaviour.grow_older(everyone, month, bills)
-        self._rows += len(joined["row"])
-        self._month = month
+        over = {
+            "ids": people["id"],
+            "reachable": people["reachable"],
+            "touches": [*books.touches, *given.touches],
+            **lived,
+        }
+        self._record = replace(
+            before,
+            people=behaviour.grow_older(everyone, month, bills),
+            rows=before.rows + len(joined["row"]),
+            labels=_label_table(people["id"], lived["left"], month),
+            held=held,
+            past=MappingProxyType({**before.past, month: over}),
+        )
         return books.tables
 
     def _billed(self, people, month):
         """Return the people with what they pay in `month`."""
-        return {**people, "monthly": crowd.bills(people, self._schedule.size("price_rise", month))}
+        rise = self._record.schedule.size("price_rise", month)
+        return {**people, "monthly": crowd.bills(people, rise)}
 
     def _where(self, people, month, left=None):
         """Return where and when incidents happen; `left` tells who leaves, of the first people."""
-        ids = crowd.customer_ids(people["row"], self.seed)
-        return operator_incidents.Month(self.seed, month, self._towers, people, ids, left)
+        return incidents_here.Month(self.seed, month, self._record.towers, people, left)
 
     def _given(self, people, customers, month):
         """Return the books of what a decide is given: the customers as stored, or otherwise."""
-        where = self._where(people, month)
-        books, _ = operator_incidents.stored(self._schedule, where, {"customers": customers}, {})
-        return operator_incidents.given(self._schedule, where, books.tables)
+        where, schedule = self._where(people, month), self._record.schedule
+        books, _ = incidents_here.SYSTEMS.stored(schedule, where, {"customers": customers}, {})
+        return incidents_here.SYSTEMS.given(schedule, where, books.tables)
 
     def _live_history(self, people):
-        """Live through months -1 and 0; return the tables and the customers of month 1."""
-        ids = crowd.customer_ids(people["row"], self.seed)
-        stays = np.full(self.subscribers, records.STAYS)
-        before = self._live_tickets(people, stays, -1)
-        younger = {**people, "tenure": np.maximum(people["tenure"] - 1, 0), "left_day": stays}
-        earlier = self._record({**younger, "tickets": before["tickets"]}, before["troubled"], -1)
-        people = {**people, "tickets": before["tickets"]}
+        """Live through months -1 and 0 and return their tables; the record is then that of month 1."""
+        people = {**people, "left_day": np.full(self.subscribers, records.STAYS)}
+        troubled = records.troubled_towers(self._record.towers, self.seed, -1)
+        people["tickets"] = records.draw_tickets(people, troubled, self.seed, -1)
+        younger = {**people, "tenure": np.maximum(people["tenure"] - 1, 0)}
+        earlier = self._written(younger, troubled, -1)
         lived = self._live_month(people, 0, np.zeros(self.subscribers, dtype=bool))
         everyone = self._everyone(people, lived, 0)
-        later = self._record(everyone, lived["troubled"], 0)
+        later = self._written(everyone, lived["troubled"], 0)
         churn = np.array(["No", "Yes"], dtype=object)[lived["left"].astype(int)]
         tables = {
-            "customers": crowd.telco_rows(people, ids).assign(Churn=pd.array(churn, dtype="str")),
-            "labels": _label_table(ids, lived["left"], 0),
-            "subscribers": self._subscriber_table(everyone),
-            "towers": records.tower_table(self._towers, self.seed),
+            "customers": telco_rows(people).assign(Churn=pd.array(churn, dtype="str")),
+            "labels": _label_table(people["id"], lived["left"], 0),
+            "subscribers": records.subscriber_table(everyone, self.seed),
+            "towers": records.tower_table(self._record.towers, self.seed),
         }
         for name in later:
             tables[name] = pd.concat([earlier[name], later[name]], ignore_index=True)
-        self._labels = tables["labels"]
-        self._rows = len(everyone["row"])
-        return tables, behaviour.grow_older(everyone, 0, everyone["monthly"])
+        self._record = replace(
+            self._record,
+            people=behaviour.grow_older(everyone, 0, everyone["monthly"]),
+            rows=len(everyone["row"]),
+            labels=tables["labels"],
+        )
+        return tables
 
     def _live_month(self, people, month, called):
-        """Return what each customer does in the month, given who is called."""
-        probability = self._churn_probability(people, month)
-        would_leave = behaviour.draw_leaving(probability, people, self._rows, self.seed, month)
-        outcome = behaviour.draw_outcomes(people["reachable"], called, self.seed, month)
+        """Return what each customer does in the month, given who is called, and towers in trouble."""
+        record, seed = self._record, self.seed
+        probability = crowd.churn_probability(people, month, record.schedule)
+        would_leave = behaviour.draw_leaving(probability, people, record.rows, seed, month)
+        outcome = behaviour.draw_outcomes(people["reachable"], called, seed, month)
         left = would_leave & (outcome != "accepted")
-        left_day = behaviour.draw_left_day(left, self.seed, month)
+        left_day = behaviour.draw_left_day(left, seed, month)
+        troubled = records.troubled_towers(record.towers, seed, month)
+        users = {**people, "left_day": left_day}
         return {
             "churn_probability": probability,
             "would_leave": would_leave,
             "outcome": outcome,
             "left": left,
             "left_day": left_day,
-            **self._live_tickets(people, left_day, month),
+            "tickets": records.draw_tickets(users, troubled, seed, month),
+            "troubled": troubled,
         }
-
-    def _churn_probability(self, people, month):
-        """Return the true probability of each to leave, given what goes on in the month."""
-        size = self._schedule.size
-        return crowd.churn_probability(
-            people, month, size("competitor", month), size("price_rise", month)
-        )
-
-    def _live_tickets(self, people, left_day, month):
-        """Return how many tickets each opens, and which towers are in trouble."""
-        troubled = records.troubled_towers(self._towers, self.seed, month)
-        tickets = records.draw_tickets(people, left_day, troubled, self.seed, month)
-        return {"tickets": tickets, "troubled": troubled}
 
     def _everyone(self, people, lived, month):
         """Return the customers of the month and, behind them, those who join to replace leavers."""
-        joined = crowd.draw_people(
-            int(lived["left"].sum()), self.seed, month, self._rows, self._towers
-        )
-        joined["left_day"] = np.full(len(joined["row"]), records.STAYS)
+        record, leavers = self._record, int(lived["left"].sum())
+        joined = crowd.draw_people(leavers, self.seed, month, record.rows, record.towers)
+        joined["left_day"] = np.full(leavers, records.STAYS)
         lived = {name: lived[name] for name in ["tickets", "left_day"]}
         return crowd.join_people({**people, **lived}, joined)
 
-    def _record(self, people, troubled, month):
+    def _written(self, people, troubled, month):
         """Return what the systems write down in the month."""
-        ids = crowd.customer_ids(people["row"], self.seed)
-        left_day, tickets, seed = people["left_day"], people["tickets"], self.seed
-        now, before = self._billed(people, month), self._billed(people, month - 1)
-        courted = bool(self._schedule.size("competitor", month))
-        rise = self._schedule.size("price_rise", month)
+        seed = self.seed
         return {
-            "usage": records.usage_table(people, ids, left_day, seed, month),
-            "tickets": records.ticket_table(people, ids, left_day, tickets, troubled, seed, month),
-            "invoices": records.invoice_table(now, ids, left_day, month),
-            "payments": records.payment_table(before, ids, seed, month),
-            "cancellations": records.cancellation_table(
-                people, ids, left_day, seed, month, courted, rise
-            ),
+            "usage": records.usage_table(people, seed, month),
+            "tickets": records.ticket_table(people, troubled, seed, month),
+            "invoices": records.invoice_table(self._billed(people, month), month),
+            "payments": records.payment_table(self._billed(people, month - 1), seed, month),
+            "cancellations": records.cancellation_table(people, seed, month, self._record.schedule),
             "sensors": records.sensor_table(troubled, seed, month),
         }
 
-    def _subscriber_table(self, people):
-        """Return the subscriber table of these people."""
-        return records.subscriber_table(
-            people, crowd.customer_ids(people["row"], self.seed), self.seed
-        )
-
-    def _ask(self, decide, customers, ids):
+    def _ask(self, decide, customers, month):
         """Return the probabilities and calls that `decide` gives, in the order of the customers."""
         self._playing = True
         try:
-            decided = decide(customers.copy())
-        except CannotPlay:
-            raise
-        except Exception as error:
-            raise CannotPlay(
-                "decide was expected to return a table of decisions, but it raised "
-                f"{type(error).__name__}: {error}. Mend it and play the month again."
-            ) from error
+            decided = answer_of(decide, customers.copy(), month)
         finally:
             self._playing = False
-        return checked_decisions(decided, ids)
-
-    def _require_next(self, month):
-        """Stop unless `month` is the one to play now."""
-        if self._playing:
-            raise CannotPlay(
-                f"decide was expected to decide about customers, but it called play({plainly(month)}); "
-                "a month cannot be played within another. Take that call out of decide."
-            )
-        if self.next_month > MONTHS:
-            raise CannotPlay(
-                f"The world ends after month {MONTHS}, which has been played; got {plainly(month)}. "
-                "Make a new Operator to begin again."
-            )
-        if not is_whole(month) or month != self.next_month:
-            raise CannotPlay(
-                f"Month {self.next_month} was expected, for months are played in order from 1 to "
-                f"{MONTHS}; got {plainly(month)}. Play month {self.next_month} next."
-            )
+        return checked_decisions(decided, self._record.people["id"])
 
 
 def call_nobody(customers: pd.DataFrame) -> pd.DataFrame:
@@ -312,16 +307,6 @@ def call_nobody(customers: pd.DataFrame) -> pd.DataFrame:
     [['0001-ABCDE', 0.27, False]]
     """
     return customers[["customerID"]].assign(churn_probability=0.27, call=False)
-
-
-def _require_whole(value, name, least):
-    """Return `value` unless it is no whole number from `least`."""
-    if not is_whole(value) or value < least:
-        raise CannotPlay(
-            f"{name} is a whole number of at least {least}; got {plainly(value)}. "
-            f"Write for instance {name}={4000 if name == 'subscribers' else 7}."
-        )
-    return int(value)
 
 
 def _call_table(ids, called, outcome, month):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtri
 
-from helpers.worlds.shop.market import CATEGORIES, Customers, Products, day_of
+from helpers.worlds.shop.market import CATEGORIES, Customers, Market, Products, day_of
 
 # Rows follow CATEGORIES, columns January to December; 1 is an even month.
 _EVEN = [1.0] * 12
@@ -55,13 +55,14 @@ class State:
     favourites: np.ndarray  # customers x 3 brands, first the dearest
 
 
-def need_weights(customers: Customers, state: State, who, day, month: int, schedule) -> np.ndarray:
+def need_weights(market: Market, state: State, visits) -> np.ndarray:
     """Return the chance of each category to be what a session is about: sessions x CATEGORIES.
 
     A need follows the customer, the season, and how long ago the last jar was bought.
     """
-    empty = 1 - 0.8 * np.exp(-(day[:, None] - state.last_bought[who]) / _EMPTY_AFTER_DAYS)
-    weights = customers.needs[who] * season(month, schedule) * empty
+    since = visits.day[:, None] - state.last_bought[visits.who]
+    empty = 1 - 0.8 * np.exp(-since / _EMPTY_AFTER_DAYS)
+    weights = market.people.needs[visits.who] * season(visits.month, market.schedule) * empty
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -86,10 +87,9 @@ def prices(products: Products, month: int, schedule) -> np.ndarray:
     return np.round(price * (1 + rise), 2) if rise else price
 
 
-def utility(
-    customers: Customers, products: Products, state: State, who, what, day, month, schedule
-):
+def utility(market: Market, state: State, month: int, who, what, day):
     """Return what product `what` is worth to customer `who` on `day`; the three broadcast."""
+    customers, products, schedule = market.people, market.products, market.schedule
     worth = products.appeal[what] - _PRICE_WEIGHT * np.abs(
         products.price[what] - customers.price[who]
     )
@@ -114,14 +114,6 @@ def utility(
 def wanted_chance(customers: Customers, worth, who):
     """Return the chance that a product of the right category passes the customer's threshold."""
     return expit(_CERTAINTY * (worth - _THRESHOLD - customers.strictness[who]))
-
-
-def pick(shares, rng):
-    """Draw one column per row of `shares` (each row adds up to 1)."""
-    return np.minimum(
-        (rng.random(len(shares))[:, None] > shares.cumsum(axis=1)).sum(axis=1),
-        shares.shape[1] - 1,
-    )
 
 
 def fixed_chance(seed: int, session_id, product_id) -> np.ndarray:
@@ -156,11 +148,12 @@ def look_and_click(matches, wanted, rng, only_list: float = 0.0):
     return rng.random(matches.shape) < looks * chance
 
 
-def search(customers, products, state, who, category, day, month, schedule, rng, beside=None):
+def search(market: Market, state: State, visits, category, rng, beside=None):
     """Return what customers find by searching a category; -1 without a category or a product.
 
     `beside` is the product already in the basket, whose brand is preferred.
     """
+    products, who, day, month = market.products, visits.who, visits.day, visits.month
     found = np.full(len(who), -1)
     luck = rng.random(len(who))
     for one in range(len(CATEGORIES)):
@@ -171,9 +164,7 @@ def search(customers, products, state, who, category, day, month, schedule, rng,
         rows = max(1, 2_000_000 // len(shelf))
         for start in range(0, len(searchers), rows):
             some = searchers[start : start + rows]
-            worth = utility(
-                customers, products, state, who[some, None], shelf, day[some, None], month, schedule
-            )
+            worth = utility(market, state, month, who[some, None], shelf, day[some, None])
             brand = products.brand[shelf]
             one_of = [brand == state.favourites[who[some], place, None] for place in range(3)]
             worth += _HABIT * (one_of[0] | one_of[1] | one_of[2])
@@ -206,18 +197,19 @@ def searches(count, rng, only_list: float = 0.0):
     return rng.random(count) < _SEARCHES * (1 - only_list)
 
 
-def stars(customers, products, who, what, rng):
+def stars(market: Market, who, what, rng):
     """Return ratings of 1 to 5: mostly the product and chance, little the skin type."""
-    fits = products.suits[what, customers.skin[who]]
-    pleased = 0.30 * products.appeal[what] - 0.22 + 0.08 * (fits - 0.6)
+    fits = market.products.suits[what, market.people.skin[who]]
+    pleased = 0.30 * market.products.appeal[what] - 0.22 + 0.08 * (fits - 0.6)
     pleased = pleased + 0.95 * rng.standard_normal(len(who))
     return 1 + np.searchsorted(_STAR_CUTS, pleased)
 
 
-def after_month(state: State, who, what, day, liked, products: Products, rng) -> State:
+def after_month(state: State, baskets: dict, liked, products: Products, rng) -> State:
     """Return the state that a month's purchases leave: filled jars and new favourites."""
+    who, what = baskets["who"], baskets["what"]
     last = state.last_bought.copy()
-    np.maximum.at(last, (who, products.category[what]), day)
+    np.maximum.at(last, (who, products.category[what]), baskets["day"])
     favourites = state.favourites.copy()
     brand = products.brand[what]
     converts = liked & (rng.random(len(who)) < 0.10) & ~(favourites[who] == brand[:, None]).any(1)

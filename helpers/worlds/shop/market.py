@@ -13,21 +13,10 @@ import pandas as pd
 from numpy.random import PCG64, Generator, SeedSequence
 from scipy.special import ndtri
 
-from helpers.worlds.incidents.kinds import WAVE_SHARE
-from helpers.worlds.play import MONTHS
+from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
+from helpers.worlds.play import MONTHS, close
 
-CATEGORIES = [
-    "rich cream",
-    "light fluid",
-    "treatment",
-    "cleanser",
-    "sun care",
-    "mask",
-    "eye care",
-    "lip care",
-    "body care",
-    "make-up",
-]
+CATEGORIES = ["rich cream", "light fluid", "treatment", "cleanser", "sun care", "mask", "eye care", "lip care", "body care", "make-up"]  # fmt: skip
 SKIN_TYPES = ["combination", "dry", "normal", "oily"]
 HISTORY_STARTS = np.datetime64("2023-10-01")  # month 1 of the future is October 2024
 GENERATIONS_IN = (2, 3)  # months whose launches are the story's wave, drawn with the catalogue
@@ -48,6 +37,7 @@ SPELLINGS = {
     "normal": ["normal", "Normal", "NORMAL", "norm.", "normal skin"],
     "oily": ["oily", "Oily", "oily skin", "OILY", "greasy"],
 }
+SKIN_OF_SPELLING = {text: name for name, texts in SPELLINGS.items() for text in texts}
 _SYLLABLES = ["Al", "Be", "Ca", "Do", "El", "Fa", "Ga", "Io", "Ju", "Ka", "Lu", "Mi", "No", "Or", "Pe"]  # fmt: skip
 _ENDINGS = ["lia", "mora", "nique", "ra", "sol", "tine", "vea"]
 
@@ -69,6 +59,9 @@ class Products:
     suits: np.ndarray  # products x SKIN_TYPES
     launched: np.ndarray  # day, counted from the first day of history
 
+    def __post_init__(self):
+        close(vars(self))
+
 
 @dataclass(frozen=True)
 class Customers:
@@ -83,6 +76,19 @@ class Customers:
     strictness: np.ndarray  # added to the threshold that a product has to pass
     adopts_on: np.ndarray  # day from which the old generation disappoints; infinite for most
     visits: np.ndarray  # expected sessions a month
+
+    def __post_init__(self):
+        close(vars(self))
+
+
+@dataclass(frozen=True)
+class Market:
+    """What stays the same all year."""
+
+    people: Customers
+    products: Products
+    schedule: Schedule
+    seed: int
 
 
 def stream(seed: int, month: int, purpose: str) -> Generator:
@@ -172,11 +178,7 @@ def _products(count, launched, wave, rng):
 
 
 def draw_customers(
-    count: int,
-    products: Products,
-    seed: int,
-    new_from: float,
-    wave_share: float,
+    count: int, products: Products, seed: int, new_from: float, wave_share: float
 ) -> Customers:
     """Draw `count` customers with their needs, leanings and habits.
 

@@ -13,9 +13,7 @@ from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, day_of
 _START = HISTORY_STARTS.astype("M8[s]")
 _RETURN_REASONS = np.array(["did not suit my skin", "not as described", "ordered twice"])
 _FOUND_TEXTS = np.array(["found what I wanted", "nice choice", "quick and easy", ""])
-_MISSED_TEXTS = np.array(
-    ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]
-)  # fmt: skip
+_MISSED_TEXTS = ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]  # fmt: skip
 _LATE = ["returns", "ratings", "complaints"]  # tables whose rows arrive when they are known
 
 
@@ -36,17 +34,15 @@ def checked_lists(answer, first: int, last: int, on_sale: int):
         _refuse(
             "return a DataFrame", f"a {type(answer).__name__}", "return one row a product shown"
         )
-    for name in ["session_id", "product_id", "rank"]:
-        if name not in answer.columns:
-            _refuse("return the columns session_id, product_id and rank",
-                    f"{[str(column) for column in answer.columns]}", f"add {name}")  # fmt: skip
+    names = [str(column) for column in answer.columns]
+    for name in [name for name in ["session_id", "product_id", "rank"] if name not in names]:
+        _refuse("return the columns session_id, product_id and rank", f"{names}", f"add {name}")
     if answer.columns.duplicated().any():
-        _refuse(
-            "name each column once", f"{[str(column) for column in answer.columns]}", "drop one"
-        )
+        _refuse("name each column once", f"{names}", "drop one")
     session, product, rank = (_whole(answer, n) for n in ["session_id", "product_id", "rank"])
     _require_inside("session_id", session, first, last, "use those of context.sessions")
-    _require_inside("product_id", product, 1, on_sale, "use those of context.products, on sale on the first day")  # fmt: skip
+    todo = "use those of context.products, on sale on the first day"
+    _require_inside("product_id", product, 1, on_sale, todo)
     _require_inside("rank", rank, 1, 10, "count places from 1 to 10")
     session, product = session - first, product - 1
     _require_ten(session, last - first + 1, first)
@@ -57,8 +53,8 @@ def checked_lists(answer, first: int, last: int, on_sale: int):
     kept = [name for name in ["score", "propensity"] if name in answer.columns]
     extras = {name: _finite(answer, name) for name in kept}
     if "propensity" in extras:
-        _require_inside("propensity", extras["propensity"], 0, 1,
-                        "give the chance with which the product was to be shown")  # fmt: skip
+        todo = "give the chance with which the product was to be shown"
+        _require_inside("propensity", extras["propensity"], 0, 1, todo)
     return shown, {name: values[order] for name, values in extras.items()}
 
 
@@ -80,8 +76,8 @@ def _finite(answer, name):
     broken = ~np.isfinite(numbers)
     if broken.any():
         row = int(broken.argmax())
-        _refuse(f"return a number in every row of {name}",
-                f"{answer[name].iloc[[row]].tolist()[0]!r} in row {row}", "fill or drop it")  # fmt: skip
+        came = f"{answer[name].iloc[[row]].tolist()[0]!r} in row {row}"
+        _refuse(f"return a number in every row of {name}", came, "fill or drop it")
     return numbers
 
 
@@ -95,8 +91,8 @@ def _require_ten(session, count, first):
     rows = np.bincount(session, minlength=count)
     if (rows != 10).any():
         one = int((rows != 10).argmax())
-        _refuse("return ten rows for every session",
-                f"{rows[one]} for session {first + one}", "show ten products in each")  # fmt: skip
+        came = f"{rows[one]} for session {first + one}"
+        _refuse("return ten rows for every session", came, "show ten products in each")
 
 
 def _require_different(name, lists, first):
@@ -104,8 +100,8 @@ def _require_different(name, lists, first):
     again = ordered[:, 1:] == ordered[:, :-1]
     if again.any():
         one, place = np.argwhere(again)[0]
-        _refuse(f"use each {name} once in a session's list",
-                f"{ordered[one, place]} twice for session {first + one}", "drop the repeat")  # fmt: skip
+        came = f"{ordered[one, place]} twice for session {first + one}"
+        _refuse(f"use each {name} once in a session's list", came, "drop the repeat")
 
 
 def sessions_table(visits) -> DataFrame:
@@ -119,20 +115,16 @@ def sessions_table(visits) -> DataFrame:
     )
 
 
-def month_tables(
-    visits, shown, extras, clicked, baskets, rating, found, category, prices, slow, draw
-) -> dict[str, DataFrame]:
-    """Write a month's tables from the arrays of what happened; `slow` multiplies the latency."""
-    ranks = np.tile(np.arange(1, shown.shape[1] + 1), len(shown))
+def website_tables(visits, shown, extras, clicked) -> dict[str, DataFrame]:
+    """Write down the sessions of a month, the lists they saw, and what they clicked."""
     session, place = np.nonzero(clicked)
-    orders = _orders(visits, baskets, prices, draw("checkout"))
     return {
         "sessions": sessions_table(visits),
         "impressions": DataFrame(
             {
                 "session_id": np.repeat(visits.session_id, shown.shape[1]),
                 "product_id": shown.ravel() + 1,
-                "rank": ranks,
+                "rank": np.tile(np.arange(1, shown.shape[1] + 1), len(shown)),
                 **extras,
             }
         ),
@@ -144,12 +136,24 @@ def month_tables(
                 "clicked_at": _START + visits.second[session] + 5 + 12 * place,
             }
         ),
+    }
+
+
+def order_tables(visits, baskets, prices, rating, draw) -> dict[str, DataFrame]:
+    """Write down what was bought, sent back and rated; `rating` is what each line deserves."""
+    orders = _orders(visits, baskets, prices, draw("checkout"))
+    return {
         "orders": orders,
         "returns": _returns(orders, rating, draw("returns")),
         "ratings": _ratings(orders, rating, draw("ratings")),
+    }
+
+
+def told_tables(visits, found, category, draw) -> dict[str, DataFrame]:
+    """Write down what sessions say when asked, and unasked."""
+    return {
         "feedback": _feedback(visits, found, category, draw("feedback")),
         "complaints": _complaints(visits, found, draw("complaints")),
-        "telemetry": _telemetry(visits, draw("telemetry"), slow),
     }
 
 
@@ -212,9 +216,9 @@ def _feedback(visits, found, category, rng):
     """Write the answers to "did you find something you want?": three sessions in ten give one."""
     answers = rng.random(len(found)) < 0.3
     choice = rng.integers(0, 4, len(found))
-    missed = np.char.replace(
-        _MISSED_TEXTS[choice], "{}", np.array(CATEGORIES)[category]
-    ) if len(found) else np.array([], dtype=str)  # fmt: skip
+    missed = [
+        _MISSED_TEXTS[n].format(CATEGORIES[one]) for n, one in zip(choice, category, strict=True)
+    ]
     table = DataFrame(
         {
             "session_id": visits.session_id,
@@ -248,7 +252,8 @@ def _latency(visits, rng, slow):
     return np.round(latency * slow if slow else latency, 1)
 
 
-def _telemetry(visits, rng, slow):
+def telemetry_table(visits, rng, slow: float) -> DataFrame:
+    """Write down the requests to the model, one a session; `slow` multiplies the latency."""
     latency = _latency(visits, rng, slow)
     failed = rng.random(len(visits.who)) < 0.001
     return DataFrame(

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from pandas import DataFrame
 
 from helpers.files import write_whole
-from helpers.worlds.shop.market import SPELLINGS
+from helpers.worlds.shop.market import SKIN_OF_SPELLING
 from helpers.worlds.shop.world import Shop
 
 REVIEWS, PRODUCTS = "sephora_a_reviews.csv.gz", "sephora_a_products.csv.gz"
@@ -51,11 +51,13 @@ def sephora_like(shop: Shop, folder: str | Path) -> Path:
     reviews = _reviews(history, rng)
     products = _products(history["products"], reviews, rng)
     twins = _twins(reviews)
-    reviews = pd.concat([reviews, _under_twins(reviews, twins)], ignore_index=True)
+    again = reviews[reviews["product_id"].isin(twins)]
+    again = again.assign(product_id=again["product_id"].map(twins))
+    reviews = pd.concat([reviews, again], ignore_index=True)
     products = pd.concat([products, _as_minis(products, twins)], ignore_index=True)
-    for name, table in [(REVIEWS, reviews.sort_values(["date", "user_id", "product_id"])),
-                        (PRODUCTS, products.sort_values("product_id"))]:  # fmt: skip
-        text = table.to_csv(index=False, lineterminator="\n")
+    orders = {REVIEWS: ["date", "user_id", "product_id"], PRODUCTS: ["product_id"]}
+    for (name, order), table in zip(orders.items(), [reviews, products], strict=True):
+        text = table.sort_values(order).to_csv(index=False, lineterminator="\n")
         write_whole(Path(folder) / name, gzip.compress(text.encode(), mtime=0))
     return Path(folder)
 
@@ -73,7 +75,10 @@ def _reviews(history, rng: Generator) -> DataFrame:
             "date": np.datetime_as_string(day + (LAST_DAY - day.max())),
             "rating": ratings["rating"].to_numpy(),
             "recommended": (ratings["rating"].to_numpy() >= 4).astype(int),
-            "skin_type": stated.loc[ratings["customer_id"]].map(_meaning()).fillna("").to_numpy(),
+            "skin_type": stated.loc[ratings["customer_id"]]
+            .map(SKIN_OF_SPELLING)
+            .fillna("")
+            .to_numpy(),
             "skin_tone": _TONES[tone[ratings["customer_id"]]],
         }
     )
@@ -96,9 +101,7 @@ def _products(products, reviews, rng: Generator) -> DataFrame:
     """Return the catalogue as it is scraped on the last day."""
     ids = pd.Series(_label(products["product_id"]))
     count, mean = (reviews.groupby("product_id")["rating"].agg(how) for how in ("size", "mean"))
-    brands = {
-        brand: 1_000 + place for place, brand in enumerate(sorted(products["brand"].unique()))
-    }
+    brands = {brand: n for n, brand in enumerate(sorted(products["brand"].unique()), 1_000)}
     young = products["launched_on"].max() - products["launched_on"] < pd.Timedelta(days=60)
     free = np.where(products["fragrance_free"], "Without Fragrance", "")
     return DataFrame(
@@ -133,11 +136,6 @@ def _twins(reviews) -> dict[str, str]:
     return {name: f"P9{name[2:]}" for name in chosen}
 
 
-def _under_twins(reviews, twins):
-    again = reviews[reviews["product_id"].isin(twins)]
-    return again.assign(product_id=again["product_id"].map(twins))
-
-
 def _as_minis(products, twins):
     mini = products[products["product_id"].isin(twins)]
     return mini.assign(
@@ -150,8 +148,3 @@ def _as_minis(products, twins):
 
 def _label(numbers):
     return [f"P{100_000 + number}" for number in numbers]
-
-
-def _meaning():
-    """Return the skin type behind each spelling."""
-    return {text: name for name, spellings in SPELLINGS.items() for text in spellings}

@@ -14,8 +14,9 @@ from helpers.worlds.incidents.kinds import incident_table, truth_table
 from helpers.worlds.play import CannotPlay, require_function, require_month, require_world
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, SKIN_TYPES, day_of
+from helpers.worlds.shop.month import Context
 from helpers.worlds.shop.visits import LIST_LENGTH
-from helpers.worlds.shop.world import Context, Shop
+from helpers.worlds.shop.world import Shop
 
 # How `drift` tells of the incidents that change what customers do.
 _DRIFTS = {
@@ -47,11 +48,11 @@ class ShopTruth:
 
     def __init__(self, shop: Shop):
         require_world(shop, Shop)
-        self._shop = shop
+        self._shop, self._market = shop, shop.hidden.market
 
     def customers(self) -> DataFrame:
         """Return each customer's hidden traits and needs (`need_...`, adding up to 1)."""
-        people = self._shop._customers
+        people = self._market.people
         table = DataFrame({"customer_id": people.public["customer_id"]})
         table["skin_type"] = np.array(SKIN_TYPES)[people.skin]
         table["price_leaning"] = people.price
@@ -66,7 +67,7 @@ class ShopTruth:
 
     def products(self) -> DataFrame:
         """Return each product's hidden traits, future launches included."""
-        products = self._shop._products
+        products = self._market.products
         table = products.public[["product_id", "launched_on"]].copy()
         table["appeal"] = products.appeal
         table["sustainability"] = products.green
@@ -85,13 +86,13 @@ class ShopTruth:
         -------
         One row a change: `month`, `cause`, `what`, `reopen` (title of the stage).
         """
-        schedule = self._shop._schedule
+        schedule = self._market.schedule
         months = {"season": behaviour.TURN}
         months |= {one.name: one.month for one in schedule.incidents if one.name in _DRIFTS}
         stage = incident_table().set_index("name")["reopen"]
-        rows = sorted((months[name], place, *_DRIFTS[name], stage[name]) for place, name in enumerate(_DRIFTS) if name in months)  # fmt: skip
-        table = DataFrame(rows, columns=["month", "place", "cause", "what", "reopen"])
-        return table.drop(columns="place")
+        rows = [(months[name], *_DRIFTS[name], stage[name]) for name in _DRIFTS if name in months]
+        rows.sort(key=lambda row: row[0])
+        return DataFrame(rows, columns=["month", "cause", "what", "reopen"])
 
     def incidents(self) -> DataFrame:
         """Return what goes wrong in this shop, in the order in which it was given.
@@ -102,10 +103,11 @@ class ShopTruth:
         season from month 6 on, when spring fails to come), `affected`, `what`, `cause`, `reopen`
         (title of the stage).
         """
-        shop, schedule = self._shop, self._shop._schedule
-        onsets = shop_incidents.onsets(schedule, shop.seed)
-        affected = shop_incidents.affected(schedule, shop.seed, shop._products)
-        return truth_table(schedule, onsets, affected)
+        onsets = shop_incidents.onsets(self._market.schedule, self._market.seed)
+        affected = shop_incidents.affected(
+            self._market.schedule, self._market.seed, self._market.products
+        )
+        return truth_table(self._market.schedule, onsets, affected)
 
     def touched(self, month: int) -> dict[str, DataFrame]:
         """Return the rows of a played month's tables that an incident changed, lost or added.
@@ -122,24 +124,13 @@ class ShopTruth:
         CannotPlay
             If the month has not been played.
         """
-        require_month(month)
-        shop = self._shop
-        if month not in shop._played:
-            raise CannotPlay(
-                f"touched rows are known of months already played; got {month}: play it first."
-            )
-        given = shop._given(month, shop._played[month][0])
-        return touched_rows([*shop._touches[month], *shop._books(month).touches, *given.touches])
+        played, hidden = self._played(month, "touched rows are", "play it first"), self._shop.hidden
+        given = hidden.given(month, played.visits)
+        return touched_rows([*played.touches, *hidden.books(month).touches, *given.touches])
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
-        require_month(month)
-        if month not in self._shop._played:
-            raise CannotPlay(
-                f"accuracy is known of months already played; got {month}: play it first, or ask "
-                "expected_accuracy."
-            )
-        found = self._shop._played[month][2]
+        found = self._played(month, "accuracy is", "play it first, or ask expected_accuracy").found
         return float(found.mean()) if len(found) else float("nan")
 
     def expected_accuracy(self, month: int, decide: Callable[[Context], DataFrame]) -> float:
@@ -157,11 +148,11 @@ class ShopTruth:
         """
         require_function(decide, "decide", "at_random")
         context, visits, state = self._situation(month)
-        shown, _ = self._shop._serve(decide, context, visits)
+        shown, _ = self._shop.hidden.shown(decide, context, visits)
         chance = self._chances(visits, state, shown)
-        needs = self._needs(visits, state)
+        needs = behaviour.need_weights(self._market, state, visits)
         missed = np.zeros(len(shown))
-        categories = self._shop._products.category[shown]
+        categories = self._market.products.category[shown]
         for one in range(len(CATEGORIES)):
             misses = np.where(categories == one, 1 - chance, 1.0).prod(axis=1)
             missed += needs[:, one] * misses
@@ -184,7 +175,7 @@ class ShopTruth:
                 f"{type(context).__name__}: pass the oracle itself, as in play(1, truth.oracle)."
             )
         _, visits, state = self._situation(context.month)
-        products = np.flatnonzero(self._shop._products.launched < day_of(context.month))
+        products = np.flatnonzero(self._market.products.launched < day_of(context.month))
         shown = np.empty((len(visits.who), LIST_LENGTH), dtype=int)
         gains = np.empty(shown.shape)
         for start in range(0, len(shown), 2_000):
@@ -201,10 +192,10 @@ class ShopTruth:
 
     def _best_lists(self, visits, state, products, rows):
         chance = self._chances(visits, state, products[None, :], rows)
-        needs = self._needs(visits, state)[rows]
+        needs = behaviour.need_weights(self._market, state, visits)[rows]
         gain = np.empty(chance.shape)
         for one in range(len(CATEGORIES)):
-            places = np.flatnonzero(self._shop._products.category[products] == one)
+            places = np.flatnonzero(self._market.products.category[products] == one)
             order = np.argsort(-chance[:, places], axis=1, kind="stable")
             sorted_chance = np.take_along_axis(chance[:, places], order, axis=1)
             failed = np.cumprod(1 - sorted_chance, axis=1)
@@ -213,27 +204,26 @@ class ShopTruth:
         best = np.argsort(-gain, axis=1, kind="stable")[:, :LIST_LENGTH]
         return products[best], np.take_along_axis(gain, best, axis=1)
 
-    def _situation(self, month):
+    def _played(self, month, known, todo):
+        """Return what is known of a month; stop when it is still to come."""
         require_month(month)
-        if month in self._shop._played:
-            visits, state, _ = self._shop._played[month]
-            return self._shop._context(month)[0], visits, state
-        if month != self._shop.next_month:
+        if month not in self._shop.hidden.played:
+            raise CannotPlay(f"{known} known of months already played; got {month}: {todo}.")
+        return self._shop.hidden.played[month]
+
+    def _situation(self, month):
+        """Return the context, the visits and the customers' state of a month played or the next."""
+        require_month(month)
+        hidden = self._shop.hidden
+        if month not in hidden.played and month != self._shop.next_month:
             raise CannotPlay(
                 f"the customers of month {month} are not known before month "
                 f"{self._shop.next_month} is played: play the months before it."
             )
-        context, visits = self._shop._context(month)
-        return context, visits, self._shop._state
-
-    def _needs(self, visits, state):
-        people = self._shop._customers
-        schedule = self._shop._schedule
-        return behaviour.need_weights(people, state, visits.who, visits.day, visits.month, schedule)
+        state = hidden.played[month].state if month in hidden.played else hidden.state
+        return *hidden.context(month), state
 
     def _chances(self, visits, state, what, rows=slice(None)):
-        people, products = self._shop._customers, self._shop._products
         who, day = visits.who[rows][:, None], visits.day[rows][:, None]
-        schedule = self._shop._schedule
-        worth = behaviour.utility(people, products, state, who, what, day, visits.month, schedule)
-        return behaviour.wanted_chance(people, worth, who)
+        worth = behaviour.utility(self._market, state, visits.month, who, what, day)
+        return behaviour.wanted_chance(self._market.people, worth, who)

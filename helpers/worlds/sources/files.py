@@ -66,8 +66,8 @@ def json_lines(planting: Planting, source: Source, month: int) -> dict[str, byte
     values = planting.written()
     names = [_NEW_NAMES.get(name, name) if month >= 0 else name for name in values]
     start = '{"v": 2, ' if month >= 0 else "{"
-    columns = [[f'"{name}": {text}' for text in _json_texts(column)]
-               for name, column in zip(names, values.values(), strict=True)]  # fmt: skip
+    named = zip(names, values.values(), strict=True)
+    columns = [[f'"{name}": {text}' for text in _json_texts(column)] for name, column in named]
     lines = [f"{start}{', '.join(cells)}}}" for cells in zip(*columns, strict=True)]
     _damage_lines(planting, lines)
     return {planting.place: _joined(lines)}
@@ -83,8 +83,8 @@ def _json_texts(column):
 
 def _damage_lines(planting, lines):
     """Cut some lines off, and put a comma behind others."""
-    for kind, damage in [("cut line", lambda line: line[: 14 + len(line) // 3]),
-                         ("trailing comma", lambda line: line + ",")]:  # fmt: skip
+    cut, comma = lambda line: line[: 14 + len(line) // 3], lambda line: line + ","
+    for kind, damage in [("cut line", cut), ("trailing comma", comma)]:
         drawn = np.flatnonzero(planting.rng.random(len(lines)) < planting.rates[kind])
         for place in drawn.tolist():
             line = lines[place]
@@ -103,9 +103,8 @@ def survey(planting: Planting, source: Source, month: int) -> dict[str, bytes]:
     other_scale = ~straight & (draws[1] < planting.rates["wrong scale"])
     first = planting.values["q1"][straight].tolist()
     for name in LIKERT:
-        skipped = ~straight & ~other_scale & (
-            planting.rng.random(len(straight)) < planting.rates["skipped"]
-        )  # fmt: skip
+        skipped = planting.rng.random(len(straight)) < planting.rates["skipped"]
+        skipped &= ~straight & ~other_scale
         planting.replace("straight line", name, straight, lambda values, rng: first)
         planting.replace("wrong scale", name, other_scale, spoil.wrong_scale)
         planting.replace("skipped", name, skipped, spoil.missing)
@@ -148,10 +147,10 @@ def _draw_style(planting, numbers):
 
 def _text_rows(values, numbers, style):
     """Return the rows as texts, amounts in the file's way of writing numbers."""
-    columns = [
-        [_amount(value, style) for value in column] if name in numbers else [_text(v) for v in column]
-        for name, column in ((name, column.tolist()) for name, column in values.items())
-    ]  # fmt: skip
+    columns = []
+    for name, column in values.items():
+        write = (lambda value: _amount(value, style)) if name in numbers else _text
+        columns.append([write(value) for value in column.tolist()])
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.operator.world import Operator
-from helpers.worlds.play import CannotPlay, is_whole, plainly
+from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_number
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import files, sensors, supplier, weblogs
 from helpers.worlds.sources.blemishes import Planting, checked_rates, plain, stream
@@ -43,13 +43,26 @@ _RENDER = {
 }
 
 
-@dataclass
-class _Batch:
-    """What the history or one month brings, before any of it is written."""
+@dataclass(frozen=True)
+class SourcesRecord:
+    """What is behind the sources, which their truth reads.
+
+    Attributes
+    ----------
+    clean : source -> its table, as it would be without a blemish.
+    places : source -> (file, table or endpoint, rows of `clean` that go there), in their order.
+    log : one line a blemish, see `helpers.worlds.sources.blemishes.COLUMNS`.
+    """
 
     clean: dict[str, DataFrame] = field(default_factory=dict)
     places: dict[str, list] = field(default_factory=dict)
     log: list[tuple] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Batch(SourcesRecord):
+    """What the history or one month brings, before any of it is written."""
+
     files: dict[str, bytes] = field(default_factory=dict)
     tables: dict[str, tuple] = field(default_factory=dict)
     documents: dict[str, list] = field(default_factory=dict)
@@ -68,7 +81,6 @@ class Sources:
     rates : other shares for some kinds, see `helpers.worlds.sources.blemishes.RATES`; scaled too.
     months : months of history, 1 to 12, of which the bulky logs (clicks, web requests, price lists,
         cold rooms, single records of use) are laid down, counted from the last.
-    sensor_minutes : minutes between two readings of the shop's cold rooms, 1 to 60.
 
     Raises
     ------
@@ -93,23 +105,24 @@ class Sources:
         blemishes: float = 1.0,
         rates: Mapping[str, float] | None = None,
         months: int = 3,
-        sensor_minutes: int = 60,
     ):
         from helpers.worlds.sources.databases import Database
 
-        _require_whole("months", months, 1, 12)
-        _require_whole("sensor_minutes", sensor_minutes, 1, 60)
+        require_number("months", months, 1, MONTHS, 3)
         self._rates = checked_rates(blemishes, rates)
-        self._books = _books(world, months, sensor_minutes)
+        self._books = _books(world, months)
         self._world, self._months = world, min(months, 1 - self._books.first_month)
         self.folder = empty_folder(folder)
         self._database = Database(database, self.folder / f"{self._books.name}.sqlite")
         self._month: int | None = None
-        self._clean: dict[str, DataFrame] = {}
-        self._places: dict[str, list] = {}
-        self._log: list[tuple] = []
+        self._record = SourcesRecord()
         self._documents: dict[str, list] = {}
         self._feeds: dict[str, Feed] = {}
+
+    @property
+    def hidden(self) -> SourcesRecord:
+        """What nobody in the business knows, for `SourcesTruth` and tests; not to be changed."""
+        return self._record
 
     @property
     def database_url(self) -> str:
@@ -174,7 +187,7 @@ class Sources:
         that names a row), `rows` (without what does not belong).
         """
         rows = [
-            (one.name, one.kind, one.place, one.key, len(self._clean.get(one.name, ())))
+            (one.name, one.kind, one.place, one.key, len(self._record.clean.get(one.name, ())))
             for one in self._books.sources
         ]
         return DataFrame(rows, columns=["source", "kind", "place", "key", "rows"])
@@ -186,7 +199,6 @@ class Sources:
         burst: int = 40,
         retry_after_s: float = 0.1,
         failures: float = 0.03,
-        events_per_second: float = 0.0,
         crawl_delay_s: int = 1,
     ) -> Iterator[Served]:
         """Put the web services on 127.0.0.1, at a free port, until the block is left.
@@ -197,7 +209,6 @@ class Sources:
             party asks after a quarter of them. At least 4.
         retry_after_s : the pause, which `Retry-After` tells; 0.0 to 60 seconds.
         failures : share of requests answered with 503, 0.0 to 0.5, by seed and request number.
-        events_per_second : the speed of the live stream; 0 for as fast as it can be read.
         crawl_delay_s : what robots.txt asks of robots, whole seconds from 0 to 60.
 
         Yields
@@ -222,9 +233,7 @@ class Sources:
 
         if self._month is None:
             raise CannotPlay("there is nothing to serve yet: call lay_down() first.")
-        settings = services.Settings(
-            burst, retry_after_s, failures, events_per_second, crawl_delay_s
-        )
+        settings = services.Settings(burst, retry_after_s, failures, crawl_delay_s)
         with services.serving(self._books, self._feeds, settings, self._world.seed) as served:
             yield served
 
@@ -245,9 +254,6 @@ class Sources:
                     f"{expected}, whose days are {str(start)[:10]} to {str(last)[:10]}; "
                     f"{name}.{column} begins on {str(first)[:10]}: pass the tables of month {month}."
                 )
-
-    def _key(self, name):
-        return next(source.key for source in self._books.sources if source.name == name)
 
     def _write(self, seen, month):
         """Prepare everything, then write the files, then the database; only then remember it."""
@@ -279,7 +285,8 @@ class Sources:
 
     def _last_number(self, source):
         """Return the highest number that names a row of a source so far, 0 for none."""
-        keys = self._clean[source.name][source.key] if source.name in self._clean else pd.Series([])
+        clean = self._record.clean
+        keys = clean[source.name][source.key] if source.name in clean else pd.Series([])
         return int(keys.max()) if len(keys) and keys.dtype.kind == "i" else 0
 
     def _prepare_source(self, batch, source, table, month):
@@ -288,9 +295,9 @@ class Sources:
         A file shows a column under whatever name it has; a database or a service knows the columns
         it had in the history, and no others: what is renamed meanwhile goes under its old name.
         """
-        if source.name in self._clean and source.kind not in _ENDINGS:
+        if source.name in self._record.clean and source.kind not in _ENDINGS:
             table = table.rename(columns=self._books.old_names(month))
-            table = table.reindex(columns=self._clean[source.name].columns)
+            table = table.reindex(columns=self._record.clean[source.name].columns)
         parts = self._parts(source, table, month)
         batch.clean[source.name] = table.iloc[np.concatenate([rows for _, rows in parts])]
         values = plain(table.drop(columns=list(source.hidden)))
@@ -339,15 +346,16 @@ class Sources:
         return f"{source.place}_{self._books.label(month)}{_ENDINGS[source.kind]}{'.gz' * packed}"
 
     def _remember(self, batch, month):
+        clean, places = dict(self._record.clean), dict(self._record.places)
         for name, table in batch.clean.items():
-            known = [self._clean[name]] if name in self._clean else []
-            self._clean[name] = pd.concat([*known, table], ignore_index=True)
-            self._places[name] = self._places.get(name, []) + batch.places[name]
+            known = [clean[name]] if name in clean else []
+            clean[name] = pd.concat([*known, table], ignore_index=True)
+            places[name] = places.get(name, []) + batch.places[name]
+        self._record = SourcesRecord(clean, places, self._record.log + batch.log)
         for name, new in batch.documents.items():
             self._documents[name] = self._documents.get(name, []) + new
         for name, feed in batch.feeds.items():
             self._feeds[name] = self._feeds[name].followed_by(feed) if name in self._feeds else feed
-        self._log = self._log + batch.log
         self._month = month
 
 
@@ -365,20 +373,10 @@ def _render(batch, source, clean, planting, month, packed):
         batch.feeds[source.name] = Feed.of(source, clean, planting)
 
 
-def _books(world, months, sensor_minutes):
-    if isinstance(world, Shop):
-        return ShopBooks(world, months, sensor_minutes)
-    if isinstance(world, Operator):
-        return OperatorBooks(world, months, sensor_minutes)
+def _books(world, months):
+    if isinstance(world, Shop | Operator):
+        return (ShopBooks if isinstance(world, Shop) else OperatorBooks)(world, months)
     raise CannotPlay(
         f"world is a Shop or an Operator; got a {type(world).__name__}: write for instance "
         "Sources(Shop(), folder)."
     )
-
-
-def _require_whole(name, value, least, most):
-    if not is_whole(value) or not least <= value <= most:
-        raise CannotPlay(
-            f"{name} is a whole number from {least} to {most}; got {plainly(value)}: write for instance "
-            f"{name}={most // 4 or least}."
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
-from helpers.worlds.incidents import operator as operator_incidents
+from helpers.worlds.incidents import operator as incidents
 from helpers.worlds.operator.people import FIRST_DAY, month_start
 from helpers.worlds.operator.telco import CONTRACTS, EXTRAS, INTERNET
 from helpers.worlds.operator.world import Operator
@@ -89,7 +89,7 @@ class OperatorBooks:
     reads = READS
     dated = (("usage", "used_on"), ("invoices", "issued_on"), ("sensors", "read_on"))
 
-    def __init__(self, world: Operator, months: int, sensor_minutes: int):
+    def __init__(self, world: Operator, months: int):
         self._world, self._months = world, months
 
     def label(self, month: int) -> str:
@@ -105,7 +105,7 @@ class OperatorBooks:
 
     def old_names(self, month: int) -> dict[str, str]:
         """Return the columns that the world has renamed: new name -> old name."""
-        return operator_incidents.old_names(self._world._schedule, month)
+        return incidents.SYSTEMS.old_names(self._world.hidden.schedule, month)
 
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.
@@ -201,8 +201,8 @@ def _scoring_log(seen, books, month, rng):
         status = np.where(rng.random(len(ids)) < 0.004, 500, 200)
     caller = 65_536 + rng.integers(0, 3, len(ids))
     day = books.label(month)
-    path = [f"/score?customer={one}&on={day}&request={n}"
-            for one, n in zip(ids, numbers, strict=True)]  # fmt: skip
+    asked = zip(ids, numbers, strict=True)
+    path = [f"/score?customer={one}&on={day}&request={n}" for one, n in asked]
     return web_requests(at, caller, np.repeat("POST", len(ids)), path, status, rng)
 
 
@@ -225,17 +225,15 @@ def _live(usage, start, rng):
 
 def _tariffs():
     """Return the tariffs on the operator's pages: contracts by line, and what can be added."""
-    lines = [(f"{line} {contract}".lower(), line, price - 2.0 * place)
-             for line, price in zip(INTERNET, [45.0, 70.0, 20.0], strict=True)
-             for place, contract in enumerate(CONTRACTS)]  # fmt: skip
-    extras = [
-        (name, "extra", price) for name, price in zip(EXTRAS, [5, 5, 5, 5, 10, 10], strict=True)
+    lines = zip([*INTERNET[:2], "Phone only"], [45.0, 70.0, 20.0], strict=True)
+    rows = [
+        (f"{line} {contract}".lower(), line, price - 2.0 * place)
+        for line, price in lines
+        for place, contract in enumerate(CONTRACTS)
     ]
-    named = [(name.replace("no ", "phone only ", 1), line if line != "No" else "Phone only", price)
-             for name, line, price in lines] + extras  # fmt: skip
-    table = DataFrame(named, columns=["name", "category", "price_eur"])
-    table["price_eur"] = table["price_eur"].astype(float)
-    return numbered(table, "product_id", 1)
+    prices = zip(EXTRAS, [5.0, 5.0, 5.0, 5.0, 10.0, 10.0], strict=True)
+    rows += [(name, "extra", price) for name, price in prices]
+    return numbered(DataFrame(rows, columns=["name", "category", "price_eur"]), "product_id", 1)
 
 
 def _sensors(sensors):

@@ -92,8 +92,10 @@ def _category(wanted, number, rows, place):
         f'<li><a class="thing" href="/{place}/{row["product_id"]}">{escape(row["name"])}</a></li>'
         for row in own[start : start + PER_PAGE]
     )
-    following = f'<a rel="next" href="/category/{wanted}/{int(number) + 1}">next</a>' if int(number) < pages else ""  # fmt: skip
-    return _html(own[0]["category"], f"<ul>{links}</ul>{following}")
+    body = f"<ul>{links}</ul>"
+    if int(number) < pages:
+        body += f'<a rel="next" href="/category/{wanted}/{int(number) + 1}">next</a>'
+    return _html(own[0]["category"], body)
 
 
 def _thing(row):
@@ -104,8 +106,9 @@ def _thing(row):
         for name, value in facts.items()
         if name not in ("product_id", "name", "price_eur")
     )
-    linked = f'<script type="application/ld+json">{_json_ld(facts)}</script>' if row["product_id"] % 2 == 0 else ""  # fmt: skip
-    body = f'<p class="price">{euro(row["price_eur"])}</p><dl>{seen}</dl>{linked}'
+    body = f'<p class="price">{euro(row["price_eur"])}</p><dl>{seen}</dl>'
+    if row["product_id"] % 2 == 0:
+        body += f'<script type="application/ld+json">{_json_ld(facts)}</script>'
     return _html(row["name"], body, f' data-id="{row["product_id"]}"')
 
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from numbers import Real
 from typing import Annotated
 
 import numpy as np
@@ -25,13 +24,16 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
-from helpers.worlds.play import CannotPlay, is_whole, plainly
+from helpers.worlds.play import CannotPlay, require_number
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.pages import page, robots_txt
 
 _START_S = 20.0  # longest wait for a server to start or to stop
 _HEARTBEAT = 10  # a comment after so many events keeps the line open
 _LOGGED = 100_000  # requests remembered
+_NOT_FOUND = """<!doctype html>
+<html lang="en"><title>Not found</title><h1>Not found</h1></html>
+"""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,13 @@ class Settings:
     burst: int
     retry_after_s: float
     failures: float
-    events_per_second: float
     crawl_delay_s: int
 
     def __post_init__(self):
-        _require("burst", self.burst, 4, 1_000_000, 40, whole=True)
-        _require("retry_after_s", self.retry_after_s, 0.0, 60.0, 0.1)
-        _require("failures", self.failures, 0.0, 0.5, 0.03)
-        _require("events_per_second", self.events_per_second, 0.0, 1_000_000.0, 10)
-        _require("crawl_delay_s", self.crawl_delay_s, 0, 60, 1, whole=True)
+        require_number("burst", self.burst, 4, 1_000_000, 40)
+        require_number("retry_after_s", self.retry_after_s, 0.0, 60.0, 0.1, whole=False)
+        require_number("failures", self.failures, 0.0, 0.5, 0.03, whole=False)
+        require_number("crawl_delay_s", self.crawl_delay_s, 0, 60, 1)
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,16 @@ def serving(books, feeds: dict, settings: Settings, seed: int) -> Iterator[Serve
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as opened:
         opened.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{opened.getsockname()[1]}"
-        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False,
-                                lifespan="off", ws="none", timeout_graceful_shutdown=2)  # fmt: skip
+        quiet = {"log_config": None, "log_level": "critical", "access_log": False}
+        plain = {"lifespan": "off", "ws": "none", "timeout_graceful_shutdown": 2}
+        config = uvicorn.Config(app, **quiet, **plain)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
         try:
             thread.start()
             _wait_for_start(server, thread)
-            yield Served(url, f"{url}/api/v1", f"{url}/partner/v1", f"{url}/live/events",
-                         keys["api"], keys["partner"], requests)  # fmt: skip
+            places = [f"{url}/{place}" for place in ("api/v1", "partner/v1", "live/events")]
+            yield Served(url, *places, keys["api"], keys["partner"], requests)
         finally:
             closing.set()
             server.should_exit = True
@@ -165,13 +166,16 @@ class Gate:
 def _whole_app(books, feeds, settings, seed, keys, closing):
     """Return the host: interfaces under their prefixes, pages everywhere else."""
     host = _plain_app(f"The {books.name}'s public pages")
-    fails = {name: stream(seed, 0, f"failures {name}").random(4096) < settings.failures
-             for name in ("api", "partner")}  # fmt: skip
-    api = Gate(keys["api"], settings.burst, settings.retry_after_s, fails["api"])
-    partner = Gate(keys["partner"], settings.burst // 4, settings.retry_after_s, fails["partner"])
-    _add_readers(host, "/api/v1", f"The {books.name}'s interface", books, feeds, "endpoint", api)
-    _add_readers(host, "/partner/v1", "A third party's interface", books, feeds, "partner", partner)
-    host.mount("/live", _stream_app(books, feeds, settings, keys["api"], closing))
+    for name, title, kind, burst in [
+        ("api", f"The {books.name}'s interface", "endpoint", settings.burst),
+        ("partner", "A third party's interface", "partner", settings.burst // 4),
+    ]:
+        fails = stream(seed, 0, f"failures {name}").random(4096) < settings.failures
+        gate = Gate(keys[name], burst, settings.retry_after_s, fails)
+        app = _plain_app(title, dependencies=[Depends(gate)])
+        sources = [source for source in books.sources if source.kind == kind]
+        _add_readers(host, app, f"/{name}/v1", sources, feeds, gate)
+    host.mount("/live", _stream_app(books, feeds, keys["api"], closing))
     _add_pages(host, books, feeds, settings)
     return host
 
@@ -181,10 +185,8 @@ def _plain_app(title, **options):
     return FastAPI(title=title, docs_url=None, redoc_url=None, **options)
 
 
-def _add_readers(host, prefix, title, books, feeds, kind, gate):
-    """Add an app with an endpoint for each source of a kind, and the list of them at `prefix`."""
-    app = _plain_app(title, dependencies=[Depends(gate)])
-    sources = [source for source in books.sources if source.kind == kind]
+def _add_readers(host, app, prefix, sources, feeds, gate):
+    """Add an app with an endpoint for each source to the host, and the list of them at `prefix`."""
     places = [source.place for source in sources]
     for source in sources:
         app.add_api_route(f"/{source.place}", _reader(source, feeds), name=source.name)
@@ -273,7 +275,7 @@ def _cursor(place):
     return base64.urlsafe_b64encode(f"from:{place}".encode()).decode()
 
 
-def _stream_app(books, feeds, settings, key, closing):
+def _stream_app(books, feeds, key, closing):
     """Return the app of the live stream, as server-sent events."""
     gate = Gate(key, 1_000_000, 0.0, np.zeros(1, dtype=bool))
     app = _plain_app(f"The {books.name}'s live stream", dependencies=[Depends(gate)])
@@ -282,7 +284,7 @@ def _stream_app(books, feeds, settings, key, closing):
     @app.get(f"/{source.place}")
     async def live(
         count: int = Query(500, ge=1, le=100_000, description="events before the line is closed"),
-        speed: float = Query(settings.events_per_second, ge=0, le=1e6, description="a second"),
+        speed: float = Query(0.0, ge=0, le=1e6, description="a second; 0: as fast as it is read"),
         last_event_id: str | None = Header(None),
     ) -> StreamingResponse:
         """Send events from the one after `Last-Event-ID` on, heartbeats, and `end` at the end."""
@@ -290,7 +292,8 @@ def _stream_app(books, feeds, settings, key, closing):
         start = _place_after(last_event_id, len(feed.rows))
         end = min(len(feed.rows), start + count)
         sent = _events(feed, start, end, speed, closing)
-        return StreamingResponse(sent, media_type="text/event-stream", headers={"Cache-Control": "no-store"})  # fmt: skip
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(sent, media_type="text/event-stream", headers=headers)
 
     _refuse_others(app, [source.place])
     return app
@@ -333,8 +336,7 @@ def _add_pages(host, books, feeds, settings):
     async def pages(path: str) -> HTMLResponse:
         feed = feeds[source.name]
         html = page(f"/{path}", feed.objects(range(len(feed.rows))), source.place)
-        missing = "<!doctype html>\n<html lang=\"en\"><title>Not found</title><h1>Not found</h1></html>\n"  # fmt: skip
-        return HTMLResponse(html or missing, status_code=200 if html else 404)
+        return HTMLResponse(html or _NOT_FOUND, status_code=200 if html else 404)
 
 
 def _wait_for_start(server, thread):
@@ -353,13 +355,3 @@ def _key(business, name, seed):
     """Return a key that opens one interface of one world."""
     drawn = stream(seed, 0, f"key {name}").integers(0, 256, 12, dtype=np.uint8)
     return f"{business}-{name}-{drawn.tobytes().hex()}"
-
-
-def _require(name, value, least, most, usual, whole=False):
-    number = is_whole(value) if whole else isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not least <= value <= most:
-        kind = "whole number" if whole else "number"
-        raise CannotPlay(
-            f"{name} is a {kind} from {least} to {most}; got {plainly(value)}: write for instance "
-            f"{name}={usual}."
-        )

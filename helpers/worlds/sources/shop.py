@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.incidents import shop as shop_incidents
-from helpers.worlds.shop.market import HISTORY_STARTS, MONTHS, SPELLINGS, day_of
+from helpers.worlds.incidents import shop as incidents
+from helpers.worlds.shop.market import (
+    HISTORY_STARTS,
+    MONTHS,
+    SKIN_OF_SPELLING,
+    SPELLINGS,
+    day_of,
+)
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
@@ -77,7 +83,6 @@ class ShopBooks:
     ----------
     world : the shop.
     months : months of history of the bulky sources, counted from the last.
-    sensor_minutes : minutes between two readings of a cold room.
     """
 
     name = "shop"
@@ -87,8 +92,8 @@ class ShopBooks:
     reads = READS
     dated = (("sessions", "started_at"),)
 
-    def __init__(self, world: Shop, months: int, sensor_minutes: int):
-        self._world, self._months, self._sensor_minutes = world, months, sensor_minutes
+    def __init__(self, world: Shop, months: int):
+        self._world, self._months = world, months
         self._stated = world.history()["customers"]
 
     def label(self, month: int) -> str:
@@ -101,7 +106,7 @@ class ShopBooks:
 
     def old_names(self, month: int) -> dict[str, str]:
         """Return the columns that the world has renamed: new name -> old name."""
-        return shop_incidents.old_names(self._world._schedule, month)
+        return incidents.SYSTEMS.old_names(self._world.hidden.market.schedule, month)
 
     def tables(self, seen: dict[str, DataFrame], month: int, taken: dict) -> dict[str, DataFrame]:
         """Return the clean table of each source for the history (month 0) or one played month.
@@ -144,16 +149,16 @@ class ShopBooks:
         if planting.source not in ("customers", "profiles"):
             return
         if planting.source == "customers" and planting.rates["spelling"]:
-            stated = self._stated["skin_type"].to_numpy()
-            every = np.ones(len(stated), dtype=bool)
-            planting.replace("spelling", "skin_type", every & pd.notna(stated),
-                             lambda values, rng: stated[pd.notna(stated)].tolist())  # fmt: skip
+            stated = self._stated["skin_type"]
+            known = stated.dropna().tolist()
+            which = stated.notna().to_numpy()
+            planting.replace("spelling", "skin_type", which, lambda values, rng: known)
         if planting.source == "profiles":
             planting.spoil("words", "skin_type", _typed_skin)
 
     def _catalogue(self, month):
         """Return what has been on sale by the end of the month."""
-        products = self._world._products.public
+        products = self._world.hidden.market.products.public
         if month < MONTHS:  # what the last month launches is on no first day of a month
             stored = self._world.products(max(1, month + 1))
             renamed = products.columns.difference(stored.columns)
@@ -168,7 +173,7 @@ class ShopBooks:
 
     def _people(self, seen):
         customers = seen["customers"].copy()
-        customers["skin_type"] = customers["skin_type"].map(_meaning(), na_action="ignore")
+        customers["skin_type"] = customers["skin_type"].map(SKIN_OF_SPELLING, na_action="ignore")
         return {"customers": customers}
 
     def _scores(self, month):
@@ -212,8 +217,7 @@ class ShopBooks:
         """Return what the sensors of the stores' cold rooms read: the last months, or the month."""
         first = 1 - self._months if month == 0 else month
         start, end = self.starts(first), self.starts(month + 1)
-        step = np.timedelta64(60 * self._sensor_minutes, "s")
-        at = np.arange(start, end, step)
+        at = np.arange(start, end, np.timedelta64(3_600, "s"))
         rng = stream(self._world.seed, month, "cold rooms")
         hour = (at - at.astype("M8[D]")).astype(int) / 3_600
         rooms = [self._room(place, at, hour, rng) for place in range(len(STORES))]
@@ -251,7 +255,9 @@ class ShopBooks:
             {
                 "customer_id": visits["customer_id"].to_numpy(),
                 "entered_at": visits["started_at"].to_numpy(),
-                "skin_type": people["skin_type"].map(_meaning(), na_action="ignore").to_numpy(),
+                "skin_type": people["skin_type"]
+                .map(SKIN_OF_SPELLING, na_action="ignore")
+                .to_numpy(),
                 "age": people["age"].array,
                 "email_consent": rng.random(len(visits)) < 0.6,
             }
@@ -266,11 +272,6 @@ def _last_second(books, month):
 def _article(product_id, seed):
     """Return the third party's number of a product: its own, and not to be guessed from ours."""
     return f"GL-{(product_id * 7_919 + seed * 104_729 + 31) % _ARTICLES:06d}"
-
-
-def _meaning():
-    """Return the skin type behind each spelling."""
-    return {text: name for name, spellings in SPELLINGS.items() for text in spellings}
 
 
 def _typed_skin(values, rng):
@@ -324,14 +325,14 @@ def _web_log(seen, rng):
     clicks = seen["clicks"].drop_duplicates(["session_id", "product_id"])
     orders = seen["orders"].drop_duplicates("order_id")
     front, clicked, paid = (t["session_id"].astype(str) for t in (seen["sessions"], clicks, orders))
-    path = ["/?session=" + front,
-            "/product/" + clicks["product_id"].astype(str) + "?session=" + clicked,
-            "/checkout?session=" + paid]  # fmt: skip
+    things = "/product/" + clicks["product_id"].astype(str) + "?session="
+    path = ["/?session=" + front, things + clicked, "/checkout?session=" + paid]
     at = [seen["sessions"]["started_at"], clicks["clicked_at"], orders["ordered_at"]]
-    who = [seen["sessions"]["customer_id"], sessions.loc[clicks["session_id"]], orders["customer_id"]]  # fmt: skip
+    who = [sessions, sessions.loc[clicks["session_id"]], orders["customer_id"]]
     method = np.repeat(["GET", "GET", "POST"], [len(part) for part in path])
     failed = rng.random(len(method))
-    status = np.select([failed < 0.003, failed < 0.008], [500, 404], np.where(method == "POST", 302, 200))  # fmt: skip
+    fine = np.where(method == "POST", 302, 200)
+    status = np.select([failed < 0.003, failed < 0.008], [500, 404], fine)
     joined = [np.concatenate([part.to_numpy() for part in parts]) for parts in (at, who, path)]
     return web_requests(joined[0], joined[1], method, joined[2], status, rng)
 

@@ -20,7 +20,7 @@ def supplier_xml(planting: Planting, source: Source, month: int) -> dict[str, by
     """
     values = planting.written()
     day = source.when
-    rates = "".join(f'<x:rate currency="{name}" per_euro="{rate}"/>' for name, rate in RATES_TO_EUR.items())  # fmt: skip
+    rates = [f'<x:rate currency="{name}" per_euro="{r}"/>' for name, r in RATES_TO_EUR.items()]
     items = [
         _item(dict(zip(values, row, strict=True)), day)
         for row in zip(*(column.tolist() for column in values.values()), strict=True)
@@ -28,7 +28,7 @@ def supplier_xml(planting: Planting, source: Source, month: int) -> dict[str, by
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<batch xmlns="{NAMESPACE}" xmlns:x="{EXTRAS}">',
-        f"  <x:rates>{rates}</x:rates>",
+        f"  <x:rates>{''.join(rates)}</x:rates>",
         *items,
         "</batch>",
     ]

@@ -41,7 +41,7 @@ class SourcesTruth:
         file or a row that does not belong), `column` ("" for a whole row or file), `kind`, `true`
         and `written`, as plain values: a moment is ISO text.
         """
-        log = self._sources._log
+        log = self._sources.hidden.log
         if source is not None:
             self._find(source)
             log = [line for line in log if line[0] == source]
@@ -50,7 +50,7 @@ class SourcesTruth:
     def clean(self, source: str) -> DataFrame:
         """Return the table behind a source, as it would be without a blemish."""
         self._find(source)
-        return self._sources._clean[source].copy()
+        return self._sources.hidden.clean[source].copy()
 
     def score(self, source: str, cleaned: DataFrame, tolerance: float = 0.005) -> DataFrame:
         """Compare a cleaned table with the truth.
@@ -75,20 +75,22 @@ class SourcesTruth:
         CannotPlay
             If the key column is missing.
         """
-        clean, key = self._sources._clean[self._find(source)], self._sources._key(source)
+        clean = self._sources.hidden.clean[self._find(source)]
+        key = self._sources.overview().set_index("source").loc[source, "key"]
         if key not in cleaned.columns:
             raise CannotPlay(
                 f"the cleaned table of {source} needs its key {key} to be compared; it has "
                 f"{', '.join(map(str, cleaned.columns)) or 'no columns'}: keep or add {key}."
             )
-        compared = _Comparison(clean, cleaned, key, tolerance, self._sources._places[source])
+        compared = _Comparison(clean, cleaned, key, tolerance, self._sources.hidden.places[source])
         return compared.scores(self.blemishes(source))
 
     def _find(self, source):
-        if source not in self._sources._clean:
+        laid_down = self._sources.hidden.clean
+        if source not in laid_down:
             raise CannotPlay(
                 f"{source!r} is no source that was laid down; there are "
-                f"{', '.join(self._sources._clean) or 'none yet'}: name one of them."
+                f"{', '.join(laid_down) or 'none yet'}: name one of them."
             )
         return source
 

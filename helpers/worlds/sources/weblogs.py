@@ -74,10 +74,9 @@ def _lines(rows):
     """Write rows in the combined log format, in universal time."""
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     columns = ["ip", "requested_at", "method", "path", "status", "bytes", "agent"]
-    return [
-        f'{ip} - - [{at[8:10]}/{months[int(at[5:7]) - 1]}/{at[:4]}:{at[11:]} +0000] '
-        f'"{method} {path} HTTP/1.1" {status} {size} "-" "{agent}"'
-        for ip, at, method, path, status, size, agent in zip(
-            *(rows[name].tolist() for name in columns), strict=True
-        )
-    ]  # fmt: skip
+    lines = []
+    for ip, at, method, path, status, size, agent in rows[columns].itertuples(index=False):
+        moment = f"{at[8:10]}/{months[int(at[5:7]) - 1]}/{at[:4]}:{at[11:]} +0000"
+        request = f'"{method} {path} HTTP/1.1" {status} {size}'
+        lines.append(f'{ip} - - [{moment}] {request} "-" "{agent}"')
+    return lines
