@@ -19,7 +19,10 @@ STATEMENT_S = 120
 
 
 def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
-    """Return what reads a value of a column's type, or raises when it is none, and the type's name.
+    """Return what reads a value of a column's type, and the type's name.
+
+    A value is read as it stands, or not at all (ValueError, TypeError): nothing is rounded, nothing
+    guessed.
 
     Examples
     --------
@@ -27,45 +30,25 @@ def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
     >>> read("2024-09-01"), kind
     (datetime.date(2024, 9, 1), 'a date')
     """
-    readers = [
-        (sa.Boolean, _flag, "a yes or no"), (sa.DateTime, _moment, "a moment"), (sa.Date, _day, "a date"),
-        (sa.Integer, _whole, "a whole number"), ((sa.Numeric, sa.Float), _number, "a number"),
-        (sa.String, _text, "a text"),
-    ]  # fmt: skip
-    return next(
-        (found[1:] for found in readers if isinstance(kind, found[0])), (lambda one: one, "")
-    )
+    for one, fits, read, name in [
+        (sa.Boolean, lambda v: v in (0, 1) and not isinstance(v, str), bool, "a yes or no"),
+        (sa.DateTime, lambda v: isinstance(v, datetime | str), _from_iso(datetime), "a moment"),
+        (sa.Date, lambda v: isinstance(v, date | str), _from_iso(date), "a date"),
+        (sa.Integer, lambda v: type(v) is int, int, "a whole number"),
+        ((sa.Numeric, sa.Float), lambda v: not isinstance(v, str | bytes | bool), float, "a number"),
+        (sa.String, lambda v: isinstance(v, str), str, "a text"),
+    ]:  # fmt: skip
+        if isinstance(kind, one):
+            return lambda value: read(value) if fits(value) else _refused(value), name
+    return lambda value: value, ""
 
 
-def _flag(value):
-    return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
+def _from_iso(kind):
+    return lambda value: value if isinstance(value, kind) else kind.fromisoformat(value)
 
 
-def _moment(value):
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-def _day(value):
-    return value if isinstance(value, date) else date.fromisoformat(value)
-
-
-def _whole(value):
-    return _one_of(type(value) is int, int, value)
-
-
-def _number(value):
-    return _one_of(not isinstance(value, str | bytes | bool), float, value)
-
-
-def _text(value):
-    return _one_of(isinstance(value, str), str, value)
-
-
-def _one_of(fits, make, value):
-    """Return a value as it should be; nothing is rounded and nothing guessed."""
-    if not fits:
-        raise ValueError(value)
-    return make(value)
+def _refused(value):
+    raise ValueError(value)
 
 
 def read_sql(

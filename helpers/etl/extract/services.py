@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -484,8 +487,7 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
     >>> list(events_of(iter(stream)))
     [Event(id='7', kind='click', data='{}')]
     """
-    last, kind, data = "", "", []
-    size = 0
+    last, kind, data, size = "", "", [], 0
     for line in _lines(pieces):
         size = size + len(line) + 1 if line else 0
         if size > LONGEST_EVENT:
@@ -512,31 +514,22 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
 
 def _lines(pieces):
     """Yield the whole lines of a stream; a line may end in any of the three ways."""
-    rest, first = b"", True
-    for piece in pieces:
-        rest += piece
-        # A carriage return at the very end may be half a line end.
-        whole = max(rest.rfind(b"\n"), rest[:-1].rfind(b"\r")) + 1
-        head, rest = rest[:whole], rest[whole:]
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder, rest = io.IncrementalNewlineDecoder(decoder, translate=True), ""
+    for piece in itertools.chain(pieces, [b""]):
+        try:
+            rest += decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            raise CannotFetch(
+                f"a stream of events is UTF-8, but byte 0x{error.object[error.start]:02x} came, which "
+                "is none: tell who runs it."
+            ) from error
+        *whole, rest = rest.split("\n")
         if len(rest) > LONGEST_EVENT:
             raise _endless()
-        if head:
-            text = _decoded(head.removeprefix(b"\xef\xbb\xbf") if first else head)
-            first = False
-            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            yield from lines[:-1]
-    if rest.endswith(b"\r"):
-        yield from _decoded(rest[:-1]).split("\n")
-
-
-def _decoded(head):
-    try:
-        return head.decode()
-    except UnicodeDecodeError as error:
-        raise CannotFetch(
-            f"a stream of events is UTF-8, but byte 0x{head[error.start]:02x} came, which is none: "
-            "tell who runs it."
-        ) from error
+        yield from whole
+    if decoder.getstate()[1] & 1:  # a carriage return at the end, which might have been half an end
+        yield rest
 
 
 def _endless():
