@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.etl.extract.files import FileLimits, encoding_of, lines_of, read_whole
+from helpers.etl.extract.files import FileLimits, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, together
 
 COLUMNS = ["ip", "identity", "user", "at", "method", "path", "protocol", "status", "bytes",
@@ -90,7 +90,7 @@ def _read_log(path, when, limits):
     """Read one file."""
     content = read_whole(path, limits)
     tray = Tray(content.name, limits.rows)
-    for line in lines_of(content, encoding_of(content, ["utf-8"]), limits):
+    for line in lines_of(content, limits):
         text = line.text.rstrip("\r\n")
         if text.strip():
             fault = line.fault or ("it holds a NUL" if "\0" in text else "")

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from helpers.etl.extract.files import Content, FileLimits, encoding_of, lines_of, read_whole
+from helpers.etl.extract.files import Content, FileLimits, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
 
 _LARGEST_ELEMENT = 10_000  # inner elements of one row
@@ -122,9 +122,8 @@ def read_json_lines(
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)
-    encoding = encoding_of(content, ["utf-8"])
     tray = Tray(content.name, limits.rows)
-    for line in lines_of(content, encoding, limits):
+    for line in lines_of(content, limits):
         if text := line.text.strip(" \t\r\n"):
             row, fault = None, line.fault
             try:
@@ -132,7 +131,7 @@ def read_json_lines(
             except BadJson as error:
                 fault = str(error)
             tray.put(row, line.number, fault, text)
-    return tray.extract(object_table(tray.rows), encoding, when, content.sha256)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
 def read_json_list(
@@ -159,7 +158,7 @@ def read_json_list(
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)
-    encoding, entries = whole_json(content, limits)
+    entries = whole_json(content, limits)
     if not isinstance(entries, list):
         raise CannotExtract(
             f"{content.name} was expected to be one JSON list of objects, and it is a "
@@ -167,7 +166,7 @@ def read_json_list(
         )
     tray = Tray(content.name, limits.rows)
     put_objects(tray, entries)
-    return tray.extract(object_table(tray.rows), encoding, when, content.sha256)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
 def put_objects(tray: Tray, entries: list) -> None:
@@ -178,17 +177,10 @@ def put_objects(tray: Tray, entries: list) -> None:
         tray.put(entry, place, fault, str(entry) if fault else "")
 
 
-def whole_json(content: Content, limits: FileLimits) -> tuple[str, Any]:
-    """Return the encoding and the value of a JSON file.
-
-    Raises
-    ------
-    CannotExtract
-        If it is no UTF-8 or no JSON.
-    """
-    encoding = encoding_of(content, ["utf-8"])
+def whole_json(content: Content, limits: FileLimits) -> Any:
+    """Return the value of a JSON file, or say why it has none."""
     try:
-        return encoding, parsed(content.data.decode(encoding), limits.depth)
+        return parsed(content.data.decode(content.encoding), limits.depth)
     except ValueError as error:
         raise CannotExtract(
             f"{content.name} was expected to be JSON in UTF-8, but: {error}. It is damaged or cut "

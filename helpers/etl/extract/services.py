@@ -245,10 +245,8 @@ class _Walk:
         moments = {text: _moment(text) for text in [newest, *texts]}
         clock = datetime.now(UTC) + _AHEAD
         good = [text for text, at in moments.items() if at is not None and at <= clock]
-        if good:
-            return max(good, key=moments.get)
-        # Where no text is a moment, the next run has to say so.
-        return max([newest, *(text for text, at in moments.items() if at is None)])
+        none = [text for text, at in moments.items() if at is None]  # which the next run has to say
+        return max(good, key=moments.get) if good else max([newest, *none])
 
 
 def _moment(text):
@@ -345,8 +343,9 @@ def read_events(
         caller = stack.enter_context(Caller(url, key, limits=limits))
         kept = landing or stack.enter_context(Landing(":memory:"))
         mark = kept.begin(f"feed {_place(url)}")
-        feed = _Feed(caller, kept, mark, url, params=params, row_key=row_key, end=end,
-                     left=count, deadline=time.monotonic() + seconds)  # fmt: skip
+        deadline = time.monotonic() + seconds
+        options = {"params": params, "row_key": row_key, "end": end, "left": count}
+        feed = _Feed(caller, kept, mark, url, deadline=deadline, **options)
         try:
             feed.listen_on(pause)
         finally:
@@ -354,10 +353,6 @@ def read_events(
         kept.finish(feed.mark, {"last": feed.last})
         found = _landed(kept, feed.mark, url, "server-sent events", when, _OWN)
         return found._replace(provenance=replace(found.provenance, cursor=feed.last))
-
-
-class _TimeUp(CannotFetch):
-    """The time of a reading is up, which ends it as it should."""
 
 
 @dataclass
@@ -389,8 +384,6 @@ class _Feed:
             had = self.last
             try:
                 return patiently(self._listen, self.caller.limits, until_deadline)
-            except _TimeUp:
-                return None
             except CannotFetch as error:
                 if not error.again or self.last == had:
                     raise
@@ -400,32 +393,30 @@ class _Feed:
         headers = {"Accept": "text/event-stream"}
         if self.last:
             headers["Last-Event-ID"] = self.last.strip().encode()  # as the standard has it
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise self._time_up()
+        left, broke = self.deadline - time.monotonic(), None
         try:
-            with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
-                self._check(answer, blocks)
-                for event in events_of(blocks):
-                    if event.kind == self.end or not self._take(event):
-                        return
-        except CannotFetch as error:
-            if error.again and time.monotonic() >= self.deadline:
-                raise self._time_up() from error
-            raise
-        if self.end:
-            raise CannotFetch(
+            if left > 0:
+                with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
+                    self._check(answer, blocks)
+                    for event in events_of(blocks):
+                        if event.kind == self.end or not self._take(event):
+                            return
+                if not self.end:
+                    return
+            broke = CannotFetch(
                 f"{shown(self.url)} closed its line before the end: go on later.", True
             )
-
-    def _time_up(self):
-        """Return what ends the reading: as it should, if the feed was ever reached."""
-        if self.reached:
-            return _TimeUp("the time of the reading is up")
-        return CannotFetch(
-            f"{shown(self.url)} did not answer as a stream of events in the time of the reading: "
-            "check that it runs, or allow more with seconds=..."
-        )
+        except CannotFetch as error:
+            if not error.again:
+                raise
+            broke = error
+        if time.monotonic() < self.deadline:
+            raise broke
+        if not self.reached:
+            raise CannotFetch(
+                f"{shown(self.url)} did not answer as a stream of events in the time of the reading: "
+                "check that it runs, or allow more with seconds=..."
+            ) from broke
 
     def _check(self, answer, blocks):
         """Stop unless the answer is good and a stream of events."""

@@ -334,7 +334,8 @@ def _unanswered(url, error):
         requests.exceptions.ConnectionError: "nobody answers there, or the line broke",
         requests.exceptions.InvalidURL: "the address cannot be called",
     }
-    why = next((text for kind, text in kinds.items() if isinstance(error, kind)), type(error).__name__)  # fmt: skip
+    found = (text for kind, text in kinds.items() if isinstance(error, kind))
+    why = next(found, type(error).__name__)
     again = not isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.SSLError)
     return CannotFetch(
         f"{shown(url)} gave no answer that can be read: {why}. Check that the service runs.", again
