@@ -356,14 +356,14 @@ NO_TABLES = {
     "a title": ("Sales report March\nid;price;city\n1;9.90;Bern\n2;4.50;Basel\n", "may be a title"),
     "a title with a comma": ("Sales report, March\nid;price;city\n1;9.90;Bern\n2;4.50;Basel\n", "may be a title"),
     "a title and a blank line": ("Sales\n\nid,price\n1,9.90\n2,4.50\n", "may be a title"),
-    "a title as Excel saves it": ("Sales report;;\nid;price;city\n1;9.90;Bern\n", "a column has no name"),
+    "a title as Excel saves it": ("Sales report;;\nid;price;city\n1;9.90;Bern\n", "may be a title"),
     "two titles": ("Sales\nMarch\nid,price\n1,9\n2,8\n3,7\n", "may be a title"),
     "a page of HTML": ("<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n", "page of HTML"),
     "a page of HTML with commas": ("<html><head><title>Sorry, no</title>\n<p>a, b\n<p>c, d\n", "page of HTML"),
     "an answer in JSON": ('{"error": "not found"}\n', "like JSON"),
     "a list in JSON": ('[{"id": 1, "price": 2},\n{"id": 2, "price": 3}]\n', "like JSON"),
     "XML": ('<?xml version="1.0"?>\n<a/>\n', "page of HTML"),
-    "a nameless last column with values": ("id,price,\n1,2,3\n4,5,6\n", "a column has no name"),
+    "a nameless last column with values": ("id,price,\n1,2,3\n4,5,6\n", "has 2 name.s. and most lines below 3"),
 }  # fmt: skip
 
 
@@ -427,6 +427,8 @@ def test_an_encoding_nobody_named_costs_the_rows_that_need_it_and_no_other(tmp_p
     assert raw.set_aside["text"].tolist() == ["1,Gen\\xe8ve"]
     with pytest.raises(CannotExtract, match="'utf-99' is no encoding"):
         read_csv(tmp_path / "x.csv", encodings=["utf-99"])
+    with pytest.raises(CannotExtract, match="'zip' is no encoding"):
+        read_csv(tmp_path / "x.csv", encodings=["zip"])
 
 
 @pytest.mark.parametrize("place", [5, 9_999])

@@ -19,7 +19,10 @@ STATEMENT_S = 120
 
 
 def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
-    """Return what reads a value of a column's type, or raises when it is none, and the type's name.
+    """Return what reads a value of a column's type, and the type's name.
+
+    A value is read as it stands, or not at all (ValueError, TypeError): nothing is rounded, nothing
+    guessed.
 
     Examples
     --------
@@ -27,45 +30,26 @@ def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
     >>> read("2024-09-01"), kind
     (datetime.date(2024, 9, 1), 'a date')
     """
-    readers = [
-        (sa.Boolean, _flag, "a yes or no"), (sa.DateTime, _moment, "a moment"), (sa.Date, _day, "a date"),
-        (sa.Integer, _whole, "a whole number"), ((sa.Numeric, sa.Float), _number, "a number"),
-        (sa.String, _text, "a text"),
-    ]  # fmt: skip
-    return next(
-        (found[1:] for found in readers if isinstance(kind, found[0])), (lambda one: one, "")
-    )
+    fits, read, name = next(found[1:] for found in [
+        (sa.Boolean, lambda v: v in (0, 1) and not isinstance(v, str), bool, "a yes or no"),
+        (sa.DateTime, lambda v: isinstance(v, datetime | str), _from_iso(datetime), "a moment"),
+        (sa.Date, lambda v: isinstance(v, date | str), _from_iso(date), "a date"),
+        (sa.Integer, lambda v: type(v) is int, int, "a whole number"),
+        ((sa.Numeric, sa.Float), lambda v: not isinstance(v, str | bytes | bool), float, "a number"),
+        (sa.String, lambda v: isinstance(v, str), str, "a text"),
+        (object, lambda v: True, lambda v: v, ""),
+    ] if isinstance(kind, found[0]))  # fmt: skip
+
+    def reader(value):
+        if not fits(value):
+            raise ValueError(value)
+        return read(value)
+
+    return reader, name
 
 
-def _flag(value):
-    return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
-
-
-def _moment(value):
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-def _day(value):
-    return value if isinstance(value, date) else date.fromisoformat(value)
-
-
-def _whole(value):
-    return _one_of(type(value) is int, int, value)
-
-
-def _number(value):
-    return _one_of(not isinstance(value, str | bytes | bool), float, value)
-
-
-def _text(value):
-    return _one_of(isinstance(value, str), str, value)
-
-
-def _one_of(fits, make, value):
-    """Return a value as it should be; nothing is rounded and nothing guessed."""
-    if not fits:
-        raise ValueError(value)
-    return make(value)
+def _from_iso(kind):
+    return lambda value: value if isinstance(value, kind) else kind.fromisoformat(value)
 
 
 def read_sql(
@@ -129,9 +113,12 @@ def read_sql(
         while part:
             for row in part[:rows]:
                 made, fault = _made(names, readers, row)
-                tray.put(made, tray.seen + 1, fault, str(dict(zip(names, row, strict=True))) if fault else "")  # fmt: skip
+                text = str(dict(zip(names, row, strict=True))) if fault else ""
+                tray.put(made, tray.seen + 1, fault, text)
             if tray.seen > most:
-                raise CannotExtract(f"{table} has more than {most:,} rows: read it in parts with after=...")  # fmt: skip
+                raise CannotExtract(
+                    f"{table} has more than {most:,} rows: read it in parts with after=..."
+                )
             last = part[:rows][-1][names.index(column.name)]
             part = _part(connection, found, column, last, rows) if len(part) > rows else []
         read_as = f"{connection.dialect.name}, by {column.name}"
@@ -225,9 +212,11 @@ def _engine(url):
     if made.get_backend_name() == "sqlite":
         path = Path(made.database or "")
         if len(path.name) > 255 or "\0" in str(path) or not path.is_file():
-            raise CannotExtract(f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path.")  # fmt: skip
-        quoted = path.absolute().as_uri()
-        return sa.create_engine(f"sqlite:///{quoted}?mode=ro&uri=true", connect_args={"timeout": CONNECT_S})  # fmt: skip
+            raise CannotExtract(
+                f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path."
+            )
+        made = f"sqlite:///{path.absolute().as_uri()}?mode=ro&uri=true"
+        return sa.create_engine(made, connect_args={"timeout": CONNECT_S})
     return sa.create_engine(made, connect_args={"connect_timeout": CONNECT_S})
 
 
@@ -251,7 +240,8 @@ def _key(found, key):
     """Return the column to go by."""
     own = [column.name for column in found.primary_key]
     if key and key not in found.c:
-        raise CannotExtract(f"{found.name} has no column {key!r}; it has {', '.join(found.c.keys())}: name one of them.")  # fmt: skip
+        names = ", ".join(found.c.keys())
+        raise CannotExtract(f"{found.name} has no column {key!r}; name one of {names}.")
     if not key and len(own) != 1:
         raise CannotExtract(
             f"{found.name} has a key of {len(own)} columns, so the order of reading is unknown: name a "
@@ -268,7 +258,10 @@ def _typed(column, after):
         try:
             return int(after)
         except ValueError as error:
-            raise CannotExtract(f"after is the last key of an earlier reading; got {after[:60]!r}: pass provenance.cursor.") from error  # fmt: skip
+            raise CannotExtract(
+                f"after is the last key of an earlier reading; got {after[:60]!r}: pass "
+                "provenance.cursor."
+            ) from error
     return after
 
 
@@ -320,7 +313,7 @@ def read_documents(
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)
-    stored = _table_of(whole_json(content, limits)[1], table, content.name)
+    stored = _table_of(whole_json(content, limits), table, content.name)
     tray = Tray(f"{content.name}, table {table}", limits.rows)
     last = _place(stored, after, tray.source)
     good = {}

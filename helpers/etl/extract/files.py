@@ -47,11 +47,12 @@ class FileLimits:
 
 
 class Content(NamedTuple):
-    """A file that was read: its name, its bytes, unpacked, and the fingerprint of those on disk."""
+    """A file that was read: its name, its bytes, unpacked, the fingerprint of those on disk."""
 
     name: str
     data: bytearray
     sha256: str
+    encoding: str
 
 
 class Line(NamedTuple):
@@ -62,14 +63,25 @@ class Line(NamedTuple):
     fault: str
 
 
-def read_whole(path: str | Path, limits: FileLimits) -> Content:
+def read_whole(
+    path: str | Path, limits: FileLimits, encodings: Sequence[str] = ("utf-8",)
+) -> Content:
     """Read a file once, and unpack it if it is packed with gzip, as its first bytes tell.
+
+    Parameters
+    ----------
+    encodings : tried in order; the first that reads every byte is taken, or else the first. A byte
+        order mark at the start decides before them, and so does UTF-8, where named, that reads more
+        of the characters beyond ASCII than it fails at: such a file is UTF-8 with damage.
 
     Raises
     ------
     CannotExtract
-        If the file is missing, cannot be read, is too large or is a damaged gzip file.
+        If the file is missing, cannot be read, is too large or is a damaged gzip file, or if Python
+        does not know an encoding.
     """
+    if not encodings:
+        raise CannotExtract("at least one encoding was expected, and none came: write 'utf-8'.")
     path = Path(path)
     try:
         if not path.is_file() and path.exists():
@@ -92,7 +104,7 @@ def read_whole(path: str | Path, limits: FileLimits) -> Content:
             raise CannotExtract(
                 f"{path.name} is packed with gzip and damaged, or ends in the middle: fetch it again."
             ) from error
-    return Content(path.name, data, sha256)
+    return Content(path.name, data, sha256, _encoding_of(data, encodings))
 
 
 def _bounded(file, name, most):
@@ -108,53 +120,40 @@ def _bounded(file, name, most):
     return data
 
 
-def encoding_of(content: Content, encodings: Sequence[str]) -> str:
-    """Return the encoding of a text file.
-
-    Parameters
-    ----------
-    encodings : tried in order; the first that reads every byte is taken, or else the first. A byte
-        order mark at the start decides before them, and so does UTF-8, where named, that reads more
-        of the characters beyond ASCII than it fails at: such a file is UTF-8 with damage.
-
-    Raises
-    ------
-    CannotExtract
-        If there are no encodings, or Python does not know one.
-    """
-    if not encodings:
-        raise CannotExtract("at least one encoding was expected, and none came: write 'utf-8'.")
-    marked = [name for bom, name in _BOMS if content.data.startswith(bom)]
-    fits = [name for name in encodings if _decodes(content.data, name)]
-    if marked or not fits:
-        return marked[0] if marked else encodings[0]
-    before = encodings[: list(encodings).index(fits[0])]
-    damaged = [name for name in before if _is_damaged_utf_8(content.data, name)]
-    return [*damaged, fits[0]][0]
+def _encoding_of(data, encodings):
+    """Return the encoding of a text file; see `read_whole`."""
+    for name in encodings:
+        try:
+            _decodes(b"a", name)
+        except LookupError as error:
+            raise CannotExtract(
+                f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
+            ) from error
+    marked = [name for bom, name in _BOMS if data.startswith(bom)]
+    if marked or len(encodings) == 1:
+        return [*marked, *encodings][0]
+    fits = [name for name in encodings if _decodes(data, name)]
+    for name in encodings if fits else ():
+        if name in fits or (codecs.lookup(name).name == "utf-8" and _is_damaged_utf_8(data)):
+            return name
+    return encodings[0]
 
 
 def _decodes(data, name):
     try:
         data.decode(name)
-    except LookupError as error:
-        raise CannotExtract(
-            f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
-        ) from error
     except ValueError:
         return False
     return True
 
 
-def _is_damaged_utf_8(data, name):
+def _is_damaged_utf_8(data):
     """Return whether bytes that are no whole UTF-8 are mostly so: no other encoding looks like it."""
-    if codecs.lookup(name).name != "utf-8":
-        return False
-    text = data.decode(name, "surrogateescape")
-    failed = len(_UNDECODED.findall(text))
-    return len(_BEYOND_ASCII.findall(text)) > 2 * failed
+    text = data.decode("utf-8", "surrogateescape")
+    return len(_BEYOND_ASCII.findall(text)) > 2 * len(_UNDECODED.findall(text))
 
 
-def lines_of(content: Content, encoding: str, limits: FileLimits, newline="\n") -> Iterator[Line]:
+def lines_of(content: Content, limits: FileLimits, newline: str = "\n") -> Iterator[Line]:
     """Yield the lines of a file, with their ends.
 
     A line that is too long, or holds bytes that the encoding has not (they are written as in
@@ -166,7 +165,9 @@ def lines_of(content: Content, encoding: str, limits: FileLimits, newline="\n") 
     """
     number = 0
     try:
-        text = io.TextIOWrapper(io.BytesIO(content.data), encoding, "surrogateescape", newline)
+        text = io.TextIOWrapper(
+            io.BytesIO(content.data), content.encoding, "surrogateescape", newline
+        )
         for number, line in enumerate(text, 1):
             if len(line) > limits.line:
                 yield Line(
@@ -178,7 +179,7 @@ def lines_of(content: Content, encoding: str, limits: FileLimits, newline="\n") 
                 yield Line(number, readable, "it holds bytes that the encoding has not")
     except UnicodeError as error:
         raise CannotExtract(
-            f"{content.name} is not {encoding} behind line {number:,}: {error}. Save it again in "
+            f"{content.name} is not {content.encoding} behind line {number:,}: {error}. Save it again in "
             "UTF-8, or name its encoding."
         ) from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.etl.extract.files import FileLimits, encoding_of, lines_of, read_whole
+from helpers.etl.extract.files import FileLimits, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, together
 
 COLUMNS = ["ip", "identity", "user", "at", "method", "path", "protocol", "status", "bytes",
@@ -21,7 +21,7 @@ _COMBINED = re.compile(
     r'(\d{3}) (\d{1,15}|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
 )
 _EXAMPLE = "01/Sep/2024:10:00:00 +0000"
-_MOMENT = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_MOMENT = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)", re.ASCII)
 
 
 def rotated(path: str | Path) -> list[Path]:
@@ -90,7 +90,7 @@ def _read_log(path, when, limits):
     """Read one file."""
     content = read_whole(path, limits)
     tray = Tray(content.name, limits.rows)
-    for line in lines_of(content, encoding_of(content, ["utf-8"]), limits):
+    for line in lines_of(content, limits):
         text = line.text.rstrip("\r\n")
         if text.strip():
             fault = line.fault or ("it holds a NUL" if "\0" in text else "")
@@ -116,9 +116,9 @@ def moment(text: str) -> datetime | None:
     found = _MOMENT.fullmatch(text)
     if found is None or found[2] not in _MONTHS:
         return None
-    day, year, hour, minute, second = (int(found[place]) for place in (1, 3, 4, 5, 6))
-    ahead = timedelta(hours=int(found[8]), minutes=int(found[9])) * (-1 if found[7] == "-" else 1)
     try:
-        return datetime(year, _MONTHS[found[2]], day, hour, minute, second, tzinfo=timezone(ahead))
+        return datetime.fromisoformat(
+            f"{found[3]}-{_MONTHS[found[2]]:02d}-{found[1]}T{found[4]}{found[5]}:{found[6]}"
+        )
     except ValueError:
         return None

@@ -36,8 +36,7 @@ _LONGEST_ADDRESS = 2_000
 _MOST_TAGS = 100_000  # of a page; a parsed tag takes about a kilobyte of memory
 _MOST_OPEN = 100  # tags or comments at the end; for each, the parser looks through all that is left
 _LINKS_A_PAGE = 1_000  # that are remembered for each page that may be read
-_OF_THE_SITE = {"BreadcrumbList", "Organization", "SearchAction", "SiteNavigationElement",
-                "WebPage", "ItemPage", "WebSite"}  # fmt: skip
+_OF_THE_SITE = {"BreadcrumbList", "Organization", "SearchAction", "WebPage", "ItemPage", "WebSite"}
 _NAMES = ("sku", "productID", "identifier", "@id", "name")
 _FORBIDDEN = "robots.txt asks not to read it"
 
@@ -117,11 +116,9 @@ def _json_ld(page, own, names):
     products = [node for node in everywhere if "Product" in _kinds(node)]
     if len(products) > 1:
         named = [one for one in products if {str(one.get(key)) for key in _NAMES} & names]
-        products = next((
-            [one for one in products if one in some] for some in (named, within)
-            if sum(one in some for one in products) == 1
-        ), [])  # fmt: skip
-        if not products:
+        inside = [one for one in products if one in within]
+        products = next((some for some in (named, inside) if len(some) == 1), None)
+        if products is None:
             raise CannotFetch(
                 "its facts for machines tell of several products, and it cannot be told which is the "
                 "page's own."
@@ -203,8 +200,7 @@ def read_site(
     with Caller(url, "", agent, limits) as caller:
         rules = _rules(caller, pause)
         delay = _delay(rules, agent, delay_s, limits)
-        walk = _Walk(caller, lambda address: rules.can_fetch(address, agent), thing,
-                     lambda: pause(delay), pause)  # fmt: skip
+        walk = _Walk(caller, rules, agent, thing, delay, pause)
         walk.through(url, pages)
     walk.tray.source = shown(url)
     table = object_table(walk.tray.rows, ["url", "id", "title"])
@@ -266,9 +262,10 @@ class _Walk:
     """A walk over the pages of one host."""
 
     caller: Caller
-    allows: Callable[[str], bool]
+    rules: Protego
+    agent: str
     thing: str
-    wait: Callable[[], None]  # between two pages
+    delay: float
     pause: Callable[[float], None]
     read: int = 0
     tray: Tray = field(default_factory=lambda: Tray(""))
@@ -280,7 +277,7 @@ class _Walk:
         self.met.update(waiting)
         while waiting:
             address = waiting.popleft()
-            if not self.allows(address):
+            if not self.rules.can_fetch(address, self.agent):
                 self.tray.put(None, 0, _FORBIDDEN, _path(address))
                 continue
             if self.read >= pages:
@@ -304,7 +301,7 @@ class _Walk:
     def _page(self, address):
         """Read one page; return the addresses that it leads to."""
         if self.read:
-            self.wait()
+            self.pause(self.delay)
         self.read += 1
         hops, page = [address], None
         try:
@@ -326,12 +323,12 @@ class _Walk:
     def _hop(self, url, hops):
         """Ask before a redirect is followed: it is one more page, with its rules."""
         target = _address(url)
-        if not self.allows(target):
+        if not self.rules.can_fetch(target, self.agent):
             raise CannotFetch(f"it leads on to {urlsplit(target).path}, and {_FORBIDDEN}")
         if target not in hops and not self._is_new(target):
             raise _MetBefore(f"it leads on to {shown(target)}, which was met before")
         hops.append(target)
-        self.wait()
+        self.pause(self.delay)
 
     def _links(self, page, base):
         """Return the addresses of a page's links on the same host."""

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from helpers.etl.extract.files import Content, FileLimits, encoding_of, lines_of, read_whole
+from helpers.etl.extract.files import Content, FileLimits, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
 
 _LARGEST_ELEMENT = 10_000  # inner elements of one row
@@ -24,23 +24,13 @@ class BadJson(ValueError):
 
 
 def parsed(text: str, depth: int = 40) -> Any:
-    """Return the value of a JSON text, or say why it has none.
+    """Return the value of a JSON text of so many levels at most, or say why it has none.
 
-    Parameters
-    ----------
-    text : one JSON value.
-    depth : levels of lists and objects, at most.
-
-    Raises
-    ------
-    BadJson
-        For what the standard refuses (NaN, Infinity, a comma too many) and for what cannot be
-        kept faithfully: a key twice in an object, a number beyond any float, half a character.
+    Refused is what the standard refuses (NaN, Infinity, a comma too many), and what cannot be kept
+    faithfully: a key twice in an object, a number beyond any float, half a character.
 
     Examples
     --------
-    >>> parsed('{"id": 1, "tags": ["new"]}')
-    {'id': 1, 'tags': ['new']}
     >>> parsed('{"id": 1, "id": 2}')
     Traceback (most recent call last):
     helpers.etl.extract.records.BadJson: the key 'id' comes twice
@@ -49,32 +39,24 @@ def parsed(text: str, depth: int = 40) -> Any:
         value = json.loads(
             text, parse_constant=_constant, parse_float=_number, object_pairs_hook=_object
         )
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        if text.count("[") + text.count("{") > depth and _deeper_than(value, depth):
+            raise RecursionError
     except RecursionError:
         raise BadJson(f"it is nested deeper than {depth} levels") from None
-    except BadJson:
-        raise
+    except UnicodeEncodeError:
+        raise BadJson("it holds half a character, such as \\ud800") from None
     except ValueError as error:  # also a whole number of thousands of digits
         raise BadJson(str(error)) from None
-    if text.count("[") + text.count("{") > depth and _deeper_than(value, depth):
-        raise BadJson(f"it is nested deeper than {depth} levels")
-    if "\\u" in text and _half_a_character(value):
-        raise BadJson("it holds half a character, such as \\ud800")
     return value
 
 
 def parsed_object(text: str, depth: int = 40) -> dict:
-    """Return the object of a JSON text; see `parsed`.
-
-    Examples
-    --------
-    >>> parsed_object('[1]')
-    Traceback (most recent call last):
-    helpers.etl.extract.records.BadJson: it is a list and no object
-    """
+    """Return the object of a JSON text; see `parsed`."""
     value = parsed(text, depth)
     if not isinstance(value, dict):
-        kind = "list" if isinstance(value, list) else type(value).__name__
-        raise BadJson(f"it is a {kind} and no object")
+        raise BadJson(f"it is a {type(value).__name__} and no object")
     return value
 
 
@@ -97,29 +79,12 @@ def _object(pairs):
     return made
 
 
-def _inner(value):
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
 def _deeper_than(value, depth):
     """Return whether lists and objects are nested more than `depth` levels."""
-    level = [value]
-    for _ in range(depth):
-        level = [one for outer in level for one in _inner(outer) if isinstance(one, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _half_a_character(value):
-    """Return whether a text in the value cannot be written."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return False
+    return depth == 0 or any(_deeper_than(one, depth - 1) for one in inner)
 
 
 def read_json_lines(
@@ -157,9 +122,8 @@ def read_json_lines(
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)
-    encoding = encoding_of(content, ["utf-8"])
     tray = Tray(content.name, limits.rows)
-    for line in lines_of(content, encoding, limits):
+    for line in lines_of(content, limits):
         if text := line.text.strip(" \t\r\n"):
             row, fault = None, line.fault
             try:
@@ -167,7 +131,7 @@ def read_json_lines(
             except BadJson as error:
                 fault = str(error)
             tray.put(row, line.number, fault, text)
-    return tray.extract(object_table(tray.rows), encoding, when, content.sha256)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
 def read_json_list(
@@ -194,7 +158,7 @@ def read_json_list(
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)
-    encoding, entries = whole_json(content, limits)
+    entries = whole_json(content, limits)
     if not isinstance(entries, list):
         raise CannotExtract(
             f"{content.name} was expected to be one JSON list of objects, and it is a "
@@ -202,7 +166,7 @@ def read_json_list(
         )
     tray = Tray(content.name, limits.rows)
     put_objects(tray, entries)
-    return tray.extract(object_table(tray.rows), encoding, when, content.sha256)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
 def put_objects(tray: Tray, entries: list) -> None:
@@ -213,17 +177,10 @@ def put_objects(tray: Tray, entries: list) -> None:
         tray.put(entry, place, fault, str(entry) if fault else "")
 
 
-def whole_json(content: Content, limits: FileLimits) -> tuple[str, Any]:
-    """Return the encoding and the value of a JSON file.
-
-    Raises
-    ------
-    CannotExtract
-        If it is no UTF-8 or no JSON.
-    """
-    encoding = encoding_of(content, ["utf-8"])
+def whole_json(content: Content, limits: FileLimits) -> Any:
+    """Return the value of a JSON file, or say why it has none."""
     try:
-        return encoding, parsed(content.data.decode(encoding), limits.depth)
+        return parsed(content.data.decode(content.encoding), limits.depth)
     except ValueError as error:
         raise CannotExtract(
             f"{content.name} was expected to be JSON in UTF-8, but: {error}. It is damaged or cut "

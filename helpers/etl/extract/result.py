@@ -148,13 +148,7 @@ class Tray:
 
 
 def aside_table(rows: list[tuple]) -> DataFrame:
-    """Return rows set aside as a table, see `Extract`.
-
-    Examples
-    --------
-    >>> aside_table([("sales.csv", 3, "it has 1 field", "oops")])["line"].tolist()
-    [3]
-    """
+    """Return rows set aside as a table, see `Extract`."""
     table = DataFrame(rows, columns=ASIDE_COLUMNS)
     return table.astype({"source": "str", "line": "int64", "reason": "str", "text": "str"})
 
@@ -279,15 +273,7 @@ class Origin(Provenance):
 
 
 def sha256_of_rows(rows: Iterable[dict]) -> str:
-    """Return the SHA-256 of rows in their order, whatever they were read from.
-
-    Examples
-    --------
-    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": 1}])
-    True
-    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": "1"}])
-    False
-    """
+    """Return the SHA-256 of rows in their order, whatever they were read from."""
     return sha256_of("\n".join(map(_WRITER.encode, rows)))
 
 
@@ -322,22 +308,7 @@ def object_table(rows: list[dict], columns: Iterable[str] = ()) -> pd.DataFrame:
 def refuse_scattered(rows: int, columns: int, filled: int) -> None:
     """Stop before a table is made of rows that each have keys of their own: it would fill the memory.
 
-    Parameters
-    ----------
-    filled : the values that there are for all cells.
-
-    Raises
-    ------
-    CannotExtract
-        If cells without a value outnumber the others by far.
-
-    Examples
-    --------
-    >>> refuse_scattered(20_000, 20_000, filled=20_000)
-    Traceback (most recent call last):
-    helpers.etl.extract.result.CannotExtract: rows with the same keys were expected; 20,000 rows have 20,000 \
-different keys between them, which would be a table of 400,000,000 cells for 20,000 values. Their keys seem to be \
-values: check that it is the right source.
+    `filled` are the values that there are for all its cells.
     """
     if rows * columns > _EMPTY_CELLS + _EMPTY_A_FILLED * filled:
         raise CannotExtract(

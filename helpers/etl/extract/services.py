@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -242,10 +245,8 @@ class _Walk:
         moments = {text: _moment(text) for text in [newest, *texts]}
         clock = datetime.now(UTC) + _AHEAD
         good = [text for text, at in moments.items() if at is not None and at <= clock]
-        if good:
-            return max(good, key=moments.get)
-        # Where no text is a moment, the next run has to say so.
-        return max([newest, *(text for text, at in moments.items() if at is None)])
+        none = [text for text, at in moments.items() if at is None]  # which the next run has to say
+        return max(good, key=moments.get) if good else max([newest, *none])
 
 
 def _moment(text):
@@ -342,8 +343,9 @@ def read_events(
         caller = stack.enter_context(Caller(url, key, limits=limits))
         kept = landing or stack.enter_context(Landing(":memory:"))
         mark = kept.begin(f"feed {_place(url)}")
-        feed = _Feed(caller, kept, mark, url, params=params, row_key=row_key, end=end,
-                     left=count, deadline=time.monotonic() + seconds)  # fmt: skip
+        deadline = time.monotonic() + seconds
+        options = {"params": params, "row_key": row_key, "end": end, "left": count}
+        feed = _Feed(caller, kept, mark, url, deadline=deadline, **options)
         try:
             feed.listen_on(pause)
         finally:
@@ -351,10 +353,6 @@ def read_events(
         kept.finish(feed.mark, {"last": feed.last})
         found = _landed(kept, feed.mark, url, "server-sent events", when, _OWN)
         return found._replace(provenance=replace(found.provenance, cursor=feed.last))
-
-
-class _TimeUp(CannotFetch):
-    """The time of a reading is up, which ends it as it should."""
 
 
 @dataclass
@@ -386,8 +384,6 @@ class _Feed:
             had = self.last
             try:
                 return patiently(self._listen, self.caller.limits, until_deadline)
-            except _TimeUp:
-                return None
             except CannotFetch as error:
                 if not error.again or self.last == had:
                     raise
@@ -397,32 +393,30 @@ class _Feed:
         headers = {"Accept": "text/event-stream"}
         if self.last:
             headers["Last-Event-ID"] = self.last.strip().encode()  # as the standard has it
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise self._time_up()
+        left, broke = self.deadline - time.monotonic(), None
         try:
-            with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
-                self._check(answer, blocks)
-                for event in events_of(blocks):
-                    if event.kind == self.end or not self._take(event):
-                        return
-        except CannotFetch as error:
-            if error.again and time.monotonic() >= self.deadline:
-                raise self._time_up() from error
-            raise
-        if self.end:
-            raise CannotFetch(
+            if left > 0:
+                with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
+                    self._check(answer, blocks)
+                    for event in events_of(blocks):
+                        if event.kind == self.end or not self._take(event):
+                            return
+                if not self.end:
+                    return
+            broke = CannotFetch(
                 f"{shown(self.url)} closed its line before the end: go on later.", True
             )
-
-    def _time_up(self):
-        """Return what ends the reading: as it should, if the feed was ever reached."""
-        if self.reached:
-            return _TimeUp("the time of the reading is up")
-        return CannotFetch(
-            f"{shown(self.url)} did not answer as a stream of events in the time of the reading: "
-            "check that it runs, or allow more with seconds=..."
-        )
+        except CannotFetch as error:
+            if not error.again:
+                raise
+            broke = error
+        if time.monotonic() < self.deadline:
+            raise broke
+        if not self.reached:
+            raise CannotFetch(
+                f"{shown(self.url)} did not answer as a stream of events in the time of the reading: "
+                "check that it runs, or allow more with seconds=..."
+            ) from broke
 
     def _check(self, answer, blocks):
         """Stop unless the answer is good and a stream of events."""
@@ -484,8 +478,7 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
     >>> list(events_of(iter(stream)))
     [Event(id='7', kind='click', data='{}')]
     """
-    last, kind, data = "", "", []
-    size = 0
+    last, kind, data, size = "", "", [], 0
     for line in _lines(pieces):
         size = size + len(line) + 1 if line else 0
         if size > LONGEST_EVENT:
@@ -512,31 +505,22 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
 
 def _lines(pieces):
     """Yield the whole lines of a stream; a line may end in any of the three ways."""
-    rest, first = b"", True
-    for piece in pieces:
-        rest += piece
-        # A carriage return at the very end may be half a line end.
-        whole = max(rest.rfind(b"\n"), rest[:-1].rfind(b"\r")) + 1
-        head, rest = rest[:whole], rest[whole:]
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder, rest = io.IncrementalNewlineDecoder(decoder, translate=True), ""
+    for piece in itertools.chain(pieces, [b""]):
+        try:
+            rest += decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            raise CannotFetch(
+                f"a stream of events is UTF-8, but byte 0x{error.object[error.start]:02x} came, which "
+                "is none: tell who runs it."
+            ) from error
+        *whole, rest = rest.split("\n")
         if len(rest) > LONGEST_EVENT:
             raise _endless()
-        if head:
-            text = _decoded(head.removeprefix(b"\xef\xbb\xbf") if first else head)
-            first = False
-            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            yield from lines[:-1]
-    if rest.endswith(b"\r"):
-        yield from _decoded(rest[:-1]).split("\n")
-
-
-def _decoded(head):
-    try:
-        return head.decode()
-    except UnicodeDecodeError as error:
-        raise CannotFetch(
-            f"a stream of events is UTF-8, but byte 0x{head[error.start]:02x} came, which is none: "
-            "tell who runs it."
-        ) from error
+        yield from whole
+    if decoder.getstate()[1] & 1:  # a carriage return at the end, which might have been half an end
+        yield rest
 
 
 def _endless():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.checks import require_columns
-from helpers.etl.extract.files import FileLimits, Line, encoding_of, lines_of, read_whole
+from helpers.etl.extract.files import FileLimits, Line, lines_of, read_whole
 from helpers.etl.extract.records import read_json_list
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, aside_table, together
 
@@ -94,9 +94,8 @@ def read_csv(
             "leave it out to have it found."
         )
     limits = limits or FileLimits()
-    content = read_whole(path, limits)
-    encoding = encoding_of(content, encodings)
-    lines = list(lines_of(content, encoding, limits, newline=""))
+    content = read_whole(path, limits, encodings)
+    lines = list(lines_of(content, limits, newline=""))
     if lines and (told := _EXCEL_LINE.fullmatch(lines[0].text)):
         separator, lines = separator or told[1].replace("\\t", "\t"), lines[1:]
     separator = separator or _separator([one.text for one in lines[:_FIRST_LINES]], content.name)
@@ -110,7 +109,7 @@ def read_csv(
             fields, number, fault or _oddness(fields, text, header, totals), text.rstrip("\r\n")
         )
     table = pd.DataFrame(tray.rows, columns=header, dtype="str")
-    return tray.extract(table, f"{encoding}, separator {separator!r}", when, content.sha256)
+    return tray.extract(table, f"{content.encoding}, separator {separator!r}", when, content.sha256)
 
 
 def _oddness(fields, text, header, totals):
@@ -163,26 +162,32 @@ def _header(rows, name, columns):
     usual = max(widths, key=widths.get, default=0)
     mostly_more = usual > len(header) and 2 * widths[usual] > len(below)
     mostly_more = mostly_more and (len(names) == 1 or not widths[len(names)])
+    spare = len(names) < len(header) or mostly_more
     filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
-    twice = [column for column, times in Counter(names).items() if times > 1]
-    odd = sorted({*names} ^ {*(columns or names)})
-    fault = fault or next(why for why, wrong in [
-        ("it looks like a page of HTML or like JSON", _NO_CSV.match(text)),
-        ("it holds NULs, as UTF-16 without a mark does", "\0" in text),
-        ("a column has no name", not all(map(str.strip, names[1:])) or not "".join(names).strip()),
-        ("a column has no name", len(names) < len(header) and 2 * filled > len(below)),
-        (f"the column {', '.join(map(repr, twice[:3]))} comes more than once", twice),
-        (f"it has {len(names)} field(s) and most lines below have {usual}, so it may be a title",
-         mostly_more and 2 * filled > len(below)),
-        (f"the columns {', '.join(columns or [])} were expected, and {', '.join(map(repr, odd[:3]))} differs", odd),
-        ("", True),
-    ] if wrong)  # fmt: skip
+    fault = fault or _fault_of(names, text, columns)
+    if not fault and spare and 2 * filled > len(below):
+        fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
     if fault:
         raise CannotExtract(
             f"{name} needs a header with one name a column in its first line; {fault} (line {line}: "
             f"{text[:60]!r}). Check that it is the right file, and export it again."
         )
-    return names, len(names) < len(header) or mostly_more
+    return names, spare
+
+
+def _fault_of(names, text, columns):
+    """Return why names cannot be those of the columns, or ""."""
+    twice = [column for column, times in Counter(names).items() if times > 1]
+    odd = sorted({*names} ^ {*(columns or names)})
+    if _NO_CSV.match(text):
+        return "it looks like a page of HTML or like JSON"
+    if "\0" in text:
+        return "it holds NULs, as UTF-16 without a mark does"
+    if not all(map(str.strip, names[1:])) or not "".join(names).strip():
+        return "a column has no name"
+    if twice:
+        return f"the column {twice[0]!r} comes more than once"
+    return f"the columns {', '.join(columns)} were expected, and {odd[0]!r} differs" if odd else ""
 
 
 class _Lines:
@@ -210,13 +215,10 @@ def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], st
         try:
             fields = next(reader)
         except csv.Error as error:
-            fault = next((why for said, why in _WRONG_QUOTES.items() if said in str(error)), f"it is no CSV: {error}")  # fmt: skip
-        several = lines.place > start + 1
-        if (
-            width
-            and '"' in lines.lines[start].text
-            and (fault or (several and len(fields) != width))
-        ):
+            known = (why for said, why in _WRONG_QUOTES.items() if said in str(error))
+            fault = next(known, f"it is no CSV: {error}")
+        odd = fault or (lines.place > start + 1 and len(fields) != width)
+        if width and odd and '"' in lines.lines[start].text:
             quotes = quotes or _Quotes(lines.lines, separator, width)
             end = quotes.end(start, lines.place, bool(fault))
             if end < lines.place:
@@ -239,10 +241,9 @@ class _Quotes:
     def __init__(self, lines, separator, width):
         self._lines, self._separator, self._width = lines, separator, width
         closing = re.compile(rf'"[ ]*({re.escape(separator)}[^"]*)?[\r\n]*')
-        self._closing = [
-            place for place, line in enumerate(lines)
-            if '"' in line.text and closing.fullmatch(line.text, line.text.rindex('"'))
-        ]  # fmt: skip
+        quoted = [place for place, line in enumerate(lines) if '"' in line.text]
+        texts = [(place, lines[place].text) for place in quoted]
+        self._closing = [at for at, text in texts if closing.fullmatch(text, text.rindex('"'))]
         self._shapes: dict[int, tuple] = {}
 
     def end(self, start: int, place: int, open_yet: bool) -> int:
@@ -253,8 +254,8 @@ class _Quotes:
         """
         kind = self._shape(start)[2]
         end = self._closed(place - 1, kind) if open_yet else place
-        below = [one for one in range(start + 1, min(end, start + 1 + _LOOK_AHEAD))
-                 if self._lines[one].text.strip()]  # fmt: skip
+        below = range(start + 1, min(end, start + 1 + _LOOK_AHEAD))
+        below = [one for one in below if self._lines[one].text.strip()]
         alike = sum(self._is_row(one, kind) for one in below)
         return start + 1 if self._width > 1 and below and 2 * alike >= len(below) else end
 

@@ -67,7 +67,7 @@ class CannotFetch(CannotExtract):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answered: the address in the end, status, headers (small letters), body."""
+    """What a service answered: the address in the end, status, headers, body."""
 
     url: str
     status: int
@@ -76,13 +76,7 @@ class Answer:
 
 
 def refuse_status(answer: Answer) -> Answer:
-    """Return the answer if it is good (200 to 299, or 304), or say what the service said.
-
-    Raises
-    ------
-    CannotFetch
-        Otherwise; with `again` for a service that is busy or out of order.
-    """
+    """Return the answer if it is good (200 to 299, or 304), or say what the service said."""
     status = answer.status
     if 200 <= status < 300 or status == 304:
         return answer
@@ -92,34 +86,30 @@ def refuse_status(answer: Answer) -> Answer:
     raise CannotFetch(
         f"{shown(answer.url)} answered {status}: {said!r}. "
         f"{todo.get(status, 'Try later.' if again else 'Check what was asked.')}",
-        again, wait_asked_for(answer.headers) if again else None, status,
-    )  # fmt: skip
+        again,
+        wait_asked_for(answer.headers) if again else None,
+        status,
+    )
 
 
-def wait_asked_for(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def wait_asked_for(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the header `Retry-After` asks for, or None.
 
-    Parameters
-    ----------
-    headers : with names in small letters. The value is whole seconds, as the standard has them,
-        decimal seconds, as some services write, or a date.
-    now : seconds since 1970, for a date; the clock unless given.
+    Its value is whole seconds, as the standard has them, decimal seconds, as some services write, or
+    a date.
 
     Examples
     --------
     >>> wait_asked_for({"retry-after": "0.25"}), wait_asked_for({"retry-after": "soon"})
     (0.25, None)
-    >>> wait_asked_for({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=50.0)
-    10.0
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20:
         return float(text)
     try:
-        moment = parsedate_to_datetime(text).timestamp()
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, moment - (time.time() if now is None else now))
 
 
 def host_of(url: str) -> str:
@@ -127,33 +117,24 @@ def host_of(url: str) -> str:
 
     Examples
     --------
-    >>> host_of("http://127.0.0.1:8000/api?x=1"), host_of("https://example.org/")
+    >>> host_of("http://127.0.0.1:8000/api?x=1"), host_of("https://example.org:443/")
     ('http://127.0.0.1:8000', 'https://example.org')
     """
     try:
         parts = urlsplit(url)
         port, name = parts.port, parts.hostname
-    except (ValueError, AttributeError, TypeError):
-        parts, port, name = None, None, None
-    if parts is None or parts.scheme not in ("http", "https") or not name:
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{name}]" if ":" in name else name
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CannotFetch(
             f"an address such as https://example.org/api was expected; got {shown(str(url))!r}: "
             "check it."
-        )
-    if port == {"http": 80, "https": 443}[parts.scheme]:
-        port = None
-    host = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+        ) from error
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def joined(url: str, target: str) -> str:
-    """Return the address that a link on `url` leads to.
-
-    Examples
-    --------
-    >>> joined("https://example.org/a/b", "../c?x=1")
-    'https://example.org/c?x=1'
-    """
+    """Return the address that a link on `url` leads to."""
     try:
         return urljoin(url, target)
     except ValueError as error:
@@ -172,7 +153,7 @@ def shown(url: str) -> str:
     scheme, slashes, rest = head.partition("://")
     place, slash, path = rest.partition("/")
     head = f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}" if slashes else head
-    return head[:200] + ("?..." if question else "")
+    return head[:200] + ("..." if len(head) > 200 else "") + ("?..." if question else "")
 
 
 class Caller:
@@ -233,14 +214,7 @@ host that is called here: check the address.
     ) -> Answer:
         """Return the answer to one call, whatever its status.
 
-        Parameters
-        ----------
-        hop : called with the address of each redirect before it is followed; may raise.
-
-        Raises
-        ------
-        CannotFetch
-            If the host is another, does not answer, is too slow, or answers too much.
+        Before a redirect is followed, `hop` is called with its address and may raise.
         """
         with self.opened(url, params, headers, hop=hop) as (answer, blocks):
             return replace(answer, body=b"".join(blocks))
@@ -263,8 +237,7 @@ host that is called here: check the address.
         response = None
         try:
             response = self._followed(url, params, headers, hop, deadline)
-            lower = {name.lower(): value for name, value in response.headers.items()}
-            answer = Answer(response.url, response.status_code, lower, b"")
+            answer = Answer(response.url, response.status_code, response.headers, b"")
             yield answer, _blocks(response, self.limits.size, deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _unanswered(url, error) from error
@@ -317,41 +290,36 @@ def _blocks(response, most, deadline):
         raise too_much
     if kind not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise CannotFetch(f"{url} is packed with {kind[:40]!r}; gzip or nothing was asked for.")
-    machine = (
-        zlib.decompressobj(47 if "gzip" in kind else 15) if kind not in ("", "identity") else None
-    )
+    machine = zlib.decompressobj(47) if kind not in ("", "identity") else None
     count, raw = 0, b"start"
     while raw:
         raw = response.raw.read1(_BLOCK, decode_content=False)
         if time.monotonic() > deadline:
             raise CannotFetch(
                 f"{url} did not end in the time allowed: try later, or allow more with "
-                "NetworkLimits(whole_s=...).", again=True
-            )  # fmt: skip
-        for block in _unpacked(machine, raw, url, kind) if machine else [raw]:
-            count += len(block)
-            if count > most:
-                raise too_much
-            yield block
-
-
-def _unpacked(machine, raw, url, kind):
-    """Yield what a block holds, unpacked, in blocks of a bounded size; an empty one is the last."""
-    last = not raw
-    try:
-        while not machine.eof:
-            block = machine.decompress(raw, _BLOCK)
-            raw = machine.unconsumed_tail
-            if block:
+                "NetworkLimits(whole_s=...).",
+                again=True,
+            )
+        try:
+            for block in _unpacked(machine, raw) if machine else [raw]:
+                count += len(block)
+                if count > most:
+                    raise too_much
                 yield block
-            elif not raw:
-                break
-    except zlib.error as error:
-        raise CannotFetch(
-            f"{url} is said to be {kind}, but: {error}. Try again.", again=True
-        ) from error
-    if last and not machine.eof:
-        raise CannotFetch(f"{url} is packed and ends in the middle: try again.", again=True)
+        except (zlib.error, EOFError) as error:
+            raise CannotFetch(
+                f"{url} is said to be {kind}, but: {error}. Try again.", again=True
+            ) from error
+
+
+def _unpacked(machine, raw):
+    """Yield what a block holds, in blocks of a bounded size; an empty one is the last."""
+    more = raw
+    while not machine.eof and (block := machine.decompress(more, _BLOCK)):
+        yield block
+        more = machine.unconsumed_tail
+    if not raw and not machine.eof:
+        raise EOFError("it ends in the middle")
 
 
 def _unanswered(url, error):
@@ -366,7 +334,8 @@ def _unanswered(url, error):
         requests.exceptions.ConnectionError: "nobody answers there, or the line broke",
         requests.exceptions.InvalidURL: "the address cannot be called",
     }
-    why = next((text for kind, text in kinds.items() if isinstance(error, kind)), type(error).__name__)  # fmt: skip
+    found = (text for kind, text in kinds.items() if isinstance(error, kind))
+    why = next(found, type(error).__name__)
     again = not isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.SSLError)
     return CannotFetch(
         f"{shown(url)} gave no answer that can be read: {why}. Check that the service runs.", again
