@@ -10,11 +10,11 @@ import pandas as pd
 from helpers.worlds.incidents import effects as records
 from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Systems
 from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
+from helpers.worlds.play import MONTHS
 from helpers.worlds.shop.behaviour import TURN, fixed_chance
 from helpers.worlds.shop.market import (
     GENERATIONS_IN,
     HISTORY_STARTS,
-    MONTHS,
     SKIN_TYPES,
     SPELLINGS,
     Products,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.worlds.shop.market import MONTHS, Customers, Products, day_of, stream
+from helpers.worlds.play import MONTHS
+from helpers.worlds.shop.market import Customers, Products, day_of, stream
 
 LIST_LENGTH = 10
 _WEEKDAYS = np.array([0.95, 1.11, 1.11, 1.11, 1.0, 0.82, 0.82])  # Monday first

@@ -7,13 +7,8 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as incidents
-from helpers.worlds.shop.market import (
-    HISTORY_STARTS,
-    MONTHS,
-    SKIN_OF_SPELLING,
-    SPELLINGS,
-    day_of,
-)
+from helpers.worlds.play import MONTHS
+from helpers.worlds.shop.market import HISTORY_STARTS, SKIN_OF_SPELLING, SPELLINGS, day_of
 from helpers.worlds.shop.world import Shop
 from helpers.worlds.sources import spoilers as spoil
 from helpers.worlds.sources.blemishes import stream
