@@ -70,8 +70,12 @@ class Accounting:
 
     def __str__(self):
         aside = sum(self.quarantined.values())
-        lines = [("in", self.rows_in), ("loaded", self.loaded), ("merged", self.merged),
-                 ("quarantined", aside)]  # fmt: skip
+        lines = [
+            ("in", self.rows_in),
+            ("loaded", self.loaded),
+            ("merged", self.merged),
+            ("quarantined", aside),
+        ]
         lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
         wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
         return "\n".join(
@@ -176,7 +180,9 @@ class Cleaning:
         require_columns(raw, source, needs)
         if raw.columns.has_duplicates:
             twice = raw.columns[raw.columns.duplicated()][0]
-            raise ValueError(f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one.")  # fmt: skip
+            raise ValueError(
+                f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one."
+            )
         self.source, self.table = source, typed(raw.reset_index(drop=True))
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
@@ -261,7 +267,11 @@ class Cleaning:
                 numeric = (column.metadata or {}).get("kind") == "number"
                 if numeric and self.table[name].dtype == object:  # a text such as "7" among numbers
                     self.parse(name, pd.to_numeric, "read as a number")
-        aside = pd.concat(self._aside, ignore_index=True) if self._aside else with_reason(self.table.head(0), "")  # fmt: skip
+        aside = (
+            pd.concat(self._aside, ignore_index=True)
+            if self._aside
+            else with_reason(self.table.head(0), "")
+        )
         reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
         accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
@@ -406,7 +416,9 @@ def _one_a_key(table, key, newest):
     nameless = names.isna().any(axis=1)
     if not names.duplicated().any():
         return numbered.index
-    ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
+    ranked = (
+        numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered
+    )
     rows = ranked.index
     kept = rows[~names.loc[rows].duplicated(keep="last") | nameless.loc[rows]]
     number = numbered.index.to_series()

@@ -144,8 +144,20 @@ def ledger(extracts: Mapping[str, Extract], cleaned: Mapping[str, Cleaned]) -> D
     never came: in the table, but from nowhere), `balanced`, `note`.
     """
     rows = [_entry(name, one, cleaned.get(name)) for name, one in extracts.items()]
-    return DataFrame(rows, columns=["source", "rows_in", "set_aside", "quarantined", "merged",
-                                    "loaded", "made", "balanced", "note"])  # fmt: skip
+    return DataFrame(
+        rows,
+        columns=[
+            "source",
+            "rows_in",
+            "set_aside",
+            "quarantined",
+            "merged",
+            "loaded",
+            "made",
+            "balanced",
+            "note",
+        ],
+    )
 
 
 def _entry(name, read, done):
@@ -153,8 +165,17 @@ def _entry(name, read, done):
     account = read.account
     if done is None:
         note = "not cleaned" if account.returned else "nothing could be read"
-        return (name, account.rows_in, account.set_aside, 0, account.merged, 0, 0,
-                not account.returned, note if account.rows_in else NOTHING_YET)  # fmt: skip
+        return (
+            name,
+            account.rows_in,
+            account.set_aside,
+            0,
+            account.merged,
+            0,
+            0,
+            not account.returned,
+            note if account.rows_in else NOTHING_YET,
+        )
     books = done.accounting
     quarantined, merged = len(done.quarantined), account.merged + books.merged
     balanced = (
@@ -163,8 +184,17 @@ def _entry(name, read, done):
         and len(done.table) == books.loaded + books.made
         and account.rows_in == account.set_aside + quarantined + merged + books.loaded
     )
-    return (name, account.rows_in, account.set_aside, quarantined, merged, books.loaded,
-            books.made, balanced, "")  # fmt: skip
+    return (
+        name,
+        account.rows_in,
+        account.set_aside,
+        quarantined,
+        merged,
+        books.loaded,
+        books.made,
+        balanced,
+        "",
+    )
 
 
 def load_all(
@@ -265,9 +295,14 @@ class Access:
         if served is None:
             return files
         return replace(
-            files, api=served.api, partner=served.partner, live=served.live, site=served.url,
-            api_key=served.api_key, partner_key=served.partner_key,
-        )  # fmt: skip
+            files,
+            api=served.api,
+            partner=served.partner,
+            live=served.live,
+            site=served.url,
+            api_key=served.api_key,
+            partner_key=served.partner_key,
+        )
 
     def __repr__(self):
         services = [one.service for one in KINDS.values() if one.service]
@@ -369,7 +404,9 @@ def _from_service(name, kind, place, access, when):
     address, key = access.service(name, kind)
     if kind == "stream":
         asked = {"count": _MOST_EVENTS}
-        return extract.read_events(address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when)  # fmt: skip
+        return extract.read_events(
+            address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when
+        )
     if kind == "pages":
         return extract.read_site(f"{address}/", "body[data-id]", delay_s=0, when=when)
     return extract.read_api(f"{address}/{place}", key, limit=1_000, when=when)

@@ -219,9 +219,13 @@ def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> D
     known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
     said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
     said = said.agg(times="size", last="max").reset_index()
-    said = said.sort_values(["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True])  # fmt: skip
+    said = said.sort_values(
+        ["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True]
+    )
     chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
-    people = known.groupby("customer_id").agg(reviews=("rated_on", "size"), stated=("skin_type", "count"))  # fmt: skip
+    people = known.groupby("customer_id").agg(
+        reviews=("rated_on", "size"), stated=("skin_type", "count")
+    )
     people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)
     people.insert(0, "skin_type", chosen.reindex(people.index).astype("str"))
     return people.reset_index()
