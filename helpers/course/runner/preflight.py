@@ -81,13 +81,13 @@ def _check_groups(customers):
     }
     churned = customers["Churn"].eq("Yes")
     for name, inside in groups.items():
-        for side, word in ((inside, ""), (~inside, "without ")):
-            fewest = min((side & churned).sum(), (side & ~churned).sum())
-            if fewest < LEAST_OF_EACH:
+        for side, word in ((inside, "with"), (~inside, "without")):
+            left, stayed = (side & churned).sum(), (side & ~churned).sum()
+            if min(left, stayed) < LEAST_OF_EACH:
                 raise ValueError(
-                    f"the customers {word}{name} hold only {fewest} of one outcome; the lessons "
-                    f"compare this group with the others and need at least {LEAST_OF_EACH} who "
-                    "left and who stayed in each. Take more customers."
+                    f"of the customers {word} {name}, {left} left and {stayed} stayed; the lessons "
+                    f"compare this group with the others and need at least {LEAST_OF_EACH} of each, "
+                    "inside and outside the group. Take more customers."
                 )
 
 
