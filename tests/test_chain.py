@@ -8,10 +8,10 @@ import pytest
 from test_sources import first_ten, nobody
 
 from helpers.etl.books import Accounting, Cleaned, Cleaning
-from helpers.etl.businesses.operator import OPERATOR, OPERATOR_MONTHS, flat_tickets
+from helpers.etl.businesses import OPERATOR, OPERATOR_MONTHS, SHOP, SHOP_MONTHS, flat_products
+from helpers.etl.businesses.operator import flat_tickets
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.businesses.sensors import stuck, without_last_measured
-from helpers.etl.businesses.shop import SHOP, SHOP_MONTHS, flat_products
 from helpers.etl.chain import (
     Access,
     clean_all,

@@ -9,19 +9,20 @@ import pytest
 from conftest import stored_in
 
 from helpers.etl.books import Cleaning, quarantine
-from helpers.etl.businesses.cosmetics import (
-    FILES,
+from helpers.etl.businesses import (
     clean_reviews,
     clean_sephora,
+    clean_telco,
     load_sephora,
-    merge_twins,
     random_split,
     read_sephora,
-    skin_types,
+    read_telco,
+    split_customers,
+    telco_schema,
     twin_products,
     twins_across,
 )
-from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
+from helpers.etl.businesses.cosmetics import FILES, merge_twins, skin_types
 from helpers.etl.chain import ledger
 from helpers.etl.combine import join
 from helpers.etl.extract import CannotExtract

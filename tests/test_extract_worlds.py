@@ -24,7 +24,7 @@ from test_sources import (
 )
 
 from helpers.etl import extract
-from helpers.etl.businesses.telco import read_telco
+from helpers.etl.businesses import read_telco
 from helpers.etl.chain import Access, extract_source
 from helpers.etl.extract import (
     CannotExtract,

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from test_world_bytes import table_hashes
 
 from helpers.etl.books import quarantine
-from helpers.etl.businesses.telco import TELCO_COLUMNS, clean_telco, read_telco, telco_schema
+from helpers.etl.businesses import clean_telco, read_telco, telco_schema
+from helpers.etl.businesses.telco import TELCO_COLUMNS
 from helpers.monitoring.drift import stability_index
 from helpers.training.churn import LEVELS, logistic
 from helpers.worlds import Operator, Shop

@@ -361,7 +361,7 @@ def test_rows_point_at_rows_that_are_there(blemished):
 def test_ibm_s_table_stays_readable_as_it_is(blemished):
     if is_shop(blemished):
         return
-    from helpers.etl.businesses.telco import read_telco
+    from helpers.etl.businesses import read_telco
 
     raw, _ = read_telco(blemished.folder / "exports" / "customers_2024-12-02.csv")
     history = unplayed("operator").history()["customers"]

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.businesses.operator import OPERATOR
-from helpers.etl.businesses.shop import SHOP
+from helpers.etl.businesses import OPERATOR, SHOP
 from helpers.etl.chain import Access, clean_all, extract_all, ledger
 from helpers.worlds import Operator, Shop
 from helpers.worlds.sources import Sources, SourcesTruth

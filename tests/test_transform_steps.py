@@ -17,9 +17,9 @@ from sklearn.svm import LinearSVC
 
 from helpers.etl import parsing
 from helpers.etl.books import Cleaning
-from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck, to_celsius
+from helpers.etl.businesses import telco_numbers, to_celsius
+from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck
 from helpers.etl.businesses.steps import read_page_prices
-from helpers.etl.businesses.telco import telco_numbers
 from helpers.etl.features import (
     bought_together,
     calendar_features,
@@ -357,7 +357,7 @@ def test_rows_without_a_label_are_refused_before_they_are_drawn():
 def test_resampling_before_the_split_flatters_on_the_real_file(telco_csv):
     from sklearn.ensemble import RandomForestClassifier
 
-    from helpers.etl.businesses.telco import clean_telco
+    from helpers.etl.businesses import clean_telco
 
     raw = pd.read_csv(telco_csv, dtype=str, keep_default_na=False)
     X, y = telco_numbers(clean_telco(raw))

@@ -31,7 +31,7 @@ def check_telco_file(path: str | Path, most_refused: float) -> dict[str, Any]:
         With the message of the step that failed.
     """
     from helpers.etl.books import quarantine
-    from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
+    from helpers.etl.businesses import clean_telco, read_telco, split_customers, telco_schema
 
     name = Path(path).name
     try:
@@ -80,13 +80,13 @@ def _check_groups(customers):
     }
     churned = customers["Churn"].eq("Yes")
     for name, inside in groups.items():
-        for side, word in ((inside, ""), (~inside, "without ")):
-            fewest = min((side & churned).sum(), (side & ~churned).sum())
-            if fewest < LEAST_OF_EACH:
+        for side, word in ((inside, "with"), (~inside, "without")):
+            left, stayed = (side & churned).sum(), (side & ~churned).sum()
+            if min(left, stayed) < LEAST_OF_EACH:
                 raise ValueError(
-                    f"the customers {word}{name} hold only {fewest} of one outcome; the lessons "
-                    f"compare this group with the others and need at least {LEAST_OF_EACH} who "
-                    "left and who stayed in each. Take more customers."
+                    f"of the customers {word} {name}, {left} left and {stayed} stayed; the lessons "
+                    f"compare this group with the others and need at least {LEAST_OF_EACH} of each, "
+                    "inside and outside the group. Take more customers."
                 )
 
 
