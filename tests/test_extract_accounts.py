@@ -70,6 +70,35 @@ def test_good_rows_of_a_csv_survive_any_company(rows):
     assert raw.account.rows_in == len(rows)
 
 
+PROSE = st.sampled_from(["Dear team", "", "so, it is", 'he said "so"', '5" wide, and', "the end"])
+TEXT = st.lists(PROSE, max_size=9).map(lambda lines: "\n".join(["7", *lines]))
+
+
+@QUICK
+@given(st.lists(st.one_of(GOOD_CSV, TEXT.map(lambda text: ("7", text))), max_size=8))
+def test_each_line_of_a_csv_is_in_a_row_or_in_what_is_set_aside_whatever_its_quotes(rows):
+    text = "".join(f'7,"{one[1]}",x\n' if isinstance(one, tuple) else f"{one}\n" for one in rows)
+    raw = read_bytes(read_csv, f"a,b,c\n{text}".encode())
+    assert_sound(raw)
+    kept = "".join(f"{','.join(row)}\n" for row in raw.table.to_numpy().tolist())
+    kept += "\n".join(raw.set_aside["text"])
+    for line in filter(None, text.replace('"', "").splitlines()):
+        assert line in kept.replace('"', "")
+    whole = ["\n" in one[1] and '"' not in one[1] for one in rows if isinstance(one, tuple)]
+    if all(whole):
+        assert raw.account.returned == len(rows), "a text without a stray quote is one cell"
+
+
+@QUICK
+@given(st.lists(GOOD_CSV, max_size=5), TEXT, st.lists(GOOD_CSV, min_size=1, max_size=5))
+def test_a_text_with_stray_quotes_makes_no_rows_of_its_lines(before, text, behind):
+    content = "\n".join(["a,b,c", *before, f'7,"{text}",x', *behind])
+    raw = read_bytes(read_csv, content.encode())
+    good = [one.split(",")[0] for one in [*before, *behind]]
+    assert [one for one in raw.table["a"] if one != "7"] == [one for one in good if one != "7"]
+    assert raw.account.rows_in == len(before) + len(behind) + 1
+
+
 @QUICK
 @given(st.one_of(st.binary(max_size=80), st.text('",;\n\r\0 aé\u2028', max_size=60)))
 def test_arbitrary_bytes_end_in_an_account_or_a_sentence(content):

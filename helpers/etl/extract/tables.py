@@ -280,14 +280,14 @@ class _Quotes:
     def _shape(self, place):
         """Return of a line how many fields it has, whether it opens a quote, what it starts with."""
         if place not in self._shapes:
-            text = self._lines[place].text
-            fields = [""]
+            text, fields = self._lines[place].text, [""]
             with contextlib.suppress(csv.Error):
                 fields = next(csv.reader([text], delimiter=self._separator), fields)
-            opens = text.count('"') % 2 == 1
-            first = fields[0].strip()
+            opens, first = text.count('"') % 2 == 1, fields[0].strip()
             kind = (first[:1].isalpha(), first[:1].isdigit(), any(map(str.isdigit, first)))
-            self._shapes[place] = (len(fields), opens, None if opens and len(fields) == 1 else kind)
+            within = '"' in "".join(fields) and '""' not in text  # in the middle of a field
+            count = 0 if within else len(fields)
+            self._shapes[place] = (count, opens, None if opens and len(fields) == 1 else kind)
         return self._shapes[place]
 
 
