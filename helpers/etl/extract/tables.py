@@ -165,7 +165,8 @@ def _header(rows, name, columns):
     spare = len(names) < len(header) or mostly_more
     filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
     fault = fault or _fault_of(names, text, columns)
-    if not fault and spare and 2 * filled > len(below):
+    few = len(names) == 1 or len(names) < len(header)
+    if not fault and few and spare and 2 * filled > len(below):
         fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
     if fault:
         raise CannotExtract(
