@@ -165,7 +165,8 @@ def _header(rows, name, columns):
     spare = len(names) < len(header) or mostly_more
     filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
     fault = fault or _fault_of(names, text, columns)
-    if not fault and spare and 2 * filled > len(below):
+    few = len(names) == 1 or len(names) < len(header)
+    if not fault and few and spare and 2 * filled > len(below):
         fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
     if fault:
         raise CannotExtract(
@@ -280,14 +281,14 @@ class _Quotes:
     def _shape(self, place):
         """Return of a line how many fields it has, whether it opens a quote, what it starts with."""
         if place not in self._shapes:
-            text = self._lines[place].text
-            fields = [""]
+            text, fields = self._lines[place].text, [""]
             with contextlib.suppress(csv.Error):
                 fields = next(csv.reader([text], delimiter=self._separator), fields)
-            opens = text.count('"') % 2 == 1
-            first = fields[0].strip()
+            opens, first = text.count('"') % 2 == 1, fields[0].strip()
             kind = (first[:1].isalpha(), first[:1].isdigit(), any(map(str.isdigit, first)))
-            self._shapes[place] = (len(fields), opens, None if opens and len(fields) == 1 else kind)
+            within = '"' in "".join(fields) and '""' not in text  # in the middle of a field
+            count = 0 if within else len(fields)
+            self._shapes[place] = (count, opens, None if opens and len(fields) == 1 else kind)
         return self._shapes[place]
 
 
