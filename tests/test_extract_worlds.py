@@ -1,6 +1,8 @@
 """`helpers.etl.extract` on the source systems of both worlds: every source, clean and blemished."""
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -21,6 +23,7 @@ from test_sources import (
     small,
 )
 
+from helpers.etl import extract
 from helpers.etl.businesses.telco import read_telco
 from helpers.etl.chain import Access, extract_source
 from helpers.etl.extract import (
@@ -34,6 +37,7 @@ from helpers.etl.extract import (
     read_site,
     read_sql,
 )
+from helpers.etl.extract.kinds import KINDS
 from helpers.worlds.sources import Sources, SourcesTruth
 
 WHEN = "2025-03-01T08:00:00"
@@ -386,3 +390,17 @@ def test_a_key_that_opens_nothing_is_told_and_never_shown(clean):
             with pytest.raises(CannotExtract, match=f"answered {status}") as told:
                 reader(url, key)
             assert "sesame" not in str(told.value)
+
+
+def test_the_table_of_kinds_names_the_readers_that_there_are_and_every_kind_of_the_worlds(clean):
+    sources, _ = clean
+    assert set(sources.overview()["kind"]) <= set(KINDS)
+    assert {one.reader for one in KINDS.values()} <= set(extract.__all__)
+    assert {one.needs for one in KINDS.values()} == {"database", "file", "files", "service"}
+
+
+def test_the_table_of_kinds_is_there_without_a_library_that_reads():
+    code = "import sys, helpers.etl.extract.kinds; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"pandas", "numpy", "sqlalchemy", "bs4", "requests", "tinydb"}
+    assert not heavy & set(told.stdout.split())

@@ -19,6 +19,7 @@ from helpers.etl import extract
 from helpers.etl.books import Cleaned
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.extract import CannotExtract, Extract
+from helpers.etl.extract.kinds import KINDS
 from helpers.etl.extract.result import Origin, RowAccount, aside_table, sha256_of_rows
 from helpers.etl.lake import lake_rows, load_lake
 from helpers.etl.load import load_tables
@@ -31,8 +32,6 @@ BULKY = {"events": "at", "live_events": "at", "web_log": "requested_at", "cold_r
 ENCODINGS = ("utf-8", "cp1252")  # of exports: what is no UTF-8 came from an old spreadsheet
 MOMENTS = {"cold_rooms": "read_at", "tower_sensors": "read_on"}  # when a sensor was read
 NOTHING_YET = "no rows yet"
-_SERVICES = {"endpoint": "api", "partner": "partner", "stream": "live", "pages": "site"}
-_FILES = ("csv", "json lines", "xml", "log", "sensors", "survey", "forms")
 _MOST_EVENTS, _MOST_SECONDS = 100_000, 60.0  # of a live stream, per reading
 
 
@@ -308,7 +307,8 @@ class Access:
         )  # fmt: skip
 
     def __repr__(self):
-        running = [name for name in _SERVICES.values() if getattr(self, name)]
+        services = [one.service for one in KINDS.values() if one.service]
+        running = [name for name in services if getattr(self, name)]
         return f"Access(folder={self.folder.name!r}, services={', '.join(running) or 'none'!r})"
 
     def service(self, name: str, kind: str) -> tuple[str, str]:
@@ -319,7 +319,7 @@ class Access:
         CannotExtract
             If it does not run.
         """
-        field_name = _SERVICES[kind]
+        field_name = KINDS[kind].service
         address = getattr(self, field_name)
         if address is None:
             raise CannotExtract(
@@ -385,17 +385,18 @@ def extract_source(name: str, kind: str, place: str, access: Access, when: str =
 address is known for 'api': start the services and pass Access.of(sources, served), or leave the \
 source out.
     """
-    if kind in _SERVICES:
-        return _from_service(name, kind, place, access, when)
-    if kind == "table":
-        return extract.read_sql(access.database_url, place, when=when)
-    if kind == "documents":
-        return extract.read_documents(access.folder / place, when=when)
-    if kind not in _FILES:
+    if kind not in KINDS:
         raise CannotExtract(
             f"{name} is of kind {kind!r}, for which there is no reader; known are "
-            f"{', '.join(sorted(['table', 'documents', *_SERVICES, *_FILES]))}. Check the overview."
+            f"{', '.join(sorted(KINDS))}. Check the overview."
         )
+    needs = KINDS[kind].needs
+    if needs == "service":
+        return _from_service(name, kind, place, access, when)
+    if needs == "database":
+        return extract.read_sql(access.database_url, place, when=when)
+    if needs == "file":
+        return extract.read_documents(access.folder / place, when=when)
     parts = [_from_files(name, kind, path, when) for path in _files(name, kind, place, access)]
     return extract.together(parts)
 
@@ -425,9 +426,7 @@ def _from_files(name, kind, path, when):
         return extract.read_sensors(path, _moment_of(name), when=when)
     if kind == "xml":
         return extract.read_xml(path, "item", when=when)
-    readers = {"json lines": extract.read_json_lines, "log": extract.read_logs,
-               "survey": extract.read_survey, "forms": extract.read_forms}  # fmt: skip
-    return readers[kind](path, when=when)
+    return getattr(extract, KINDS[kind].reader)(path, when=when)
 
 
 def _moment_of(name):

@@ -12,12 +12,12 @@ from importlib import import_module
 # Where each public name lives; a module is imported when one of its names is first asked for, so
 # that who reads a file waits for no database and no web library.
 _PLACES = {
-    "databases": ["read_documents", "read_sql", "sql_chunks"],
+    "databases": ["read_documents", "read_sql"],
     "files": ["FileLimits", "unpack_zip"],
     "landing": ["Landing"],
     "logs": ["read_logs", "rotated"],
     "pages": ["facts_of", "read_site"],
-    "records": ["json_line_chunks", "read_json_lines", "read_json_list", "read_xml"],
+    "records": ["read_json_lines", "read_json_list", "read_xml"],
     "result": [
         "CannotExtract",
         "Extract",
@@ -28,7 +28,7 @@ _PLACES = {
         "together",
     ],
     "services": ["read_api", "read_events"],
-    "tables": ["csv_chunks", "read_csv", "read_forms", "read_sensors", "read_survey", "timed"],
+    "tables": ["read_csv", "read_forms", "read_sensors", "read_survey", "timed"],
     "web": ["Caller", "CannotFetch", "NetworkLimits", "patiently"],
 }
 

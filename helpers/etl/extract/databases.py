@@ -1,36 +1,28 @@
-"""Databases: SQL through SQLAlchemy, and TinyDB's document stores; read and never written to."""
+"""Databases: SQL through SQLAlchemy, and the document stores of TinyDB; read, never written to."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from tinydb import Storage, TinyDB
 
-from helpers.etl.extract.files import FileLimits, examine
-from helpers.etl.extract.records import LARGEST_LIST_BYTES, whole_json
-from helpers.etl.extract.result import (
-    CannotExtract,
-    Extract,
-    Origin,
-    Tray,
-    object_table,
-    require_rows_of_a_part,
-    sha256_of_rows,
-    together,
-)
+from helpers.etl.extract.files import FileLimits, read_whole
+from helpers.etl.extract.records import whole_json
+from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
 
 CONNECT_S = 5
 STATEMENT_S = 120
 
 
 def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
-    """Return what reads a value of a column's kind, or raises when it is none, and the kind's name.
+    """Return what reads a value of a column's type, and the type's name.
+
+    A value is read as it stands, or not at all (ValueError, TypeError): nothing is rounded, nothing
+    guessed.
 
     Examples
     --------
@@ -38,62 +30,63 @@ def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
     >>> read("2024-09-01"), kind
     (datetime.date(2024, 9, 1), 'a date')
     """
-    return next((found[1:] for found in _KINDS if isinstance(kind, found[0])), (_as_it_is, ""))
+    fits, read, name = next(found[1:] for found in [
+        (sa.Boolean, lambda v: v in (0, 1) and not isinstance(v, str), bool, "a yes or no"),
+        (sa.DateTime, lambda v: isinstance(v, datetime | str), _from_iso(datetime), "a moment"),
+        (sa.Date, lambda v: isinstance(v, date | str), _from_iso(date), "a date"),
+        (sa.Integer, lambda v: type(v) is int, int, "a whole number"),
+        ((sa.Numeric, sa.Float), lambda v: not isinstance(v, str | bytes | bool), float, "a number"),
+        (sa.String, lambda v: isinstance(v, str), str, "a text"),
+        (object, lambda v: True, lambda v: v, ""),
+    ] if isinstance(kind, found[0]))  # fmt: skip
+
+    def reader(value):
+        if not fits(value):
+            raise ValueError(value)
+        return read(value)
+
+    return reader, name
 
 
-def _as_it_is(value):
-    return value
+def _from_iso(kind):
+    return lambda value: value if isinstance(value, kind) else kind.fromisoformat(value)
 
 
-def _flag(value):
-    return _one_of(value in (0, 1) and not isinstance(value, str), bool, value)
-
-
-def _moment(value):
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-def _day(value):
-    return value if isinstance(value, date) else date.fromisoformat(value)
-
-
-def _whole(value):
-    return _one_of(type(value) is int, int, value)
-
-
-def _number(value):
-    return _one_of(not isinstance(value, str | bytes | bool), float, value)
-
-
-def _text(value):
-    return _one_of(isinstance(value, str), str, value)
-
-
-def _one_of(fits, make, value):
-    """Return a value as it should be; nothing is rounded and nothing guessed."""
-    if not fits:
-        raise ValueError(value)
-    return make(value)
-
-
-_KINDS = (
-    (sa.Boolean, _flag, "a yes or no"), (sa.DateTime, _moment, "a moment"), (sa.Date, _day, "a date"),
-    (sa.Integer, _whole, "a whole number"), ((sa.Numeric, sa.Float), _number, "a number"),
-    (sa.String, _text, "a text"),
-)  # fmt: skip
-
-
-def read_sql(url: str, table: str, **options) -> Extract:
-    """Read a table of a database in the order of its key.
+def read_sql(
+    url: str,
+    table: str,
+    *,
+    key: str = "",
+    after: object = None,
+    when: str = "",
+    rows: int = 20_000,
+    most: int = 50_000_000,
+) -> Extract:
+    """Read a table of a database in the order of its key, in parts, so that no statement runs long.
 
     Parameters
     ----------
-    url, table, options : as in `sql_chunks`.
+    url : an SQLAlchemy URL; no message shows its password.
+    table : a table or view that is there.
+    key : the column to go by, unique; the table's own key unless told.
+    after : the last key of an earlier reading: only rows behind it come, for tables that only grow.
+        The provenance's cursor gives it as text; a key of whole numbers may be passed so.
+    when : the moment of reading, for the provenance.
+    rows : rows that one statement asks for.
+    most : rows of the table, at most.
 
     Returns
     -------
     The rows as Python values: whole numbers, floats, texts, True or False, dates, moments, None; the
-    same from SQLite and PostgreSQL. Rows set aside, provenance (its cursor is the last key), account.
+    same from SQLite and PostgreSQL. A row is set aside when one of its values does not fit its
+    column's type, which SQLite allows; `line` counts rows from 1. Provenance (its cursor is the last
+    key), account.
+
+    Raises
+    ------
+    CannotExtract
+        If the database cannot be had, the table or its key is not there, two rows share a key or
+        one has none, or the table ends before `after`: it was emptied, and keys begin anew.
 
     Examples
     --------
@@ -107,84 +100,62 @@ def read_sql(url: str, table: str, **options) -> Extract:
     >>> raw.to_dict("records"), odd["reason"].tolist(), provenance.cursor
     ([{'id': 1, 'joined_on': datetime.date(2024, 9, 1)}], ["joined_on 'soon' is not a date"], '2')
     """
-    parts = list(sql_chunks(url, table, **options))
-    if len(parts) == 1:
-        return parts[0]
-    whole = together(parts)
-    found = sha256_of_rows(whole.table.to_dict("records"))
-    return whole._replace(provenance=replace(whole.provenance, sha256=found))
-
-
-def sql_chunks(
-    url: str,
-    table: str,
-    *,
-    key: str = "",
-    after: object = None,
-    when: str = "",
-    rows: int = 20_000,
-    most: int = 50_000_000,
-) -> Iterator[Extract]:
-    """Read a table in parts, each asked for by key, so that no statement runs long.
-
-    Parameters
-    ----------
-    url : an SQLAlchemy URL; no message shows its password.
-    table : a table or view that is there.
-    key : the column to go by, unique; the table's own key unless told.
-    after : the last key of an earlier reading: only rows behind it come, for tables that only grow.
-        The provenance's cursor gives it as text; a key of whole numbers may be passed so.
-    when : the moment of reading, for the provenance.
-    rows : rows of a part.
-    most : rows of the table, at most.
-
-    Yields
-    ------
-    One extract a part, at least one. A row is set aside when a value is none of its column's kind,
-    which SQLite allows; `line` counts rows from 1. Each part's SHA-256 is that of its rows.
-
-    Raises
-    ------
-    CannotExtract
-        If the database cannot be had, the table or its key is not there, two rows share a key or
-        one has none, or the table ends before `after`: it was emptied, and keys begin anew.
-    """
-    require_rows_of_a_part(rows)
+    if rows < 1:
+        raise CannotExtract(f"rows of a part were expected to be at least 1; got {rows}.")
+    tray = Tray(f"{_shown(url)}, table {table}")
     with _connected(url) as connection:
         found = _described(connection, table, url)
+        names, readers = list(map(str, found.c.keys())), [reader_of(one.type) for one in found.c]
         column = found.c[_key(found, key)]
-        last, place = _typed(column, after), 0
-        _refuse_reset(connection, column, last, table)
-        while True:
-            part, count, last = _part(connection, found, column, last, rows, place, when, url)
-            place += count
-            if place > most:
-                raise CannotExtract(f"{table} has more than {most:,} rows: read it in parts with after=...")  # fmt: skip
-            if count or not place:
-                yield part
-            if count < rows:
-                return
-
-
-def _part(connection, found, column, last, rows, place, when, url):
-    """Return one part as an extract, how many rows it had, and the last key."""
-    asked = [_as_stored(connection, one).label(one.name) for one in found.c]
-    query = sa.select(*asked).order_by(column).limit(rows + 1)  # one more, to compare its key
-    query = query if last is None else query.where(_as_stored(connection, column) > last)
-    met = connection.execute(query).all()
-    _refuse_shared_keys([row[found.c.keys().index(column.name)] for row in met], column, found.name)
-    tray = Tray(f"{_shown(url)}, table {found.name}")
-    readers = {one.name: reader_of(one.type) for one in found.c}
-    for row in met[:rows]:
-        tray.seen += 1
-        _sort_in(tray, readers, row, place + tray.seen)
-    if met:
-        last = met[:rows][-1][found.c.keys().index(column.name)]
-    table = object_table(tray.rows, map(str, found.c.keys()))
-    read_as = f"{connection.dialect.name}, by {column.name}"
+        last = _typed(column, after)
+        _refuse_reset(connection, column, last)
+        part = _part(connection, found, column, last, rows)
+        while part:
+            for row in part[:rows]:
+                made, fault = _made(names, readers, row)
+                text = str(dict(zip(names, row, strict=True))) if fault else ""
+                tray.put(made, tray.seen + 1, fault, text)
+            if tray.seen > most:
+                raise CannotExtract(
+                    f"{table} has more than {most:,} rows: read it in parts with after=..."
+                )
+            last = part[:rows][-1][names.index(column.name)]
+            part = _part(connection, found, column, last, rows) if len(part) > rows else []
+        read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
-    origin = Origin(tray.source, *table.shape, sha256_of_rows(tray.rows), when, read_as, cursor)
-    return tray.extract(table, origin), tray.seen, last
+    return tray.extract(object_table(tray.rows, names), read_as, when, cursor=cursor)
+
+
+def _part(connection, found, column, last, rows):
+    """Return the next rows behind a key, and one more, whose key is compared with the one before."""
+    asked = [_as_stored(connection, one).label(one.name) for one in found.c]
+    query = sa.select(*asked).order_by(column).limit(rows + 1)
+    query = query if last is None else query.where(_as_stored(connection, column) > last)
+    part = connection.execute(query).all()
+    keys = [row[found.c.keys().index(column.name)] for row in part]
+    if None in keys:
+        raise CannotExtract(
+            f"{found.name} has rows without a {column.name}, so there is no order to read it in: name "
+            "a column that is always filled with key=..."
+        )
+    twice = next((one for one, more in itertools.pairwise(keys) if one == more), None)
+    if twice is not None:
+        raise CannotExtract(
+            f"{found.name} has more than one row with the {column.name} {str(twice)[:60]!r}, so a part "
+            "could end between them and lose one: name a unique column with key=..."
+        )
+    return part
+
+
+def _made(names, readers, row):
+    """Return a row as Python values, and what is wrong with it or ""."""
+    made, fault = {}, ""
+    for name, (read, kind), value in zip(names, readers, row, strict=True):
+        try:
+            made[name] = None if value is None else read(value)
+        except (ValueError, TypeError):
+            fault = fault or f"{name} {str(value)[:60]!r} is not {kind}"
+    return made, fault
 
 
 def _as_stored(connection, column):
@@ -193,46 +164,17 @@ def _as_stored(connection, column):
     return sa.type_coerce(column, sa.types.NullType()) if plain else column
 
 
-def _refuse_shared_keys(keys, column, name):
-    """Stop unless each key is there and another than the one before: they come in their order."""
-    if None in keys:
-        raise CannotExtract(
-            f"{name} has rows without a {column.name}, so there is no order to read it in: name a "
-            "column that is always filled with key=..."
-        )
-    twice = next((one for one, more in itertools.pairwise(keys) if one == more), None)
-    if twice is not None:
-        raise CannotExtract(
-            f"{name} has more than one row with the {column.name} {str(twice)[:60]!r}, so a part could "
-            "end between them and lose one: name a unique column with key=..."
-        )
-
-
-def _refuse_reset(connection, column, last, name):
+def _refuse_reset(connection, column, last):
     """Stop if no row has the last key of an earlier reading or a later one."""
     if last is None:
         return
     asked = sa.select(column).where(_as_stored(connection, column) >= last).limit(1)
     if connection.execute(asked.with_only_columns(sa.literal(1))).first() is None:
         raise CannotExtract(
-            f"{name} ends before the {column.name} {str(last)[:60]!r}, where the last reading ended: "
-            "rows were removed or the table was made anew, so that new rows may have old keys. Read "
-            "it from the start, without after=..."
+            f"{column.table.name} ends before the {column.name} {str(last)[:60]!r}, where the last "
+            "reading ended: rows were removed or the table was made anew, so that new rows may have "
+            "old keys. Read it from the start, without after=..."
         )
-
-
-def _sort_in(tray, readers, row, line):
-    """Put one row into the rows, or aside."""
-    made, fault = {}, ""
-    for (name, (read, kind)), value in zip(readers.items(), row, strict=True):
-        try:
-            made[name] = None if value is None else read(value)
-        except (ValueError, TypeError):
-            fault = fault or f"{name} {str(value)[:60]!r} is not {kind}"
-    if fault:
-        tray.put_aside(line, fault, str(dict(zip(readers, row, strict=True))))
-    else:
-        tray.rows.append(made)
 
 
 @contextlib.contextmanager
@@ -270,9 +212,11 @@ def _engine(url):
     if made.get_backend_name() == "sqlite":
         path = Path(made.database or "")
         if len(path.name) > 255 or "\0" in str(path) or not path.is_file():
-            raise CannotExtract(f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path.")  # fmt: skip
-        quoted = path.absolute().as_uri()
-        return sa.create_engine(f"sqlite:///{quoted}?mode=ro&uri=true", connect_args={"timeout": CONNECT_S})  # fmt: skip
+            raise CannotExtract(
+                f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path."
+            )
+        made = f"sqlite:///{path.absolute().as_uri()}?mode=ro&uri=true"
+        return sa.create_engine(made, connect_args={"timeout": CONNECT_S})
     return sa.create_engine(made, connect_args={"connect_timeout": CONNECT_S})
 
 
@@ -296,7 +240,8 @@ def _key(found, key):
     """Return the column to go by."""
     own = [column.name for column in found.primary_key]
     if key and key not in found.c:
-        raise CannotExtract(f"{found.name} has no column {key!r}; it has {', '.join(found.c.keys())}: name one of them.")  # fmt: skip
+        names = ", ".join(found.c.keys())
+        raise CannotExtract(f"{found.name} has no column {key!r}; name one of {names}.")
     if not key and len(own) != 1:
         raise CannotExtract(
             f"{found.name} has a key of {len(own)} columns, so the order of reading is unknown: name a "
@@ -313,7 +258,10 @@ def _typed(column, after):
         try:
             return int(after)
         except ValueError as error:
-            raise CannotExtract(f"after is the last key of an earlier reading; got {after[:60]!r}: pass provenance.cursor.") from error  # fmt: skip
+            raise CannotExtract(
+                f"after is the last key of an earlier reading; got {after[:60]!r}: pass "
+                "provenance.cursor."
+            ) from error
     return after
 
 
@@ -323,19 +271,6 @@ def _shown(url):
         return sa.make_url(url).set(query={}).render_as_string(hide_password=True)
     except (sa.exc.ArgumentError, ValueError, AttributeError):
         return "of the URL"
-
-
-class _Kept(Storage):
-    """A store's content as it was read; nothing is ever written."""
-
-    def __init__(self, content):
-        self._content = content
-
-    def read(self):
-        return self._content
-
-    def write(self, data):
-        raise CannotExtract("a source is read and never written to: copy the store first.")
 
 
 def read_documents(
@@ -376,17 +311,29 @@ def read_documents(
     >>> raw.to_dict("records"), provenance.cursor
     ([{'id': 8}], '2')
     """
-    limits = limits or FileLimits(size=LARGEST_LIST_BYTES)
-    examined = examine(path, ["utf-8"], limits)
-    stored = _table_of(whole_json(examined, limits), table, examined.path.name)
-    tray = Tray(f"{examined.path.name}, table {table}")
-    good = _good(stored, tray, _place(stored, after, tray.source))
-    with TinyDB(storage=lambda: _Kept({table: good})) as store:
-        tray.rows.extend(dict(document) for document in store.table(table).all())
+    limits = limits or FileLimits()
+    content = read_whole(path, limits)
+    stored = _table_of(whole_json(content, limits), table, content.name)
+    tray = Tray(f"{content.name}, table {table}", limits.rows)
+    last = _place(stored, after, tray.source)
+    good = {}
+    for place, (number, document) in enumerate(stored.items(), 1):
+        known = _is_number(number)
+        if known and int(number) <= last:
+            continue
+        name, fault = str(int(number)) if known else "", ""
+        if not known:
+            fault = f"its number {number[:40]!r} is none"
+        elif not isinstance(document, dict):
+            fault = f"it is a {type(document).__name__} and no document"
+        elif name in good:
+            fault = f"its number {number} was met before"
+        else:
+            good[name] = document
+        tray.put(document, place, fault, str(document) if fault else "")
+    cursor = str(max([*map(int, good), int(after or 0)]))
     found = object_table(tray.rows)
-    last = max([*map(int, good), int(after or 0)])
-    origin = Origin(tray.source, *found.shape, examined.sha256, when, "TinyDB", str(last))
-    return tray.extract(found, origin)
+    return tray.extract(found, "TinyDB", when, content.sha256, cursor)
 
 
 def _table_of(content, table, name):
@@ -399,27 +346,6 @@ def _table_of(content, table, name):
             f"it; it has {', '.join(tables)[:200] or 'no tables'}. Name one of its tables."
         )
     return stored
-
-
-def _good(stored, tray, after):
-    """Return the documents after a number; what is none is set aside."""
-    good = {}
-    for place, (number, document) in enumerate(stored.items(), 1):
-        known = _is_number(number)
-        if known and int(number) <= after:
-            continue
-        tray.seen += 1
-        if not known:
-            tray.put_aside(place, f"its number {number[:40]!r} is none", str(document))
-        elif not isinstance(document, dict):
-            tray.put_aside(
-                place, f"it is a {type(document).__name__} and no document", str(document)
-            )
-        elif str(int(number)) in good:
-            tray.put_aside(place, f"its number {number} was met before", str(document))
-        else:
-            good[str(int(number))] = document
-    return good
 
 
 def _is_number(text):

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.etl.extract.files import fingerprint
+from pandas import DataFrame
+
 from helpers.etl.extract.result import CannotExtract, RowAccount, aside_table, sha256_of_rows
+from helpers.files import sha256_of
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, run INTEGER, done INTEGER,
@@ -33,13 +35,12 @@ class Mark:
     source : its name.
     run : readings begun so far, this one included.
     state : what the reader noted: the next page, the last event, the newest moment.
-    resumed : whether an earlier process began this run and was stopped.
+    version : how many batches of the run are kept.
     """
 
     source: str
     run: int
     state: dict
-    resumed: bool
     version: int
 
 
@@ -74,14 +75,12 @@ class Landing:
         self._looked: dict[str, str] = {}
         if str(path) != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
+        with self._told(), contextlib.ExitStack() as undo:
             self._file = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-            try:
-                self._file.execute("PRAGMA synchronous=FULL")
-                self._file.executescript(_TABLES)
-            except sqlite3.Error:
-                self._file.close()
-                raise
+            undo.callback(self._file.close)
+            self._file.execute("PRAGMA synchronous=FULL")
+            self._file.executescript(_TABLES)
+            undo.pop_all()
 
     def __enter__(self) -> Landing:
         return self
@@ -95,18 +94,16 @@ class Landing:
 
     def begin(self, source: str) -> Mark:
         """Begin a run, or go on with one that was stopped."""
+        asked = "SELECT run, done, state, version FROM cursors WHERE source = ?"
         with self._transaction():
-            found = self._file.execute(
-                "SELECT run, done, state, version FROM cursors WHERE source = ?", [source]
-            ).fetchone()
-            if found and not found[1]:
-                return Mark(source, found[0], json.loads(found[2]), found[3] > 0, found[3])
-            run, state = (found[0] + 1, json.loads(found[2])) if found else (1, {})
+            run, done, state, version = self._one(asked, source) or (0, 1, "{}", 0)
+            if not done:
+                return Mark(source, run, json.loads(state), version)
             self._file.execute(
                 "INSERT OR REPLACE INTO cursors VALUES (?, ?, 0, ?, 0, 0, 0)",
-                [source, run, json.dumps(state)],
+                [source, run + 1, state],
             )
-        return Mark(source, run, state, False, 0)
+        return Mark(source, run + 1, json.loads(state), 0)
 
     def keep(
         self,
@@ -167,7 +164,7 @@ class Landing:
         )
         return [json.loads(row) for (row,) in found]
 
-    def aside(self, mark: Mark):
+    def aside(self, mark: Mark) -> DataFrame:
         """Return what a run set aside, as `Extract.set_aside`."""
         found = self._file.execute(
             "SELECT source, line, reason, text FROM aside WHERE source = ? AND run = ? ORDER BY rowid",
@@ -177,17 +174,12 @@ class Landing:
 
     def account(self, mark: Mark) -> RowAccount:
         """Return the account of a run: what came in was counted as it came."""
-        seen, merged = self._file.execute(
-            "SELECT seen, merged FROM cursors WHERE source = ?", [mark.source]
-        ).fetchone()
-        counts = [
-            self._file.execute(
-                f"SELECT count(*) FROM {table} WHERE source = ? AND run = ?",
-                [mark.source, mark.run],
-            ).fetchone()[0]
-            for table in ("landed", "aside")
-        ]
-        return RowAccount(seen, counts[0], counts[1], merged)
+        seen, merged = self._one("SELECT seen, merged FROM cursors WHERE source = ?", mark.source)
+        asked = "SELECT count(*) FROM {} WHERE source = ? AND run = ?"
+        landed, aside = (
+            self._one(asked.format(one), mark.source, mark.run)[0] for one in ("landed", "aside")
+        )
+        return RowAccount(seen, landed, aside, merged)
 
     def unread(self, paths: Iterable[Path]) -> list[Path]:
         """Return the files that are new or changed since `remember` was told of them, in order.
@@ -204,28 +196,26 @@ class Landing:
         (1, [])
         """
         known = dict(self._file.execute("SELECT name, sha256 FROM files"))
-        found = {str(path): fingerprint(path) for path in paths}
+        found = {str(path): _fingerprint(path) for path in paths}
         self._looked |= found
         return [Path(name) for name, sha256 in found.items() if known.get(name) != sha256]
 
     def remember(self, paths: Iterable[Path]) -> None:
         """Remember that files were read, as `unread` saw them: what was added since is unread."""
         names = list(map(str, paths))
-        found = [(name, self._looked.pop(name, None) or fingerprint(name)) for name in names]
+        found = [(name, self._looked.pop(name, None) or _fingerprint(name)) for name in names]
         with self._transaction():
             self._file.executemany("INSERT OR REPLACE INTO files VALUES (?, ?)", found)
 
     def _land(self, mark, row, key, apart):
         """Keep a row unless its like is there; return whether it was kept."""
-        name = json.dumps(row.get(key)) if key else None
-        apart = apart if row.get(key) is not None else ""
-        like = sha256_of_rows([{n: v for n, v in row.items() if n != apart}]) if name else None
-        if name is not None:
-            known = self._file.execute(
-                "SELECT 1 FROM landed WHERE source = ? AND key = ? AND likeness = ?",
-                [mark.source, name, like],
-            ).fetchone()
-            if known:
+        name = like = None
+        if key:
+            apart = apart if row.get(key) is not None else ""
+            name = json.dumps(row.get(key))
+            like = sha256_of_rows([{n: v for n, v in row.items() if n != apart}])
+            asked = "SELECT 1 FROM landed WHERE source = ? AND key = ? AND likeness = ?"
+            if self._one(asked, mark.source, name, like):
                 return False
         self._file.execute(
             "INSERT INTO landed (source, run, key, row, likeness) VALUES (?, ?, ?, ?, ?)",
@@ -233,11 +223,12 @@ class Landing:
         )
         return True
 
+    def _one(self, asked, *values):
+        return self._file.execute(asked, values).fetchone()
+
     def _check_mine(self, mark):
-        found = self._file.execute(
-            "SELECT run, version FROM cursors WHERE source = ? AND done = 0", [mark.source]
-        ).fetchone()
-        if found != (mark.run, mark.version):
+        asked = "SELECT run, version FROM cursors WHERE source = ? AND done = 0"
+        if self._one(asked, mark.source) != (mark.run, mark.version):
             raise CannotExtract(
                 f"another run has read {mark.source} into {self._name} meanwhile: let it end, then "
                 "start again."
@@ -248,13 +239,8 @@ class Landing:
         """Write all that happens within, or nothing."""
         with self._told():
             self._file.execute("BEGIN IMMEDIATE")
-            try:
+            with self._file:  # commits, or rolls back
                 yield
-                self._file.execute("COMMIT")
-            except BaseException:
-                if self._file.in_transaction:
-                    self._file.execute("ROLLBACK")
-                raise
 
     @contextlib.contextmanager
     def _told(self):
@@ -266,3 +252,12 @@ class Landing:
                 f"{self._name} was expected to be a landing file that can be written to, but: "
                 f"{error}. Take another file, or end the run that holds it."
             ) from error
+
+
+def _fingerprint(path):
+    try:
+        return sha256_of(Path(path))
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        raise CannotExtract(
+            f"a file was expected at {path}, but: {error}. Check the path, and who may read it."
+        ) from error

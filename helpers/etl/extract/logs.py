@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.etl.extract.files import Examined, FileLimits, Line, examine, lines_of
-from helpers.etl.extract.result import CannotExtract, Extract, Origin, Tray, together
+from helpers.etl.extract.files import FileLimits, lines_of, read_whole
+from helpers.etl.extract.result import CannotExtract, Extract, Tray, together
 
 COLUMNS = ["ip", "identity", "user", "at", "method", "path", "protocol", "status", "bytes",
            "referrer", "agent"]  # fmt: skip
@@ -20,7 +20,8 @@ _COMBINED = re.compile(
     r'(\S+) (\S+) (\S+) \[([^\]]{20,30})\] "([A-Z]{1,20}) ([^\s"]+) (HTTP/\d(?:\.\d)?)" '
     r'(\d{3}) (\d{1,15}|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
 )
-_MOMENT = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_EXAMPLE = "01/Sep/2024:10:00:00 +0000"
+_MOMENT = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)", re.ASCII)
 
 
 def rotated(path: str | Path) -> list[Path]:
@@ -82,40 +83,25 @@ def read_logs(
     files = rotated(paths) if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise CannotExtract(f"a log was expected at {paths}, and there is none: check the path.")
-    return together(_read_log(Path(path), when, limits or FileLimits()) for path in files)
+    return together(_read_log(path, when, limits or FileLimits()) for path in files)
 
 
 def _read_log(path, when, limits):
     """Read one file."""
-    examined = examine(path, ["utf-8"], limits)
-    tray = Tray(path.name)
-    for line in lines_of(examined, limits):
+    content = read_whole(path, limits)
+    tray = Tray(content.name, limits.rows)
+    for line in lines_of(content, limits):
         text = line.text.rstrip("\r\n")
         if text.strip():
-            tray.seen += 1
-            _sort_in(tray, line, text, limits)
-    return _extract(tray, examined, when)
-
-
-def _sort_in(tray: Tray, line: Line, text: str, limits: FileLimits) -> None:
-    """Put one line into the rows, or aside."""
-    if tray.seen > limits.rows:
-        raise CannotExtract(f"{tray.source} has more than {limits.rows:,} lines: split it.")
-    found = None if line.fault else _COMBINED.fullmatch(text)
-    if found is None:
-        tray.put_aside(line.number, line.fault or "it is no line of the combined format", text)
-    elif moment(found[4]) is None:
-        tray.put_aside(line.number, f"{found[4]!r} is no moment", text)
-    elif "\0" in text:
-        tray.put_aside(line.number, "it holds a NUL", text)
-    else:
-        tray.rows.append(found.groups())
-
-
-def _extract(tray: Tray, examined: Examined, when: str) -> Extract:
+            fault = line.fault or ("it holds a NUL" if "\0" in text else "")
+            found = None if fault else _COMBINED.fullmatch(text)
+            if not fault and found is None:
+                fault = "it is no line of the combined format"
+            elif not fault and moment(found[4]) is None:
+                fault = f"{found[4]!r} cannot be read as a moment, such as {_EXAMPLE!r}"
+            tray.put(found and found.groups(), line.number, fault, text)
     table = pd.DataFrame(tray.rows, columns=COLUMNS, dtype="str")
-    origin = Origin(tray.source, *table.shape, examined.sha256, when, "combined log format")
-    return tray.extract(table, origin)
+    return tray.extract(table, "combined log format", when, content.sha256)
 
 
 def moment(text: str) -> datetime | None:
@@ -130,9 +116,9 @@ def moment(text: str) -> datetime | None:
     found = _MOMENT.fullmatch(text)
     if found is None or found[2] not in _MONTHS:
         return None
-    day, year, hour, minute, second = (int(found[place]) for place in (1, 3, 4, 5, 6))
-    ahead = timedelta(hours=int(found[8]), minutes=int(found[9])) * (-1 if found[7] == "-" else 1)
     try:
-        return datetime(year, _MONTHS[found[2]], day, hour, minute, second, tzinfo=timezone(ahead))
+        return datetime.fromisoformat(
+            f"{found[3]}-{_MONTHS[found[2]]:02d}-{found[1]}T{found[4]}{found[5]}:{found[6]}"
+        )
     except ValueError:
         return None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable
-from urllib.parse import urldefrag, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 from bs4.exceptions import ParserRejectedMarkup
 from protego import Protego
 
 from helpers.etl.extract.records import BadJson, parsed
-from helpers.etl.extract.result import Extract, Origin, Tray, object_table, sha256_of_rows
+from helpers.etl.extract.result import Extract, Tray, object_table
 from helpers.etl.extract.web import (
     AGENT,
     Answer,
@@ -33,6 +36,8 @@ _LONGEST_ADDRESS = 2_000
 _MOST_TAGS = 100_000  # of a page; a parsed tag takes about a kilobyte of memory
 _MOST_OPEN = 100  # tags or comments at the end; for each, the parser looks through all that is left
 _LINKS_A_PAGE = 1_000  # that are remembered for each page that may be read
+_OF_THE_SITE = {"BreadcrumbList", "Organization", "SearchAction", "WebPage", "ItemPage", "WebSite"}
+_NAMES = ("sku", "productID", "identifier", "@id", "name")
 _FORBIDDEN = "robots.txt asks not to read it"
 
 
@@ -42,14 +47,16 @@ def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
     Returns
     -------
     `id` (the attribute `data-id` of the element that `thing` selects), `title` (the first heading),
-    `price` (the text of `.price`), each term of a description list, and `json_ld` (the facts for
-    machines, as their JSON text; None where there are none or they are no JSON). Of a text of more
-    than 10,000 characters its start counts.
+    `price` (the text of `.price`), each term of a description list, and `json_ld`: the facts for
+    machines (JSON-LD) as JSON text, None where there are none. Of several it is the product; of
+    several products the one with the page's id or title; without a product, the list of all that
+    are not about the site itself (breadcrumbs, the company, the page).
 
     Raises
     ------
     CannotFetch
-        If there are more than 1,000 terms.
+        If there are more than 1,000 terms, a text of more than 10,000 characters, or several
+        products of which none is the page's own.
 
     Examples
     --------
@@ -66,7 +73,7 @@ def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
     for name, said in _terms(page):
         if name and name not in facts and name not in ("url", "json_ld"):
             facts[name] = said
-    return {**facts, "json_ld": _json_ld(page)}
+    return {**facts, "json_ld": _json_ld(page, own, {facts["id"], facts["title"]} - {None})}
 
 
 def _terms(page):
@@ -89,25 +96,65 @@ def _terms(page):
 
 
 def _text(element):
-    """Return the text of an element, or its start where it is long."""
+    """Return the text of an element."""
     if element is None:
         return None
-    pieces, length = [], 0
+    text = ""
     for piece in element.strings:
-        pieces.append(piece)
-        length += len(piece) + 1
-        if length > _LONGEST_TEXT:
-            break
-    return "".join(pieces)[:_LONGEST_TEXT].strip()
+        text += piece
+        if len(text) > _LONGEST_TEXT:
+            raise CannotFetch(
+                f"it has more than {_LONGEST_TEXT:,} characters in one {element.name!r}, too long for "
+                "a fact."
+            )
+    return text.strip()
 
 
-def _json_ld(page):
-    """Return the machine-readable facts as JSON text in one way of writing."""
-    script = page.select_one('script[type="application/ld+json"]')
-    try:
-        return json.dumps(parsed(script.string or ""), ensure_ascii=False) if script else None
-    except BadJson:
-        return None
+def _json_ld(page, own, names):
+    """Return the machine-readable facts of the page's thing as JSON text in one way of writing."""
+    everywhere, within = _nodes_in(page), _nodes_in(own) if own else []
+    products = [node for node in everywhere if "Product" in _kinds(node)]
+    if len(products) > 1:
+        named = [one for one in products if {str(one.get(key)) for key in _NAMES} & names]
+        inside = [one for one in products if one in within]
+        products = next((some for some in (named, inside) if len(some) == 1), None)
+        if products is None:
+            raise CannotFetch(
+                "its facts for machines tell of several products, and it cannot be told which is the "
+                "page's own."
+            )
+    found = products or [node for node in everywhere if not _kinds(node) & _OF_THE_SITE]
+    return json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False) if found else None
+
+
+def _nodes_in(element):
+    """Return what the JSON-LD scripts in an element tell of, each thing once."""
+    found = []
+    for script in element.find_all("script"):
+        if script.get("type", "").partition(";")[0].strip().lower() == "application/ld+json":
+            with contextlib.suppress(BadJson):
+                found += _nodes(parsed(script.string or ""))
+    return [one for place, one in enumerate(found) if one not in found[:place]]
+
+
+def _nodes(value):
+    """Return the things in a JSON-LD value: a list, a graph, or the entity that a page is about."""
+    if isinstance(value, list):
+        return [node for one in value for node in _nodes(one)]
+    if not isinstance(value, dict):
+        return []
+    inner = _nodes(value.get("@graph"))
+    if _kinds(value) & _OF_THE_SITE:
+        inner += _nodes(value.get("mainEntity"))
+    return inner if "@graph" in value and "@type" not in value else [value, *inner]
+
+
+def _kinds(node):
+    """Return the types of a thing without where they are defined: Product, whoever says so."""
+    kinds = node.get("@type")
+    return {
+        re.split("[/#:]", str(kind))[-1] for kind in (kinds if isinstance(kinds, list) else [kinds])
+    }
 
 
 def read_site(
@@ -155,10 +202,10 @@ def read_site(
         delay = _delay(rules, agent, delay_s, limits)
         walk = _Walk(caller, rules, agent, thing, delay, pause)
         walk.through(url, pages)
+    walk.tray.source = shown(url)
     table = object_table(walk.tray.rows, ["url", "id", "title"])
     read_as = f"HTML, {delay:g} s between pages, {walk.read} pages read"
-    origin = Origin(shown(url), *table.shape, sha256_of_rows(walk.tray.rows), when, read_as)
-    return walk.tray.extract(table, origin)
+    return walk.tray.extract(table, read_as, when)
 
 
 def _rules(caller: Caller, pause) -> Protego:
@@ -171,7 +218,12 @@ def _rules(caller: Caller, pause) -> Protego:
         raise CannotFetch(
             f"{caller.host}/robots.txt gives no answer, so nothing may be read there yet: {error}"
         ) from error
-    return Protego.parse(answer.body[:_ROBOTS_BYTES].decode("utf-8-sig", "replace"))
+    if len(answer.body) > _ROBOTS_BYTES:
+        raise CannotFetch(
+            f"{caller.host}/robots.txt has more than {_ROBOTS_BYTES:,} bytes, so its rules are not "
+            "known and nothing may be read there: tell who runs it."
+        )
+    return Protego.parse(answer.body.decode("utf-8-sig", "replace"))
 
 
 def _delay(rules: Protego, agent: str, least: float, limits: NetworkLimits) -> float:
@@ -190,142 +242,128 @@ def _delay(rules: Protego, agent: str, least: float, limits: NetworkLimits) -> f
 
 def _address(url: str) -> str:
     """Return an address in one way of writing: the host in small letters, a path, no place in it."""
-    parts = urlsplit(urldefrag(url)[0])
-    user, at, _ = parts.netloc.rpartition("@")
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
     scheme, _, host = host_of(url).partition("://")
-    question = f"?{parts.query}" if parts.query else ""
-    return f"{scheme}://{user}{at}{host}{parts.path or '/'}{question}"
+    return f"{scheme}://{user}{at}{host}{_path(url)}"
+
+
+def _path(url: str) -> str:
+    """Return the path of an address, and what is asked behind it."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 class _MetBefore(CannotFetch):
     """A redirect leads to a page that is read under its own address."""
 
 
+@dataclass
 class _Walk:
     """A walk over the pages of one host."""
 
-    def __init__(self, caller, rules, agent, thing, delay, pause):
-        self._caller, self._rules, self._agent, self._thing = caller, rules, agent, thing
-        self._delay, self._pause, self._met = delay, pause, set()
-        self.tray, self.read = Tray(caller.host), 0
+    caller: Caller
+    rules: Protego
+    agent: str
+    thing: str
+    delay: float
+    pause: Callable[[float], None]
+    read: int = 0
+    tray: Tray = field(default_factory=lambda: Tray(""))
+    met: set[str] = field(default_factory=set)
 
     def through(self, start: str, pages: int) -> None:
         """Read page after page, nearest first."""
-        start = _address(start)
-        waiting, self._met = deque([start]), {start}
+        waiting = deque([_address(start)])
+        self.met.update(waiting)
         while waiting:
             address = waiting.popleft()
-            if not self._rules.can_fetch(address, self._agent):
-                self._set_aside(address, _FORBIDDEN, "")
+            if not self.rules.can_fetch(address, self.agent):
+                self.tray.put(None, 0, _FORBIDDEN, _path(address))
                 continue
             if self.read >= pages:
                 raise CannotFetch(
-                    f"{self._caller.host} has more than {pages:,} pages within reach: begin further "
+                    f"{self.caller.host} has more than {pages:,} pages within reach: begin further "
                     "down, or allow more with pages=..."
                 )
-            found = self._page(address, first=self.read == 0)
-            waiting.extend(link for link in found if self._is_new(link))
-            if len(self._met) > _LINKS_A_PAGE * pages:
+            waiting.extend(link for link in self._page(address) if self._is_new(link))
+            if len(self.met) > _LINKS_A_PAGE * pages:
                 raise CannotFetch(
-                    f"{self._caller.host} leads to more than {_LINKS_A_PAGE * pages:,} addresses: it "
+                    f"{self.caller.host} leads to more than {_LINKS_A_PAGE * pages:,} addresses: it "
                     "may make them up without end. Begin further down."
                 )
 
     def _is_new(self, address):
         """Return whether an address was not met before, and remember it."""
-        new = address not in self._met
-        self._met.add(address)
+        new = address not in self.met
+        self.met.add(address)
         return new
 
-    def _page(self, address, first):
+    def _page(self, address):
         """Read one page; return the addresses that it leads to."""
         if self.read:
-            self._pause(self._delay)
+            self.pause(self.delay)
         self.read += 1
-        hops = {address}
+        hops, page = [address], None
         try:
-            answer = get_patiently(self._caller, address, None, None, self._pause, self._hop(hops))
+            answer = get_patiently(
+                self.caller, address, pause=self.pause, hop=lambda url: self._hop(url, hops)
+            )
             page = _parsed(answer)
-            is_one = page.select_one(self._thing) is not None
-            facts = facts_of(page, self._thing) if is_one else {}
+            if page.select_one(self.thing) is not None:
+                facts = facts_of(page, self.thing)
+                self.tray.put({"url": f"{self.caller.host}{_path(hops[-1])}", **facts}, 0)
         except _MetBefore:
             return []
         except CannotFetch as error:
-            if first:
+            if self.read == 1 and page is None:
                 raise
-            self._set_aside(address, str(error), "")
-            return []
-        if is_one:
-            self.tray.seen += 1
-            place = address if len(hops) == 1 else answer.url
-            self.tray.rows.append({"url": shown(place), **facts})
-        return self._links(page, answer.url)
+            self.tray.put(None, 0, str(error), _path(address))
+        return self._links(page, answer.url) if page else []
 
-    def _hop(self, hops):
-        """Return what is asked before a redirect is followed: it is one more page, with its rules."""
-
-        def ask(url: str) -> None:
-            target = _address(url)
-            if not self._rules.can_fetch(target, self._agent):
-                raise CannotFetch(f"it leads on to {urlsplit(target).path}, and {_FORBIDDEN}")
-            if target not in hops and not self._is_new(target):
-                raise _MetBefore(f"it leads on to {shown(target)}, which was met before")
-            hops.add(target)
-            self._pause(self._delay)
-
-        return ask
+    def _hop(self, url, hops):
+        """Ask before a redirect is followed: it is one more page, with its rules."""
+        target = _address(url)
+        if not self.rules.can_fetch(target, self.agent):
+            raise CannotFetch(f"it leads on to {urlsplit(target).path}, and {_FORBIDDEN}")
+        if target not in hops and not self._is_new(target):
+            raise _MetBefore(f"it leads on to {shown(target)}, which was met before")
+        hops.append(target)
+        self.pause(self.delay)
 
     def _links(self, page, base):
         """Return the addresses of a page's links on the same host."""
         found = []
         for link in page.find_all("a", href=True):
-            if "nofollow" in (link.get("rel") or []):
-                continue
-            try:
+            with contextlib.suppress(CannotFetch, ValueError):  # mailto:, javascript:, nonsense
                 address = _address(joined(base, link["href"].strip()))
-                own = host_of(address) == self._caller.host
-            except (CannotFetch, ValueError):  # mailto:, javascript:, nonsense
-                continue
-            if own and len(address) <= _LONGEST_ADDRESS:
-                found.append(address)
+                own = host_of(address) == self.caller.host and len(address) <= _LONGEST_ADDRESS
+                if own and "nofollow" not in (link.get("rel") or []):
+                    found.append(address)
         return found
-
-    def _set_aside(self, address, reason, text):
-        self.tray.seen += 1
-        self.tray.put_aside(0, reason, text or urlsplit(address).path or address)
 
 
 def _parsed(answer: Answer) -> BeautifulSoup:
     """Return a page, or say why it is none."""
     kind = answer.headers.get("content-type", "").lower()
-    if "html" not in kind:
-        raise CannotFetch(f"{shown(answer.url)} is {kind[:60]!r} and no HTML page.")
     charset = kind.partition("charset=")[2].split(";")[0].strip(" \"'") or "utf-8"
+    fault, text = "", ""
     try:
         text = answer.body.decode(charset)
     except (UnicodeError, LookupError) as error:
-        raise CannotFetch(
-            f"{shown(answer.url)} is not {charset[:40]}, as it says: {error}."
-        ) from error
-    if "\0" in text:
-        raise CannotFetch(f"{shown(answer.url)} holds a NUL and is no HTML page.")
-    if text.count("<") > _MOST_TAGS:
-        raise CannotFetch(
-            f"{shown(answer.url)} has more than {_MOST_TAGS:,} tags, too many to read."
-        )
-    if _open_at_the_end(text) > _MOST_OPEN:
-        raise CannotFetch(
-            f"{shown(answer.url)} leaves more than {_MOST_OPEN} tags or comments open."
-        )
-    try:
-        return BeautifulSoup(text, "html.parser")
-    except (ParserRejectedMarkup, RecursionError) as error:
-        raise CannotFetch(
-            f"{shown(answer.url)} is so broken that it cannot be read as HTML."
-        ) from error
-
-
-def _open_at_the_end(text):
-    """Count the comments and the tags that nothing closes any more."""
-    comments = text.count("<!--", text.rfind("-->") + 1)
-    return max(comments, text.count("<", text.rfind(">") + 1))
+        fault = f"is not {charset[:40]}, as it says: {error}"
+    # The comments and the tags that nothing closes any more.
+    open_yet = max(text.count("<!--", text.rfind("-->") + 1), text.count("<", text.rfind(">") + 1))
+    if "html" not in kind:
+        fault = f"is {kind[:60]!r} and no HTML page"
+    elif "\0" in text:
+        fault = "holds a NUL and is no HTML page"
+    elif text.count("<") > _MOST_TAGS:
+        fault = f"has more than {_MOST_TAGS:,} tags, too many to read"
+    elif open_yet > _MOST_OPEN:
+        fault = f"leaves more than {_MOST_OPEN} tags or comments open"
+    if not fault:
+        try:
+            return BeautifulSoup(text, "html.parser")
+        except (ParserRejectedMarkup, RecursionError):
+            fault = "is so broken that it cannot be read as HTML"
+    raise CannotFetch(f"{shown(answer.url)} {fault}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -13,18 +12,9 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from helpers.etl.extract.files import Examined, FileLimits, examine, lines_of, opened
-from helpers.etl.extract.result import (
-    CannotExtract,
-    Extract,
-    Origin,
-    Tray,
-    object_table,
-    require_rows_of_a_part,
-    together,
-)
+from helpers.etl.extract.files import Content, FileLimits, lines_of, read_whole
+from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
 
-LARGEST_LIST_BYTES = 200_000_000  # a list is read whole
 _LARGEST_ELEMENT = 10_000  # inner elements of one row
 _LONGEST_TEXT = 2_000_000  # bytes without a beginning or an end of an element
 
@@ -34,23 +24,13 @@ class BadJson(ValueError):
 
 
 def parsed(text: str, depth: int = 40) -> Any:
-    """Return the value of a JSON text, or say why it has none.
+    """Return the value of a JSON text of so many levels at most, or say why it has none.
 
-    Parameters
-    ----------
-    text : one JSON value.
-    depth : levels of lists and objects, at most.
-
-    Raises
-    ------
-    BadJson
-        For what the standard refuses (NaN, Infinity, a comma too many) and for what cannot be
-        kept faithfully: a key twice in an object, a number beyond any float, half a character.
+    Refused is what the standard refuses (NaN, Infinity, a comma too many), and what cannot be kept
+    faithfully: a key twice in an object, a number beyond any float, half a character.
 
     Examples
     --------
-    >>> parsed('{"id": 1, "tags": ["new"]}')
-    {'id': 1, 'tags': ['new']}
     >>> parsed('{"id": 1, "id": 2}')
     Traceback (most recent call last):
     helpers.etl.extract.records.BadJson: the key 'id' comes twice
@@ -59,32 +39,24 @@ def parsed(text: str, depth: int = 40) -> Any:
         value = json.loads(
             text, parse_constant=_constant, parse_float=_number, object_pairs_hook=_object
         )
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        if text.count("[") + text.count("{") > depth and _deeper_than(value, depth):
+            raise RecursionError
     except RecursionError:
         raise BadJson(f"it is nested deeper than {depth} levels") from None
-    except BadJson:
-        raise
+    except UnicodeEncodeError:
+        raise BadJson("it holds half a character, such as \\ud800") from None
     except ValueError as error:  # also a whole number of thousands of digits
         raise BadJson(str(error)) from None
-    if text.count("[") + text.count("{") > depth and _deeper_than(value, depth):
-        raise BadJson(f"it is nested deeper than {depth} levels")
-    if "\\u" in text and _half_a_character(value):
-        raise BadJson("it holds half a character, such as \\ud800")
     return value
 
 
 def parsed_object(text: str, depth: int = 40) -> dict:
-    """Return the object of a JSON text; see `parsed`.
-
-    Examples
-    --------
-    >>> parsed_object('[1]')
-    Traceback (most recent call last):
-    helpers.etl.extract.records.BadJson: it is a list and no object
-    """
+    """Return the object of a JSON text; see `parsed`."""
     value = parsed(text, depth)
     if not isinstance(value, dict):
-        kind = "list" if isinstance(value, list) else type(value).__name__
-        raise BadJson(f"it is a {kind} and no object")
+        raise BadJson(f"it is a {type(value).__name__} and no object")
     return value
 
 
@@ -107,42 +79,37 @@ def _object(pairs):
     return made
 
 
-def _inner(value):
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
 def _deeper_than(value, depth):
     """Return whether lists and objects are nested more than `depth` levels."""
-    level = [value]
-    for _ in range(depth):
-        level = [one for outer in level for one in _inner(outer) if isinstance(one, dict | list)]
-        if not level:
-            return False
-    return True
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return False
+    return depth == 0 or any(_deeper_than(one, depth - 1) for one in inner)
 
 
-def _half_a_character(value):
-    """Return whether a text in the value cannot be written."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def read_json_lines(path: str | Path, **options) -> Extract:
+def read_json_lines(
+    path: str | Path, *, when: str = "", limits: FileLimits | None = None
+) -> Extract:
     """Read a file of JSON lines; values keep the types they have in JSON.
+
+    A line is set aside when it is no JSON object, or holds NaN, Infinity, a key twice, a NUL, more
+    than `limits.depth` levels or bytes that are no UTF-8. Blank lines are no rows.
 
     Parameters
     ----------
-    path, options : as in `json_line_chunks`.
+    path : UTF-8, one object a line; packed with gzip or not.
+    when : the moment of reading, for the provenance.
+    limits : how much is read before the file is refused.
 
     Returns
     -------
     The raw table: one row an object, one column a key met (in the order met), None where an object
     lacks it; nested values stay lists and dicts. Rows set aside, provenance, row account.
+
+    Raises
+    ------
+    CannotExtract
+        If the file is missing, damaged or too large.
 
     Examples
     --------
@@ -153,73 +120,18 @@ def read_json_lines(path: str | Path, **options) -> Extract:
     >>> raw.to_dict("records"), odd["reason"].tolist()
     ([{'id': 1}], ['Extra data: line 1 column 12 (char 11)', "Expecting ':' delimiter: line 1 column 6 (char 5)"])
     """
-    return together(json_line_chunks(path, **options))
-
-
-def json_line_chunks(
-    path: str | Path, *, when: str = "", rows: int = 100_000, limits: FileLimits | None = None
-) -> Iterator[Extract]:
-    """Read JSON lines of any length in parts, see `read_json_lines`.
-
-    A line is set aside when it is no JSON object, or holds NaN, Infinity, a key twice, a NUL, more
-    than `limits.depth` levels or bytes that are no UTF-8. Blank lines are no rows.
-
-    Parameters
-    ----------
-    path : UTF-8, one object a line; packed with gzip or not.
-    when : the moment of reading, for the provenance.
-    rows : rows of a part at most, those set aside included; of long rows it has fewer.
-    limits : how much is read before the file is refused.
-
-    Yields
-    ------
-    One extract a part, at least one.
-
-    Raises
-    ------
-    CannotExtract
-        If the file is missing, damaged or too large.
-    """
-    require_rows_of_a_part(rows)
     limits = limits or FileLimits()
-    examined = examine(path, ["utf-8"], limits)
-    tray, met, whole, total = Tray(examined.path.name), {}, False, 0
-    for line in lines_of(examined, limits):
-        text = line.text.strip(" \t\r\n")
-        if not text:
-            continue
-        full = tray.meet(text, rows)
-        total += 1
-        if total > limits.rows:
-            raise CannotExtract(
-                f"{examined.path.name} has more than {limits.rows:,} rows: split it, or allow more "
-                "with FileLimits(rows=...)."
-            )
-        _sort_in(tray, met, line, text, limits)
-        if full:
-            yield _part(tray, met, examined, when)
-            tray, whole = Tray(examined.path.name), True
-    if tray.seen or not whole:
-        yield _part(tray, met, examined, when)
-
-
-def _sort_in(tray, met, line, text, limits):
-    """Put one line into the rows, or aside."""
-    try:
-        if line.fault:
-            raise BadJson(line.fault)
-        row = parsed_object(text, limits.depth)
-    except BadJson as error:
-        tray.put_aside(line.number, str(error), text)
-        return
-    tray.rows.append(row)
-    met.update(dict.fromkeys(row))
-
-
-def _part(tray: Tray, met: dict, examined: Examined, when: str) -> Extract:
-    table = object_table(tray.rows, met)
-    origin = Origin(examined.path.name, *table.shape, examined.sha256, when, examined.encoding)
-    return tray.extract(table, origin)
+    content = read_whole(path, limits)
+    tray = Tray(content.name, limits.rows)
+    for line in lines_of(content, limits):
+        if text := line.text.strip(" \t\r\n"):
+            row, fault = None, line.fault
+            try:
+                row = None if fault else parsed_object(text, limits.depth)
+            except BadJson as error:
+                fault = str(error)
+            tray.put(row, line.number, fault, text)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
 def read_json_list(
@@ -234,7 +146,7 @@ def read_json_list(
     Raises
     ------
     CannotExtract
-        If the file is missing, damaged, larger than 200 MB or no JSON list: half a list is no list.
+        If the file is missing, damaged, too large or no JSON list: half a list is no list.
 
     Examples
     --------
@@ -244,51 +156,36 @@ def read_json_list(
     >>> print(read_json_list(path).account)
     2 in = 1 returned + 1 set aside + 0 merged
     """
-    limits = limits or FileLimits(size=LARGEST_LIST_BYTES)
-    examined = examine(path, ["utf-8"], limits)
-    entries = whole_json(examined, limits)
+    limits = limits or FileLimits()
+    content = read_whole(path, limits)
+    entries = whole_json(content, limits)
     if not isinstance(entries, list):
         raise CannotExtract(
-            f"{examined.path.name} was expected to be one JSON list of objects, and it is a "
+            f"{content.name} was expected to be one JSON list of objects, and it is a "
             f"{type(entries).__name__}: check that it is the right file."
         )
-    tray = Tray(examined.path.name)
-    sort_objects(tray, entries)
-    return _part(tray, {}, examined, when)
+    tray = Tray(content.name, limits.rows)
+    put_objects(tray, entries)
+    return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
-def sort_objects(tray: Tray, entries: list) -> None:
+def put_objects(tray: Tray, entries: list) -> None:
     """Put each entry of a list into the tray: objects into its rows, anything else aside."""
     for place, entry in enumerate(entries, 1):
-        tray.seen += 1
-        if isinstance(entry, dict):
-            tray.rows.append(entry)
-        else:
-            tray.put_aside(place, f"it is a {type(entry).__name__} and no object", str(entry))
+        kind = type(entry).__name__
+        fault = "" if isinstance(entry, dict) else f"it is a {kind} and no object"
+        tray.put(entry, place, fault, str(entry) if fault else "")
 
 
-def whole_json(examined: Examined, limits: FileLimits):
-    """Return the value of a JSON file that is read whole.
-
-    Raises
-    ------
-    CannotExtract
-        If it is no UTF-8 or no JSON.
-    """
-    name = examined.path.name
+def whole_json(content: Content, limits: FileLimits) -> Any:
+    """Return the value of a JSON file, or say why it has none."""
     try:
-        with opened(examined.path, limits) as file:
-            text = file.read().decode(examined.encoding)
-        value = parsed(text, limits.depth)
+        return parsed(content.data.decode(content.encoding), limits.depth)
     except ValueError as error:
-        if isinstance(error, CannotExtract):
-            raise
         raise CannotExtract(
-            f"{name} was expected to be JSON in UTF-8, but: {error}. It is damaged or cut off: fetch "
-            "it again."
+            f"{content.name} was expected to be JSON in UTF-8, but: {error}. It is damaged or cut "
+            "off: fetch it again."
         ) from error
-    examined.refuse_change()
-    return value
 
 
 def read_xml(
@@ -325,10 +222,10 @@ def read_xml(
     [{'id': '1', 'price': '990', 'price.unit': 'cent'}, {'id': '2', 'price': None, 'price.unit': None}]
     """
     limits = limits or FileLimits()
-    examined = examine(path, ["utf-8"], limits)
-    tray = Tray(examined.path.name)
+    content = read_whole(path, limits)
+    tray = Tray(content.name, limits.rows)
     try:
-        _collect(examined, row, tray, limits)
+        _collect(_Checked(content), row, tray, limits.depth)
     except DefusedXmlException as error:
         raise CannotExtract(
             f"{tray.source} defines a document type or entities ({type(error).__name__}), which are "
@@ -338,35 +235,35 @@ def read_xml(
         raise CannotExtract(
             f"{tray.source} is no well-formed XML: {error}. It is damaged or cut off: fetch it again."
         ) from error
-    examined.refuse_change()
     table = object_table(tray.rows)
-    origin = Origin(tray.source, *table.shape, examined.sha256, when, f"XML, one row a {row}")
-    return tray.extract(table, origin)
+    return tray.extract(table, f"XML, one row a {row}", when, content.sha256)
 
 
-def _collect(examined: Examined, row: str, tray: Tray, limits: FileLimits) -> None:
+def _collect(file: _Checked, row: str, tray: Tray, most: int) -> None:
     """Walk through the file; let go of each element once it is read."""
     above, inside, inner = [], 0, 0
-    with opened(examined.path, limits) as file:
-        checked = _Checked(file, tray.source)
-        for event, element in iterparse(checked, events=("start", "end"), forbid_dtd=True):
-            checked.since = 0
-            own = _local(element.tag) == row
-            if event == "start":
-                above.append(element)
-                inside, inner = inside + own, (inner + 1) * (inside > 0)
-                _refuse_depth(tray.source, len(above), limits.depth, inner)
-                continue
-            above.pop()
-            inside -= own
-            if own:
-                within = inside > 0 or any(_local(one.tag) == row for one in element)
-                _xml_files_sort_in(tray, element, within, limits.rows)
-            if not inside:
-                inner = 0
-                element.clear()
-                for parent in above[-1:]:  # an element that was emptied would stay there
-                    del parent[:]
+    for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+        file.since = 0
+        own = _local(element.tag) == row
+        if event == "start":
+            above.append(element)
+            inside, inner = inside + own, (inner + 1) * (inside > 0)
+            if len(above) > most or inner > _LARGEST_ELEMENT:
+                raise CannotExtract(
+                    f"{tray.source} nests its elements deeper than {most} levels, or puts more than "
+                    f"{_LARGEST_ELEMENT:,} into one row: check that it is the right file."
+                )
+            continue
+        above.pop()
+        inside -= own
+        if own:
+            within = inside > 0 or any(_local(one.tag) == row for one in element)
+            _put_element(tray, element, within)
+        if not inside:
+            inner = 0
+            element.clear()
+            for parent in above[-1:]:  # an element that was emptied would stay there
+                del parent[:]
 
 
 class _Checked:
@@ -375,26 +272,19 @@ class _Checked:
     `since` counts the bytes read since the last element began or ended.
     """
 
-    def __init__(self, file, name):
-        self._file, self._name, self.since = file, name, 0
+    def __init__(self, content: Content):
+        self._content, self._place, self.since = content, 0, 0
 
-    def read(self, size=-1):
-        block = self._file.read1(65_536 if size < 0 else size)
+    def read(self, size):
+        block = bytes(self._content.data[self._place : self._place + size])
+        self._place += size
         self.since += len(block)
         if self.since > _LONGEST_TEXT:
             raise CannotExtract(
-                f"{self._name} holds a text, a comment or a tag of more than {_LONGEST_TEXT:,} bytes: "
+                f"{self._content.name} holds a text, a comment or a tag of more than {_LONGEST_TEXT:,} bytes: "
                 "check that it is the right file."
             )
         return block
-
-
-def _refuse_depth(name, depth, most, inner):
-    if depth > most or inner > _LARGEST_ELEMENT:
-        raise CannotExtract(
-            f"{name} nests its elements deeper than {most} levels, or puts more than "
-            f"{_LARGEST_ELEMENT:,} into one row: check that it is the right file."
-        )
 
 
 def _local(tag):
@@ -402,30 +292,23 @@ def _local(tag):
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def _says(text):
-    """Return whether there is more than blanks in a text."""
-    return bool(text and text.strip())
-
-
-def _xml_files_sort_in(tray: Tray, element: Element, nested: bool, most: int) -> None:
+def _put_element(tray: Tray, element: Element, nested: bool) -> None:
     """Put one row element into the rows, or aside."""
-    tray.seen += 1
-    if tray.seen > most:
-        raise CannotExtract(f"{tray.source} has more than {most:,} rows: split it.")
     cells = [(_local(name), value) for name, value in element.attrib.items()]
     for one in element:
         name = _local(one.tag)
         cells.append((name, one.text or ""))
         cells += [(f"{name}.{_local(key)}", value) for key, value in one.attrib.items()]
-    names = [name for name, _ in cells]
-    twice = [] if len(set(names)) == len(names) else Counter(names).most_common(1)[0]
-    deeper = any(len(one) for one in element)
+    row = dict(cells)
     loose = [element.text, *(one.tail for one in element)]
-    fault = "a row stands within a row" if nested else ""
-    fault = fault or ("an element within its elements" if deeper else "")
-    fault = fault or ("text beside its elements" if any(map(_says, loose)) else "")
-    fault = fault or (f"{twice[0]!r} comes twice" if twice else "")
-    if fault:
-        tray.put_aside(tray.seen, f"it holds too much: {fault}", str(cells))
-    else:
-        tray.rows.append(dict(cells))
+    fault = ""
+    if nested:
+        fault = "a row stands within a row"
+    elif any(len(one) for one in element):
+        fault = "an element within its elements"
+    elif any(text and text.strip() for text in loose):
+        fault = "text beside its elements"
+    elif len(row) < len(cells):
+        fault = f"{Counter(name for name, _ in cells).most_common(1)[0][0]!r} comes twice"
+    fault = fault and f"it holds too much: {fault}"
+    tray.put(row, tray.seen + 1, fault, str(cells) if fault else "")

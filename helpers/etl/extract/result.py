@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pandas import DataFrame
@@ -16,7 +16,6 @@ from helpers.files import sha256_of
 
 ASIDE_COLUMNS = ["source", "line", "reason", "text"]
 KEPT_CHARACTERS = 10_000  # of the text of a row set aside; the rest stays in the source
-_PART_CHARACTERS = 50_000_000  # that a part of a file holds, however few its rows are
 _WRITER = json.JSONEncoder(default=str, sort_keys=True)
 _EMPTY_CELLS = 5_000_000  # that any table may have
 _EMPTY_A_FILLED = 20  # and beyond those, for each cell that is filled
@@ -94,80 +93,68 @@ class Extract(NamedTuple):
 
 @dataclass
 class Tray:
-    """Holds the rows of a source while it is read; `seen` is counted apart from what is kept.
+    """Holds the rows of a source while it is read; each is counted as it is met.
 
     Examples
     --------
     >>> tray = Tray("sales.csv")
-    >>> tray.seen += 2
-    >>> tray.rows.append(["1", "Bern"])
-    >>> tray.put_aside(3, "it has 1 field", "oops")
-    >>> tray.account().set_aside
-    1
+    >>> tray.put(["1", "Bern"], 2)
+    >>> tray.put(None, 3, "it has 1 field", "oops")
+    >>> tray.seen, tray.rows, tray.aside
+    (2, [['1', 'Bern']], [('sales.csv', 3, 'it has 1 field', 'oops')])
     """
 
     source: str
+    most: int | None = None
     seen: int = 0
-    characters: int = 0
-    merged: int = 0
     rows: list = field(default_factory=list)
     aside: list[tuple] = field(default_factory=list)
 
-    def meet(self, text: str, rows: int) -> bool:
-        """Count a row before anything is decided about it; return whether it fills a part.
+    def put(self, row: Any, line: int, fault: str = "", text: str = "") -> None:
+        """Count a row and keep it; with a fault, set its text aside with its line and the reason.
 
-        A part has so many `rows` at most, those set aside included, and fewer where they are long.
+        Raises
+        ------
+        CannotExtract
+            If there are more than `most` rows.
         """
         self.seen += 1
-        self.characters += len(text)
-        return self.seen >= rows or self.characters >= _PART_CHARACTERS
-
-    def put_aside(self, line: int, reason: str, text: str) -> None:
-        """Set a row aside with its line and the reason."""
-        if len(text) > KEPT_CHARACTERS:
-            reason += f" (the first {KEPT_CHARACTERS:,} of its characters are kept here)"
-        self.aside.append((self.source, line, reason, text[:KEPT_CHARACTERS]))
-
-    def account(self) -> RowAccount:
-        """Return the account of what was seen so far."""
-        return RowAccount(self.seen, len(self.rows), len(self.aside), self.merged)
-
-    def extract(self, table: DataFrame, provenance: Origin) -> Extract:
-        """Return the table with what was set aside, its provenance and the account."""
-        if len(table) != len(self.rows):
+        if self.most is not None and self.seen > self.most:
             raise CannotExtract(
-                f"{self.source} gave {len(self.rows):,} rows, but the table has {len(table):,}: report "
-                "the source that shows it."
+                f"{self.source} has more than {self.most:,} rows: split it, or allow more with "
+                "FileLimits(rows=...)."
             )
-        return Extract(table, aside_table(self.aside), provenance, self.account())
+        if not fault:
+            self.rows.append(row)
+            return
+        if len(text) > KEPT_CHARACTERS:
+            fault += f" (the first {KEPT_CHARACTERS:,} of its characters are kept here)"
+        self.aside.append((self.source, line, fault, text[:KEPT_CHARACTERS]))
 
+    def extract(
+        self, table: DataFrame, read_as: str, when: str, sha256: str = "", cursor: str = ""
+    ) -> Extract:
+        """Return the table with what was set aside, its provenance and the account.
 
-def require_rows_of_a_part(rows: int) -> None:
-    """Stop unless a part can hold a row.
-
-    Raises
-    ------
-    CannotExtract
-        If `rows` is below 1.
-    """
-    if rows < 1:
-        raise CannotExtract(f"rows of a part were expected to be at least 1; got {rows}.")
+        Parameters
+        ----------
+        table : of `rows`, in their order.
+        read_as, when, sha256, cursor : see `Origin`; without a fingerprint, that of the rows.
+        """
+        sha256 = sha256 or sha256_of_rows(self.rows)
+        origin = Origin(self.source, *table.shape, sha256, when, read_as, cursor)
+        account = RowAccount(self.seen, len(table), len(self.aside))
+        return Extract(table, aside_table(self.aside), origin, account)
 
 
 def aside_table(rows: list[tuple]) -> DataFrame:
-    """Return rows set aside as a table, see `Extract`.
-
-    Examples
-    --------
-    >>> aside_table([("sales.csv", 3, "it has 1 field", "oops")])["line"].tolist()
-    [3]
-    """
+    """Return rows set aside as a table, see `Extract`."""
     table = DataFrame(rows, columns=ASIDE_COLUMNS)
     return table.astype({"source": "str", "line": "int64", "reason": "str", "text": "str"})
 
 
 def together(extracts: Iterable[Extract]) -> Extract:
-    """Put what several readings brought into one: the months of an export, the chunks of a file.
+    """Put what several readings brought into one, such as the months of an export.
 
     Returns
     -------
@@ -194,7 +181,7 @@ def together(extracts: Iterable[Extract]) -> Extract:
 def _common(origins, table):
     """Return the provenance of a table that was put together from several readings."""
     sources = dict.fromkeys(one.source for one in origins)
-    prints = dict.fromkeys((one.source, one.sha256) for one in origins)  # a file's parts share one
+    prints = dict.fromkeys((one.source, one.sha256) for one in origins)
     whole = {} if len(prints) == 1 else {
         "source": ", ".join(sources),
         "sha256": sha256_of_rows({name: sha256} for name, sha256 in prints),
@@ -286,15 +273,7 @@ class Origin(Provenance):
 
 
 def sha256_of_rows(rows: Iterable[dict]) -> str:
-    """Return the SHA-256 of rows in their order, whatever they were read from.
-
-    Examples
-    --------
-    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": 1}])
-    True
-    >>> sha256_of_rows([{"id": 1}]) == sha256_of_rows([{"id": "1"}])
-    False
-    """
+    """Return the SHA-256 of rows in their order, whatever they were read from."""
     return sha256_of("\n".join(map(_WRITER.encode, rows)))
 
 
@@ -329,26 +308,9 @@ def object_table(rows: list[dict], columns: Iterable[str] = ()) -> pd.DataFrame:
 def refuse_scattered(rows: int, columns: int, filled: int) -> None:
     """Stop before a table is made of rows that each have keys of their own: it would fill the memory.
 
-    Parameters
-    ----------
-    filled : the values that there are for all cells.
-
-    Raises
-    ------
-    CannotExtract
-        If cells without a value outnumber the others by far.
-
-    Examples
-    --------
-    >>> refuse_scattered(20_000, 20_000, filled=20_000)
-    Traceback (most recent call last):
-    helpers.etl.extract.result.CannotExtract: rows with the same keys were expected; 20,000 rows have 20,000 \
-different keys between them, which would be a table of 400,000,000 cells for 20,000 values. Their keys seem to be \
-values: check that it is the right source.
+    `filled` are the values that there are for all its cells.
     """
     if rows * columns > _EMPTY_CELLS + _EMPTY_A_FILLED * filled:
-        from helpers.etl.extract.result import CannotExtract  # which is built on this module
-
         raise CannotExtract(
             f"rows with the same keys were expected; {rows:,} rows have {columns:,} different keys "
             f"between them, which would be a table of {rows * columns:,} cells for {filled:,} values. "

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.etl.extract.landing import Landing, Mark
-from helpers.etl.extract.records import BadJson, parsed, parsed_object
+from helpers.etl.extract.records import BadJson, parsed_object, put_objects
 from helpers.etl.extract.result import (
     CannotExtract,
     Extract,
@@ -19,12 +23,10 @@ from helpers.etl.extract.result import (
     sha256_of_rows,
 )
 from helpers.etl.extract.web import (
-    AGENT,
     Answer,
     Caller,
     CannotFetch,
     NetworkLimits,
-    blocks,
     get_patiently,
     host_of,
     joined,
@@ -34,8 +36,11 @@ from helpers.etl.extract.web import (
 )
 
 _FORGOTTEN = {400, 404, 410}  # what a service answers that does not know its page's mark any more
+_NO_PAGE = {"", "null", "none", "false"}  # how services write that no page follows, beside null
 _AHEAD = timedelta(days=1)  # that a service's clock may be before ours
+_KEPT_STATE = ("asked", "etag", "whole", "newest", "since")  # what the next run needs of this one
 LONGEST_EVENT = 1_000_000  # bytes
+_LONGEST_ID = 4_000  # bytes; servers take headers of about twice as much
 _BATCH = 200  # events kept at once
 _OWN = ("sse_id", "sse_event")  # columns that do not come from an event's data
 
@@ -51,9 +56,6 @@ def read_api(
     limit: int = 100,
     params: Mapping | None = None,
     when: str = "",
-    items: str = "items",
-    following: str = "next",
-    agent: str = AGENT,
     limits: NetworkLimits | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
@@ -64,7 +66,9 @@ def read_api(
 
     Parameters
     ----------
-    url : the endpoint. Its pages are JSON objects with a list of rows and the next page's address.
+    url : the endpoint. Its pages are JSON objects with the list of rows `items` and the address of the
+        next page `next`: an address on the same endpoint, whole or relative; null, false, "" or no
+        `next` at all ends the pages.
     key : sent in `X-API-Key`.
     landing : keeps rows and cursor between runs; None starts from nothing and keeps nothing.
     row_key : the column that names a row: a row that was kept before, equal in all, is merged. A
@@ -78,7 +82,6 @@ def read_api(
     params : further questions for the first page. Each choice of them is a source of its own in the
         landing.
     when : the moment of reading, for the provenance.
-    items, following : what the page calls its rows and the address of the next page.
     limits, pause : bounds, and what waits for so many seconds.
 
     Returns
@@ -99,26 +102,31 @@ def read_api(
             "row_key was expected beside landing, or rows read again would be kept twice: name the "
             "column that names a row."
         )
-    limits, own = limits or NetworkLimits(), Landing(":memory:") if landing is None else None
-    kept = landing or own
-    try:
+    with contextlib.ExitStack() as stack:
+        kept = landing or stack.enter_context(Landing(":memory:"))
         overlap = _overlap(overlap_days)
-        with Caller(url, key, agent, limits) as caller:
-            asked = {**_questions(urlsplit(url).query), **(params or {})}
-            mark = kept.begin(_name(url, asked))
-            walk = _Walk(caller, kept, url, row_key, newest, overlap, items, following, pause)
-            return walk.extract(walk.to_the_end(mark, {**asked, "limit": limit}), when)
-    finally:
-        if own:
-            own.close()
+        caller = stack.enter_context(Caller(url, key, limits=limits))
+        asked = {**_questions(urlsplit(url).query), **(params or {})}
+        which = f" asked {sha256_of_rows([asked])[:8]}" if asked else ""
+        mark = kept.begin(f"api {_place(url)}{which}")
+        walk = _Walk(caller, url, newest=newest, overlap=overlap, pause=pause)
+        mark = walk.to_the_end(kept, mark, {**asked, "limit": limit}, row_key)
+        found = _landed(kept, mark, url, "JSON pages", when)
+        told = {"cursor": mark.state.get("since", ""), "etag": mark.state.get("etag", "")}
+        return found._replace(provenance=replace(found.provenance, **told))
 
 
-def _name(url, asked):
-    """Return what a source is called in the landing: its path, for a port may change, and what was
-    asked, by its fingerprint.
-    """
-    which = f" asked {sha256_of_rows([asked])[:8]}" if asked else ""
-    return f"api {urlsplit(url).hostname}{urlsplit(url).path}{which}"
+def _place(url):
+    """Return what a service is called in the landing: host and path, for a port may change."""
+    return f"{urlsplit(url).hostname}{urlsplit(url).path}"
+
+
+def _landed(kept, mark, url, read_as, when, columns=()):
+    """Return what a run brought into the landing."""
+    rows = kept.rows(mark.source, mark.run)
+    table = object_table(rows, columns)
+    origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), when, read_as)
+    return Extract(table, kept.aside(mark), origin, kept.account(mark))
 
 
 def _questions(query):
@@ -129,11 +137,9 @@ def _questions(query):
 
 def _overlap(days):
     """Return the overlap as a span of time."""
-    try:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         if days >= 0:
             return timedelta(days=days)
-    except (TypeError, ValueError, OverflowError):
-        pass
     raise CannotExtract(
         f"overlap_days was expected to be a number of days from 0 on; got {days!r}: write for "
         "instance overlap_days=1."
@@ -141,25 +147,24 @@ def _overlap(days):
 
 
 class _Walk:
-    """A walk from page to page."""
+    """A walk from page to page of an endpoint."""
 
-    def __init__(self, caller, kept, url, row_key, newest, overlap, items, following, pause):
-        self._caller, self._kept, self._pause = caller, kept, pause
+    def __init__(self, caller, url, *, newest, overlap, pause):
+        self._caller, self._newest, self._overlap, self._pause = caller, newest, overlap, pause
         self._shown, self._url = shown(url), url.partition("#")[0].partition("?")[0]
-        self._row_key, self._newest, self._overlap = row_key, newest, overlap
-        self._items, self._following = items, following
 
-    def to_the_end(self, mark: Mark, first: dict) -> Mark:
-        """Read page after page, and keep each."""
+    def to_the_end(self, kept: Landing, mark: Mark, first: dict, row_key: str) -> Mark:
+        """Read page after page, and keep each; return the mark of the finished run."""
         state, met = dict(mark.state), set()
-        known = self._newest and "since" in state
-        first |= {"since": self._with_overlap(state["since"])} if known else {}
+        if self._newest and "since" in state:
+            first = {**first, "since": self._with_overlap(state["since"])}
         params = state.get("next") or first
         # A first page that is as it was says nothing of a second one: there, new rows may stand.
         etag = "" if state.get("next") or not state.get("whole") else state.get("etag", "")
         for _ in range(self._caller.limits.pages):
+            known = {"If-None-Match": etag} if etag and state.get("asked") == params else {}
             try:
-                answer = self._ask(params, etag if etag and state.get("asked") == params else "")
+                answer = get_patiently(self._caller, self._url, params, known, self._pause)
             except CannotFetch as error:
                 if met or not state.get("next") or error.status not in _FORGOTTEN:
                     raise
@@ -168,36 +173,31 @@ class _Walk:
                 continue
             if answer.status == 304:
                 break
-            rows, aside, following = self._page(answer)
+            tray, following = self._page(answer)
             if not met and "next" not in state:
                 state |= {"asked": params, "etag": answer.headers.get("etag", "")}
                 state |= {"whole": following is None}
-            state |= {"next": following, "newest": self._latest(rows, state.get("newest", ""))}
-            mark = self._kept.keep(mark, rows, aside, state, self._row_key)
+            state |= {"next": following, "newest": self._latest(tray.rows, state.get("newest", ""))}
+            mark = kept.keep(mark, tray.rows, tray.aside, state, row_key)
             met.add(str(sorted(params.items())))
             if following is None:
                 break
-            params = following
-            if str(sorted(params.items())) in met:
+            if str(sorted(following.items())) in met:
                 raise CannotFetch(
                     f"{self._shown} leads back to a page it gave before, so its pages never "
                     "end: tell who runs it."
                 )
+            params = following
         else:
             raise CannotFetch(
                 f"{self._shown} has more than {self._caller.limits.pages:,} pages: take larger "
                 "pages with limit=..., or allow more with NetworkLimits(pages=...)."
             )
-        return self._finished(mark, state)
-
-    def _finished(self, mark, state):
-        """End the run; the next begins at the newest moment met."""
-        names = ("asked", "etag", "whole", "newest", "since")
-        end = {name: state[name] for name in names if state.get(name)}
+        end = {name: state[name] for name in _KEPT_STATE if state.get(name)}
         if self._newest and state.get("newest"):
-            end["since"] = state["newest"]
-        self._kept.finish(mark, end)
-        return Mark(mark.source, mark.run, end, mark.resumed, mark.version)
+            end["since"] = state["newest"]  # the next run begins at the newest moment met
+        kept.finish(mark, end)
+        return replace(mark, state=end)
 
     def _with_overlap(self, newest):
         """Return the moment from which to ask again, ISO text."""
@@ -212,42 +212,30 @@ class _Walk:
                 "another column, or pass overlap_days=0."
             ) from error
 
-    def _ask(self, params, etag):
-        headers = {"If-None-Match": etag} if etag else {}
-        return get_patiently(self._caller, self._url, params, headers, self._pause)
-
-    def _page(self, answer: Answer):
+    def _page(self, answer: Answer) -> tuple[Tray, dict | None]:
         """Return the rows of a page, what is none, and the questions of the next page."""
         page = page_of(answer)
-        found, following = page.get(self._items), page.get(self._following)
+        found, following = page.get("items"), page.get("next") or None
+        if isinstance(following, str) and following.strip().casefold() in _NO_PAGE:
+            following = None
         if not isinstance(found, list) or not isinstance(following, str | None):
             raise CannotFetch(
-                f"{self._shown} was expected to answer with a list {self._items!r} and an "
-                f"address {self._following!r}; it has {', '.join(page)[:200] or 'nothing'}. Check "
-                "the address, or name them with items=... and following=..."
+                f"{self._shown} was expected to answer with a list 'items' and the next page's "
+                f"address 'next' (null behind the last); it has {', '.join(page)[:200] or 'nothing'}"
+                f", and next is {str(following)[:60]!r}. Check the address."
             )
         tray = Tray(self._shown)
-        for place, row in enumerate(found, 1):
-            if isinstance(row, dict):
-                tray.rows.append(row)
-            else:
-                tray.put_aside(place, f"it is a {type(row).__name__} and no object", str(row))
-        return tray.rows, tray.aside, self._next(following)
-
-    def _next(self, following):
-        """Return the questions of the next page's address, which must be the endpoint's own."""
+        put_objects(tray, found)
         if following is None:
-            return None
-        address = joined(self._url, following)
-        if (
-            host_of(address) != self._caller.host
-            or urlsplit(address).path != urlsplit(self._url).path
-        ):
+            return tray, None
+        address = joined(self._url, following.strip())
+        paths = {unquote(urlsplit(one).path) for one in (address, self._url)}
+        if host_of(address) != self._caller.host or len(paths) > 1:
             raise CannotFetch(
                 f"{self._shown} names {shown(address)} as its next page, which is another "
                 "endpoint; the key is not sent there. Tell who runs it."
             )
-        return _questions(urlsplit(address).query)
+        return tray, _questions(urlsplit(address).query)
 
     def _latest(self, rows, newest):
         """Return the newest moment met so far."""
@@ -257,19 +245,8 @@ class _Walk:
         moments = {text: _moment(text) for text in [newest, *texts]}
         clock = datetime.now(UTC) + _AHEAD
         good = [text for text, at in moments.items() if at is not None and at <= clock]
-        if good:
-            return max(good, key=moments.get)
-        # Where no text is a moment, the next run has to say so.
-        return max([newest, *(text for text, at in moments.items() if at is None)])
-
-    def extract(self, mark: Mark, when: str) -> Extract:
-        """Return what the run brought."""
-        rows = self._kept.rows(mark.source, mark.run)
-        table = object_table(rows)
-        cursor, etag = mark.state.get("since", ""), mark.state.get("etag", "")
-        origin = Origin(self._shown, *table.shape, sha256_of_rows(rows), when, "JSON pages",
-                        cursor, etag)  # fmt: skip
-        return Extract(table, self._kept.aside(mark), origin, self._kept.account(mark))
+        none = [text for text, at in moments.items() if at is None]  # which the next run has to say
+        return max(good, key=moments.get) if good else max([newest, *none])
 
 
 def _moment(text):
@@ -299,17 +276,12 @@ def page_of(answer: Answer) -> dict:
             f"{start!r}. Check the address: a login or an error page may stand there."
         )
     try:
-        page = parsed(answer.body.decode("utf-8-sig"))
-        if not isinstance(page, dict):
-            raise BadJson(f"it is a {type(page).__name__} and no object")
+        return parsed_object(answer.body.decode("utf-8-sig"))
     except ValueError as error:
-        if isinstance(error, CannotExtract):
-            raise
         raise CannotFetch(
             f"{shown(answer.url)} was expected to answer with a JSON object in UTF-8, but: {error}. "
             f"It starts {start!r}. Try again; if it stays so, tell who runs it."
         ) from error
-    return page
 
 
 @dataclass(frozen=True)
@@ -329,11 +301,9 @@ def read_events(
     seconds: float = 10.0,
     landing: Landing | None = None,
     row_key: str = "",
-    after: str = "",
     params: Mapping | None = None,
     when: str = "",
     end: str = "end",
-    agent: str = AGENT,
     limits: NetworkLimits | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
@@ -344,10 +314,10 @@ def read_events(
     Parameters
     ----------
     url, key : the feed, and what opens it (`X-API-Key`).
-    count, seconds : whichever comes first ends the reading, which is no failure.
+    count, seconds : whichever comes first ends the reading, which is no failure. The clock is looked
+        at when something comes; a line that falls silent is left `limits.read_s` later at most.
     landing : keeps events and the last id between runs; None keeps nothing.
     row_key : a key of the data: an event equal to an earlier one is merged. "" merges none.
-    after : the id behind which to begin, where no landing knows better.
     end : the kind of event that ends the feed; "" if the line is simply closed then.
     limits : `read_s` is the longest silence, `size` the bytes of one line, `tries` the calls in a
         row that come no further.
@@ -369,138 +339,121 @@ def read_events(
             f"count is at least 1 and seconds are above 0; got {count} and {seconds}: a feed has no "
             "end of its own."
         )
-    own = Landing(":memory:") if landing is None else None
-    try:
-        with Caller(url, key, agent, limits or NetworkLimits()) as caller:
-            feed = _Feed(caller, landing or own, url, dict(params or {}), row_key, end)
-            return feed.read(count, seconds, after, when, pause)
-    finally:
-        if own:
-            own.close()
+    with contextlib.ExitStack() as stack:
+        caller = stack.enter_context(Caller(url, key, limits=limits))
+        kept = landing or stack.enter_context(Landing(":memory:"))
+        mark = kept.begin(f"feed {_place(url)}")
+        deadline = time.monotonic() + seconds
+        options = {"params": params, "row_key": row_key, "end": end, "left": count}
+        feed = _Feed(caller, kept, mark, url, deadline=deadline, **options)
+        try:
+            feed.listen_on(pause)
+        finally:
+            feed.keep()
+        kept.finish(feed.mark, {"last": feed.last})
+        found = _landed(kept, feed.mark, url, "server-sent events", when, _OWN)
+        return found._replace(provenance=replace(found.provenance, cursor=feed.last))
 
 
-class _TimeUp(CannotFetch):
-    """The time of a reading is up, which ends it as it should."""
-
-
+@dataclass
 class _Feed:
     """A feed on its way into the landing."""
 
-    def __init__(self, caller, kept, url, params, row_key, end):
-        self._caller, self._kept, self._url, self._params = caller, kept, url, params
-        self._row_key, self._end = row_key, end
-        self._tray, self._since_kept, self._last = Tray(shown(url)), 0, ""
-        self._reached = False
+    caller: Caller
+    kept: Landing
+    mark: Mark
+    url: str
+    params: Mapping | None
+    row_key: str
+    end: str
+    left: int
+    deadline: float
+    reached: bool = False
+    tray: Tray = field(default_factory=lambda: Tray(""))
 
-    def read(self, count, seconds, after, when, pause) -> Extract:
-        """Read until one of the bounds, or the feed's end."""
-        mark = self._kept.begin(f"feed {urlsplit(self._url).hostname}{urlsplit(self._url).path}")
-        self._last = mark.state.get("last", after)
-        self._mark, self._left, self._deadline = mark, count, time.monotonic() + seconds
-        try:
-            self._listen_on(pause)
-        finally:
-            self._keep()
-        self._kept.finish(self._mark, {"last": self._last})
-        return self._extract(when)
+    def __post_init__(self):
+        self.last = self.mark.state.get("last", "")
 
-    def _listen_on(self, pause):
+    def listen_on(self, pause) -> None:
         """Listen until the end; tries are counted anew after a line that came further."""
-        while True:
-            had = self._last
-            try:
-                return patiently(self._listen, self._caller.limits, self._until_deadline(pause))
-            except _TimeUp:
-                return None
-            except CannotFetch as error:
-                if not error.again or self._last == had:
-                    raise
 
-    def _until_deadline(self, pause):
-        """Return a pause that does not go on when the time of the reading is up."""
-        return lambda seconds: pause(min(seconds, max(0.0, self._deadline - time.monotonic())))
+        def until_deadline(seconds):
+            pause(min(seconds, max(0.0, self.deadline - time.monotonic())))
+
+        while True:
+            had = self.last
+            try:
+                return patiently(self._listen, self.caller.limits, until_deadline)
+            except CannotFetch as error:
+                if not error.again or self.last == had:
+                    raise
 
     def _listen(self):
         """Listen on one line until it ends; a line that broke before its time raises."""
         headers = {"Accept": "text/event-stream"}
-        if self._last:
-            headers["Last-Event-ID"] = self._last.strip().encode()  # as the standard has it
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise self._time_up()
+        if self.last:
+            headers["Last-Event-ID"] = self.last.strip().encode()  # as the standard has it
+        left, broke = self.deadline - time.monotonic(), None
         try:
-            with self._caller.opened(self._url, self._params, headers, left) as (response, cut):
-                self._check(response, cut)
-                for event in events_of(blocks(response, self._caller.limits.size, cut)):
-                    if event.kind == self._end or not self._take(event):
-                        return
-        except CannotFetch as error:
-            if error.again and time.monotonic() >= self._deadline:
-                raise self._time_up() from error
-            raise
-        if self._end:
-            raise CannotFetch(
-                f"{shown(self._url)} closed its line before the end: go on later.", True
+            if left > 0:
+                with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
+                    self._check(answer, blocks)
+                    for event in events_of(blocks):
+                        if event.kind == self.end or not self._take(event):
+                            return
+                if not self.end:
+                    return
+            broke = CannotFetch(
+                f"{shown(self.url)} closed its line before the end: go on later.", True
             )
+        except CannotFetch as error:
+            if not error.again:
+                raise
+            broke = error
+        if time.monotonic() < self.deadline:
+            raise broke
+        if not self.reached:
+            raise CannotFetch(
+                f"{shown(self.url)} did not answer as a stream of events in the time of the reading: "
+                "check that it runs, or allow more with seconds=..."
+            ) from broke
 
-    def _time_up(self):
-        """Return what ends the reading: as it should, if the feed was ever reached."""
-        if self._reached:
-            return _TimeUp("the time of the reading is up")
-        return CannotFetch(
-            f"{shown(self._url)} did not answer as a stream of events in the time of the reading: "
-            "check that it runs, or allow more with seconds=..."
-        )
-
-    def _check(self, response, cut):
+    def _check(self, answer, blocks):
         """Stop unless the answer is good and a stream of events."""
-        kind = response.headers.get("Content-Type", "")
-        if response.status_code != 200:
-            lower = {name.lower(): value for name, value in response.headers.items()}
-            body = next(blocks(response, 10_000, cut), b"")
-            refuse_status(Answer(response.url, response.status_code, lower, body))
+        kind = answer.headers.get("content-type", "")
+        if answer.status != 200:
+            refuse_status(replace(answer, body=next(blocks, b"")))
         if "text/event-stream" not in kind.lower():
             raise CannotFetch(
-                f"{shown(self._url)} was expected to be a stream of events; it answers "
-                f"{response.status_code} {kind[:60]!r}. Check the address."
+                f"{shown(self.url)} was expected to be a stream of events; it answers "
+                f"{answer.status} {kind[:60]!r}. Check the address."
             )
-        self._reached = True
+        self.reached = True
 
     def _take(self, event: Event) -> bool:
         """Put one event into the rows or aside; return whether more are wanted."""
-        self._tray.seen += 1
+        row, fault = {}, ""
         try:
             row = parsed_object(event.data)
             if not row.keys().isdisjoint(_OWN):
                 raise BadJson(f"its data have a key that stands for its place: {' or '.join(_OWN)}")
-            self._tray.rows.append({"sse_id": event.id, "sse_event": event.kind, **row})
         except BadJson as error:
-            self._tray.put_aside(self._tray.seen, str(error), event.data)
-        self._last, self._left = event.id or self._last, self._left - 1
-        if self._tray.seen - self._since_kept >= _BATCH:
-            self._keep()
-        return self._left > 0 and time.monotonic() < self._deadline
+            fault = str(error)
+        row = {"sse_id": event.id, "sse_event": event.kind, **row}
+        self.tray.put(row, self.tray.seen + 1, fault, event.data)
+        self.last, self.left = event.id or self.last, self.left - 1
+        if len(self.tray.rows) + len(self.tray.aside) >= _BATCH:
+            self.keep()
+        return self.left > 0 and time.monotonic() < self.deadline
 
-    def _keep(self):
+    def keep(self) -> None:
         """Keep what came since the last time, with the id behind it."""
-        tray = self._tray
-        if tray.rows or tray.aside:
-            key = self._row_key
-            self._mark = _keep(self._kept, self._mark, tray, {"last": self._last}, key)
-        self._since_kept = tray.seen
-        tray.rows.clear()
-        tray.aside.clear()
-
-    def _extract(self, when):
-        rows = self._kept.rows(self._mark.source, self._mark.run)
-        table = object_table(rows, _OWN)
-        origin = Origin(shown(self._url), *table.shape, sha256_of_rows(rows), when,
-                        "server-sent events", self._last)  # fmt: skip
-        return Extract(table, self._kept.aside(self._mark), origin, self._kept.account(self._mark))
-
-
-def _keep(kept: Landing, mark: Mark, tray: Tray, state: dict, key: str) -> Mark:
-    return kept.keep(mark, tray.rows, tray.aside, state, key, apart="sse_id")
+        rows, aside = self.tray.rows, self.tray.aside
+        if rows or aside:
+            state = {"last": self.last}
+            self.mark = self.kept.keep(self.mark, rows, aside, state, self.row_key, apart="sse_id")
+            rows.clear()
+            aside.clear()
 
 
 def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
@@ -512,7 +465,8 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
     Raises
     ------
     CannotFetch
-        If an event is longer than a million bytes, or no UTF-8.
+        If an event is longer than a million bytes, or no UTF-8, or its id is longer than a header may
+        be, in which it has to go back.
 
     Source
     ------
@@ -524,8 +478,7 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
     >>> list(events_of(iter(stream)))
     [Event(id='7', kind='click', data='{}')]
     """
-    last, kind, data = "", "", []
-    size = 0
+    last, kind, data, size = "", "", [], 0
     for line in _lines(pieces):
         size = size + len(line) + 1 if line else 0
         if size > LONGEST_EVENT:
@@ -538,7 +491,12 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id" and "\0" not in value:
-            last = value[:200]
+            if len(value.encode()) > _LONGEST_ID:
+                raise CannotFetch(
+                    f"an event has an id of {len(value):,} characters, {value[:40]!r} and so on; up to "
+                    f"{_LONGEST_ID:,} bytes can be sent back in a header: tell who runs it."
+                )
+            last = value
         elif name == "event":
             kind = value
         elif name == "data":
@@ -547,31 +505,22 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
 
 def _lines(pieces):
     """Yield the whole lines of a stream; a line may end in any of the three ways."""
-    rest, first = b"", True
-    for piece in pieces:
-        rest += piece
-        # A carriage return at the very end may be half a line end.
-        whole = max(rest.rfind(b"\n"), rest[:-1].rfind(b"\r")) + 1
-        head, rest = rest[:whole], rest[whole:]
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder, rest = io.IncrementalNewlineDecoder(decoder, translate=True), ""
+    for piece in itertools.chain(pieces, [b""]):
+        try:
+            rest += decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            raise CannotFetch(
+                f"a stream of events is UTF-8, but byte 0x{error.object[error.start]:02x} came, which "
+                "is none: tell who runs it."
+            ) from error
+        *whole, rest = rest.split("\n")
         if len(rest) > LONGEST_EVENT:
             raise _endless()
-        if head:
-            text = _decoded(head.removeprefix(b"\xef\xbb\xbf") if first else head)
-            first = False
-            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            yield from lines[:-1]
-    if rest.endswith(b"\r"):
-        yield from _decoded(rest[:-1]).split("\n")
-
-
-def _decoded(head):
-    try:
-        return head.decode()
-    except UnicodeDecodeError as error:
-        raise CannotFetch(
-            f"a stream of events is UTF-8, but byte 0x{head[error.start]:02x} came, which is none: "
-            "tell who runs it."
-        ) from error
+        yield from whole
+    if decoder.getstate()[1] & 1:  # a carriage return at the end, which might have been half an end
+        yield rest
 
 
 def _endless():

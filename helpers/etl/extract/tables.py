@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import csv
-from collections import Counter, deque
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-from pandas import DataFrame
 
 from helpers.checks import require_columns
-from helpers.etl.extract.files import Examined, FileLimits, Line, examine, lines_of
+from helpers.etl.extract.files import FileLimits, Line, lines_of, read_whole
 from helpers.etl.extract.records import read_json_list
-from helpers.etl.extract.result import (
-    CannotExtract,
-    Extract,
-    Origin,
-    RowAccount,
-    Tray,
-    aside_table,
-    require_rows_of_a_part,
-    together,
-)
+from helpers.etl.extract.result import CannotExtract, Extract, Tray, aside_table, together
 
 SEPARATORS = ",;\t|"
 TOTALS = {"total", "totals", "sum", "grand total", "summe", "gesamt"}
-_LINES_A_ROW = 50  # lines that a quoted field may span before its quote counts as left open
-EARLIEST, LATEST = "1990-01-01", "2100-01-01"
+_FIRST_LINES = 200  # that show what separates the fields
+_LOOK_AHEAD = 100  # lines that are looked at below a quote that does not fit
+_EXCEL_LINE = re.compile(r'"?sep=(\\t|[^"\r\n])"?\s*', re.IGNORECASE)
+_NO_CSV = re.compile(r"\s*(<[!?a-z]|[\[{]\s*[\"{\[])", re.IGNORECASE)  # HTML, XML, JSON
+_WRONG_QUOTES = {
+    "expected after": "text stands behind a closing quote",
+    "unexpected end": "it leaves a quote open",
+    "field larger": "a field has more than 131,072 characters",
+}
+_EARLIEST, _LATEST = datetime(1990, 1, 1), datetime(2100, 1, 1)
 
 
-def read_csv(path: str | Path, **options) -> Extract:
+def read_csv(
+    path: str | Path,
+    *,
+    when: str = "",
+    encodings: Sequence[str] = ("utf-8",),
+    separator: str | None = None,
+    columns: Sequence[str] | None = None,
+    totals: bool = True,
+    limits: FileLimits | None = None,
+) -> Extract:
     """Read a CSV file, every value as text; nothing is guessed silently and nothing repaired.
 
-    Decimal commas, blanks, dates and cells such as `=1+1` stay as they stand there.
+    Decimal commas, blanks, dates and cells such as `=1+1` stay as they stand there. A row is set
+    aside when it has too few or too many fields, repeats the header, sums up the others (`totals`),
+    holds a NUL, a field of more than 131,072 characters or bytes that the encoding has not, or when
+    its quotes do not fit. Such a row is set aside with all lines that its quote holds; only where
+    most lines below look like rows themselves is it the one line, whose quote was left open. Blank
+    lines are no rows, and neither are Excel's first line `sep=;` and empty cells behind the last
+    name.
 
     Parameters
     ----------
-    path, options : as in `csv_chunks`.
+    path : a text file with a header, or one packed with gzip.
+    when : the moment of reading, for the provenance.
+    encodings : tried in order: the first that reads every byte, or else the first. A byte order
+        mark decides before them. Name "cp1252" behind "utf-8" for files from old spreadsheets.
+    separator : one character; None takes from comma, semicolon, tab and bar what header and rows
+        have.
+    columns : the names expected, each once, in any order; None takes any.
+    totals : set rows aside whose first field says Total; False keeps them.
+    limits : how much is read before the file is refused.
 
     Returns
     -------
@@ -48,7 +72,8 @@ def read_csv(path: str | Path, **options) -> Extract:
     Raises
     ------
     CannotExtract
-        As `csv_chunks` does.
+        If the file is missing, empty, damaged or too large, if its header cannot be used or is none
+        (a title, a page of HTML), or if two separators fit.
 
     Examples
     --------
@@ -63,90 +88,28 @@ def read_csv(path: str | Path, **options) -> Extract:
     >>> print(account)
     4 in = 2 returned + 2 set aside + 0 merged
     """
-    return together(csv_chunks(path, **options))
-
-
-def csv_chunks(
-    path: str | Path,
-    *,
-    when: str = "",
-    encodings: Sequence[str] = ("utf-8",),
-    separator: str | None = None,
-    columns: Sequence[str] | None = None,
-    totals: bool = True,
-    rows: int = 100_000,
-    limits: FileLimits | None = None,
-) -> Iterator[Extract]:
-    """Read a CSV file of any length in parts, see `read_csv`.
-
-    A row is set aside when it has too few or too many fields, repeats the header, sums up the
-    others (`totals`), leaves a quote open, holds a NUL, a field that no cell holds (131,072
-    characters) or bytes that the encoding has not. After an open quote the next line is a row
-    again. Blank lines are no rows.
-
-    Parameters
-    ----------
-    path : a text file with a header, or one packed with gzip.
-    when : the moment of reading, for the provenance.
-    encodings : tried in order: the first that reads every byte, or else the first. A byte order
-        mark decides before them. Name "cp1252" behind "utf-8" for files from old spreadsheets.
-    separator : one character; None takes from comma, semicolon, tab and bar what the header has.
-    columns : the names expected, each once, in any order; None takes any.
-    totals : set rows aside whose first field says Total; False keeps them.
-    rows : rows of a part at most, those set aside included; of long rows it has fewer.
-    limits : how much is read before the file is refused.
-
-    Yields
-    ------
-    One extract a part, at least one; all have the provenance of the whole file.
-
-    Raises
-    ------
-    CannotExtract
-        If the file is missing, empty, damaged, too large, or its header cannot be used.
-    """
-    require_rows_of_a_part(rows)
     if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
         raise CannotExtract(
             f"separator was expected to be one character, no quote and no line end; got {separator!r}: "
             "leave it out to have it found."
         )
     limits = limits or FileLimits()
-    examined = examine(path, encodings, limits)
-    lines = _Lines(lines_of(examined, limits, newline=""))
-    separator = separator or _separator(lines, examined.path.name)
-    records = _records(lines, separator)
-    header = _header(records, examined.path.name, columns)
-    yield from _parts(records, header, totals, rows, limits, examined, separator, when)
-
-
-def _parts(records, header, totals, rows, limits, examined, separator, when):
-    """Yield an extract for each part of the rows."""
-    tray, whole = Tray(examined.path.name), False
-    for total, (line, fields, text, fault) in enumerate(records, 1):
-        full = tray.meet(text, rows)
-        if total > limits.rows:
-            raise CannotExtract(
-                f"{examined.path.name} has more than {limits.rows:,} rows: split it, or allow more "
-                "with FileLimits(rows=...)."
-            )
-        fault = fault or _oddness(fields, text, header, totals)
-        if fault:
-            tray.put_aside(line, fault, text.rstrip("\r\n"))
-        else:
-            tray.rows.append(fields)
-        if full:
-            yield _part(tray, header, examined, separator, when)
-            tray, whole = Tray(examined.path.name), True
-    if tray.seen or not whole:
-        yield _part(tray, header, examined, separator, when)
-
-
-def _part(tray: Tray, header: list[str], examined: Examined, separator: str, when: str) -> Extract:
+    content = read_whole(path, limits, encodings)
+    lines = list(lines_of(content, limits, newline=""))
+    if lines and (told := _EXCEL_LINE.fullmatch(lines[0].text)):
+        separator, lines = separator or told[1].replace("\\t", "\t"), lines[1:]
+    separator = separator or _separator([one.text for one in lines[:_FIRST_LINES]], content.name)
+    rows = list(_records(_Lines(lines), separator))
+    header, spare = _header(rows, content.name, columns)
+    tray = Tray(content.name, limits.rows)
+    for number, fields, text, fault in rows[1:]:
+        if spare and not any(map(str.strip, fields[len(header) :])):
+            fields = fields[: len(header)]
+        tray.put(
+            fields, number, fault or _oddness(fields, text, header, totals), text.rstrip("\r\n")
+        )
     table = pd.DataFrame(tray.rows, columns=header, dtype="str")
-    read_as = f"{examined.encoding}, separator {separator!r}"
-    origin = Origin(examined.path.name, *table.shape, examined.sha256, when, read_as)
-    return tray.extract(table, origin)
+    return tray.extract(table, f"{content.encoding}, separator {separator!r}", when, content.sha256)
 
 
 def _oddness(fields, text, header, totals):
@@ -157,98 +120,176 @@ def _oddness(fields, text, header, totals):
         return "it repeats the header"
     if totals and fields[0][:1].isalpha() and fields[0].strip().casefold() in TOTALS:
         return "it is a row of totals"
-    if "\0" in text:
-        return "it holds a NUL"
-    return ""
-
-
-class _Lines:
-    """The lines of a file with a way back: what a bad record took can be read again."""
-
-    def __init__(self, lines: Iterator[Line]):
-        self._lines, self._back, self.taken = lines, deque(), []
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if len(self.taken) >= _LINES_A_ROW:
-            raise csv.Error(f"a quote is left open over {_LINES_A_ROW} lines")
-        line = self._back.popleft() if self._back else next(self._lines)
-        self.taken.append(line)
-        return line.text
-
-    def give_back(self, keep: int) -> None:
-        """Give back all lines taken but the first `keep`."""
-        self._back.extendleft(reversed(self.taken[keep:]))
-        del self.taken[keep:]
-
-
-def _records(lines, separator):
-    """Yield (line, fields, text, fault) of each row; a bad one gives back all but its first line."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    width = 0
-    while True:
-        lines.taken.clear()
-        fields, fault = [], ""
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fault = f"it is no CSV: {error}"
-        several = len(lines.taken) > 1
-        if several:
-            fault = next((line.fault for line in lines.taken if line.fault), fault)
-        else:
-            fault = lines.taken[0].fault or fault
-        if several and (fault or (width and len(fields) != width)):
-            lines.give_back(1)
-            fault = lines.taken[0].fault or "it leaves a quote open"
-        if fields or fault:
-            width = width or len(fields)
-            first = lines.taken[0]
-            text = "".join(line.text for line in lines.taken) if several else first.text
-            yield first.number, fields, text, fault
+    return "it holds a NUL" if "\0" in text else ""
 
 
 def _separator(lines, name):
-    """Return what separates the fields of the header, and give its lines back."""
-    widths = {}
+    """Return what separates the fields of the header, and of the most rows below it."""
+    fits, heads, more = {}, {}, {}
     for separator in SEPARATORS:
-        first = next(_records(lines, separator), (0, [], "", ""))
-        widths[separator] = len(first[1])
-        lines.give_back(0)
-        # blank lines before the header are no rows, and a generator left early holds none of them
-    best = max(widths.values())
-    found = [separator for separator, width in widths.items() if width == best]
-    if best > 1 and len(found) > 1:
+        head, *below = _first_rows(lines, separator) or [[]]
+        more[separator] = sum(len(row) > 1 for row in below)
+        if len(head) > 1 and '"' not in "".join(head):  # it would part a name in quotes
+            heads[separator] = len(head)
+            fits[separator] = sum(len(row) == len(head) for row in below) / max(1, len(below))
+    if not any(fits.values()) and any(more.values()):
+        return max(more, key=more.get)  # the first line is a title, or each row is damaged
+    best = max(heads, key=lambda one: (fits[one], heads[one]), default=SEPARATORS[0])
+    alike = [one for one in heads if heads[one] == heads[best] or fits[one] == fits[best] > 0]
+    if len(alike) > 1:
         raise CannotExtract(
-            f"{name} may be separated by {' or '.join(map(repr, found))}: its header has {best} "
-            "fields either way. Say which with separator=..."
+            f"{name} may be separated by {' or '.join(map(repr, alike))}: header and rows allow "
+            "both. Say which with separator=..."
         )
-    return found[0]
+    return best
 
 
-def _header(records, name, columns):
-    """Return the header, or say why it cannot be used."""
-    line, header, text, fault = next(records, (0, [], "", "the file is empty"))
-    twice = sorted(column for column, times in Counter(header).items() if times > 1)
-    if not fault and any(not column.strip() for column in header):
-        fault = "a column has no name"
-    if not fault and twice:
-        fault = f"the column {twice[0]!r} comes more than once"
-    if not fault and "\0" in text:
-        fault = "it holds NULs, as UTF-16 without a mark does"
-    if not fault and columns is not None and sorted(header) != sorted(columns):
-        odd = sorted({*header} ^ {*columns})
-        fault = f"the columns {', '.join(columns)} were expected, and {odd[0]!r} differs"
+def _first_rows(lines, separator):
+    rows = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(row for row in csv.reader(lines, delimiter=separator) if row)
+    return rows
+
+
+def _header(rows, name, columns):
+    """Return the names of the columns, and whether empty cells behind the last one are left out."""
+    line, header, text, fault = rows[0] if rows else (0, [], "", "the file is empty")
+    below = [fields for _, fields, _, odd in rows[1:] if not odd and fields != header]
+    names = list(header)
+    while len(names) > 1 and not names[-1].strip():
+        names.pop()
+    widths = Counter(map(len, below))
+    usual = max(widths, key=widths.get, default=0)
+    mostly_more = usual > len(header) and 2 * widths[usual] > len(below)
+    mostly_more = mostly_more and (len(names) == 1 or not widths[len(names)])
+    spare = len(names) < len(header) or mostly_more
+    filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
+    fault = fault or _fault_of(names, text, columns)
+    few = len(names) == 1 or len(names) < len(header)
+    if not fault and few and spare and 2 * filled > len(below):
+        fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
     if fault:
         raise CannotExtract(
             f"{name} needs a header with one name a column in its first line; {fault} (line {line}: "
             f"{text[:60]!r}). Check that it is the right file, and export it again."
         )
-    return header
+    return names, spare
+
+
+def _fault_of(names, text, columns):
+    """Return why names cannot be those of the columns, or ""."""
+    twice = [column for column, times in Counter(names).items() if times > 1]
+    odd = sorted({*names} ^ {*(columns or names)})
+    if _NO_CSV.match(text):
+        return "it looks like a page of HTML or like JSON"
+    if "\0" in text:
+        return "it holds NULs, as UTF-16 without a mark does"
+    if not all(map(str.strip, names[1:])) or not "".join(names).strip():
+        return "a column has no name"
+    if twice:
+        return f"the column {twice[0]!r} comes more than once"
+    return f"the columns {', '.join(columns)} were expected, and {odd[0]!r} differs" if odd else ""
+
+
+class _Lines:
+    """The lines of a file, one after the other, from a place that can be set back."""
+
+    def __init__(self, lines: list[Line]):
+        self.lines, self.place = lines, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.place == len(self.lines):
+            raise StopIteration
+        self.place += 1
+        return self.lines[self.place - 1].text
+
+
+def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], str, str]]:
+    """Yield (line, fields, text, fault) of each row, which may have several lines."""
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    width, quotes = 0, None
+    while lines.place < len(lines.lines):
+        start, fields, fault = lines.place, [], ""
+        try:
+            fields = next(reader)
+        except csv.Error as error:
+            known = (why for said, why in _WRONG_QUOTES.items() if said in str(error))
+            fault = next(known, f"it is no CSV: {error}")
+        odd = fault or (lines.place > start + 1 and len(fields) != width)
+        if width and odd and '"' in lines.lines[start].text:
+            quotes = quotes or _Quotes(lines.lines, separator, width)
+            end = quotes.end(start, lines.place, bool(fault))
+            if end < lines.place:
+                fault = "it leaves a quote open"
+            lines.place = end
+        elif fault and not width:
+            lines.place = start + 1
+        if fields or fault:
+            width = width or len(fields)
+            own = lines.lines[start : lines.place]
+            if fault and len(own) > 1:
+                fault += f", in a row of {len(own):,} lines"
+            fault = next((line.fault for line in own if line.fault), fault)
+            yield own[0].number, fields, "".join(line.text for line in own), fault
+
+
+class _Quotes:
+    """Finds the end of rows whose quotes do not fit."""
+
+    def __init__(self, lines, separator, width):
+        self._lines, self._separator, self._width = lines, separator, width
+        closing = re.compile(rf'"[ ]*({re.escape(separator)}[^"]*)?[\r\n]*')
+        quoted = [place for place, line in enumerate(lines) if '"' in line.text]
+        texts = [(place, lines[place].text) for place in quoted]
+        self._closing = [at for at, text in texts if closing.fullmatch(text, text.rindex('"'))]
+        self._shapes: dict[int, tuple] = {}
+
+    def end(self, start: int, place: int, open_yet: bool) -> int:
+        """Return the place behind the row that begins at `start` and was read up to `place`.
+
+        That is behind its first line where most lines below look like rows of their own, and else
+        behind the line that closes its quote with a row, or nothing, below.
+        """
+        kind = self._shape(start)[2]
+        end = self._closed(place - 1, kind) if open_yet else place
+        below = range(start + 1, min(end, start + 1 + _LOOK_AHEAD))
+        below = [one for one in below if self._lines[one].text.strip()]
+        alike = sum(self._is_row(one, kind) for one in below)
+        return start + 1 if self._width > 1 and below and 2 * alike >= len(below) else end
+
+    def _closed(self, place, kind):
+        first = bisect.bisect_left(self._closing, place)
+        end = len(self._lines)
+        for one in self._closing[first : first + _LOOK_AHEAD]:
+            end = following = one + 1
+            while following < len(self._lines) and not self._lines[following].text.strip():
+                following += 1
+            if following == len(self._lines) or self._is_row(following, kind):
+                return end
+        return end if len(self._closing) > first + _LOOK_AHEAD else len(self._lines)
+
+    def _is_row(self, place, kind):
+        """Return whether a line has the fields of a row, and one of this kind in front."""
+        fields, opens, own = self._shape(place)
+        return (fields == self._width or (opens and 1 < fields < self._width)) and (
+            None in (kind, own) or kind == own
+        )
+
+    def _shape(self, place):
+        """Return of a line how many fields it has, whether it opens a quote, what it starts with."""
+        if place not in self._shapes:
+            text, fields = self._lines[place].text, [""]
+            with contextlib.suppress(csv.Error):
+                fields = next(csv.reader([text], delimiter=self._separator), fields)
+            opens, first = text.count('"') % 2 == 1, fields[0].strip()
+            kind = (first[:1].isalpha(), first[:1].isdigit(), any(map(str.isdigit, first)))
+            within = '"' in "".join(fields) and '""' not in text  # in the middle of a field
+            count = 0 if within else len(fields)
+            self._shapes[place] = (count, opens, None if opens and len(fields) == 1 else kind)
+        return self._shapes[place]
 
 
 def read_sensors(
@@ -260,11 +301,11 @@ def read_sensors(
     ----------
     paths : one file or several, the oldest first.
     moment : the column that says when a reading was taken; ISO text.
-    options : as in `csv_chunks`.
+    options : as in `read_csv`.
 
     Returns
     -------
-    The readings. A row whose moment is none, or that lies before 1990 or after 2099 (a clock that
+    The readings. A row whose moment cannot be read, or lies before 1990 or after 2099 (a clock that
     was never set), is set aside: no reading can be placed without its time.
 
     Raises
@@ -281,33 +322,33 @@ def read_sensors(
     >>> print(read_sensors(path, "read_at").account)
     3 in = 1 returned + 2 set aside + 0 merged
     """
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
-    return together(timed(read_csv(path, when=when, **options), moment) for path in files)
+    return together(timed(read_csv(path, when=when, **options), moment) for path in _each(paths))
 
 
 def read_survey(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
     """Read the answers of a survey: CSV with one person a row, every value as text.
 
-    A formula that somebody typed (`=1+1`) stays text; see `helpers.etl.extract.neutralized` before
-    a table goes to a spreadsheet. Parameters and errors are those of `csv_chunks`.
+    A formula that somebody typed (`=1+1`) stays text; see `helpers.etl.load.neutralized` before a
+    table goes to a spreadsheet. Parameters and errors are those of `read_csv`.
     """
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
-    return together(read_csv(path, when=when, totals=False, **options) for path in files)
+    return together(read_csv(one, when=when, totals=False, **options) for one in _each(paths))
 
 
 def read_forms(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
     """Read forms: JSON lists with one entry a form, values as typed; see `read_json_list`."""
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
-    return together(read_json_list(path, when=when, **options) for path in files)
+    return together(read_json_list(path, when=when, **options) for path in _each(paths))
 
 
-def timed(extract: Extract, column: str, earliest: str = EARLIEST, latest: str = LATEST) -> Extract:
-    """Set rows aside whose moment in `column` cannot be: no ISO date, or not within the limits.
+def _each(paths):
+    return [paths] if isinstance(paths, str | Path) else paths
+
+
+def timed(extract: Extract, column: str) -> Extract:
+    """Set rows aside whose moment in `column` cannot be read, or is not from 1990 to 2099.
 
     Parameters
     ----------
     column : ISO text, or date and moment objects.
-    earliest, latest : ISO dates; the first is within, the last is not.
 
     Raises
     ------
@@ -315,33 +356,23 @@ def timed(extract: Extract, column: str, earliest: str = EARLIEST, latest: str =
         If the column is missing.
     """
     require_columns(extract.table, extract.provenance.source, [column])
-    values = extract.table[column].tolist()
-    ends = datetime.fromisoformat(earliest), datetime.fromisoformat(latest)
-    within = [_within(value, *ends) for value in values]
-    kept = extract.table[within].reset_index(drop=True)
     tray = Tray(extract.provenance.source)
-    odd = [place for place, fine in enumerate(within) if not fine]
+    faults = [_no_moment(value) for value in extract.table[column]]
+    odd = [place for place, fault in enumerate(faults) if fault]
     for place, row in zip(odd, extract.table.iloc[odd].to_dict("records"), strict=True):
-        why = f"{column} {str(values[place])[:60]!r} is no moment from {earliest} to {latest}"
-        tray.put_aside(place + 1, f"{why} (row {place + 1} of those that could be read)", str(row))
-    return _moved(extract, kept, aside_table(tray.aside))
+        fault = f"{column} {faults[place]} (row {place + 1} of those that could be read)"
+        tray.put(None, place + 1, fault, str(row))
+    kept = extract.table.drop(index=odd).reset_index(drop=True)
+    aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
+    account = replace(extract.account, returned=len(kept), set_aside=len(aside))
+    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), account)
 
 
-def _moved(extract: Extract, kept: DataFrame, aside: DataFrame) -> Extract:
-    """Return the extract with some of its rows among those set aside."""
-    account = extract.account
-    both = pd.concat([extract.set_aside, aside], ignore_index=True)
-    if account.returned != len(kept) + len(aside):
-        raise CannotExtract("rows were lost on their way aside: report the source that shows it.")
-    account = RowAccount(account.rows_in, len(kept), account.set_aside + len(aside), account.merged)
-    return Extract(kept, both, replace(extract.provenance, rows=len(kept)), account)
-
-
-def _within(value, earliest, latest):
-    """Return whether a value is a moment within the limits."""
-    text = value.strip() if isinstance(value, str) else str(value)
+def _no_moment(value):
+    """Return why a value is no moment within the limits, or ""."""
+    text = str(value).strip()
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
-        return False
-    return earliest <= moment < latest
+        return f"{text[:60]!r} cannot be read as a moment, such as '2024-09-01T10:00:00'"
+    return "" if _EARLIEST <= moment < _LATEST else f"{text[:60]!r} is not from 1990 to 2099"

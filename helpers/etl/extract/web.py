@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from helpers.etl.extract.result import CannotExtract
 
@@ -70,7 +67,7 @@ class CannotFetch(CannotExtract):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answered: the address in the end, status, headers (small letters), body."""
+    """What a service answered: the address in the end, status, headers, body."""
 
     url: str
     status: int
@@ -79,13 +76,7 @@ class Answer:
 
 
 def refuse_status(answer: Answer) -> Answer:
-    """Return the answer if it is good (200 to 299, or 304), or say what the service said.
-
-    Raises
-    ------
-    CannotFetch
-        Otherwise; with `again` for a service that is busy or out of order.
-    """
+    """Return the answer if it is good (200 to 299, or 304), or say what the service said."""
     status = answer.status
     if 200 <= status < 300 or status == 304:
         return answer
@@ -95,34 +86,30 @@ def refuse_status(answer: Answer) -> Answer:
     raise CannotFetch(
         f"{shown(answer.url)} answered {status}: {said!r}. "
         f"{todo.get(status, 'Try later.' if again else 'Check what was asked.')}",
-        again, wait_asked_for(answer.headers) if again else None, status,
-    )  # fmt: skip
+        again,
+        wait_asked_for(answer.headers) if again else None,
+        status,
+    )
 
 
-def wait_asked_for(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def wait_asked_for(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the header `Retry-After` asks for, or None.
 
-    Parameters
-    ----------
-    headers : with names in small letters. The value is whole seconds, as the standard has them,
-        decimal seconds, as some services write, or a date.
-    now : seconds since 1970, for a date; the clock unless given.
+    Its value is whole seconds, as the standard has them, decimal seconds, as some services write, or
+    a date.
 
     Examples
     --------
     >>> wait_asked_for({"retry-after": "0.25"}), wait_asked_for({"retry-after": "soon"})
     (0.25, None)
-    >>> wait_asked_for({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=50.0)
-    10.0
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20:
         return float(text)
     try:
-        moment = parsedate_to_datetime(text).timestamp()
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, moment - (time.time() if now is None else now))
 
 
 def host_of(url: str) -> str:
@@ -130,33 +117,24 @@ def host_of(url: str) -> str:
 
     Examples
     --------
-    >>> host_of("http://127.0.0.1:8000/api?x=1"), host_of("https://example.org/")
+    >>> host_of("http://127.0.0.1:8000/api?x=1"), host_of("https://example.org:443/")
     ('http://127.0.0.1:8000', 'https://example.org')
     """
     try:
         parts = urlsplit(url)
         port, name = parts.port, parts.hostname
-    except (ValueError, AttributeError, TypeError):
-        parts, port, name = None, None, None
-    if parts is None or parts.scheme not in ("http", "https") or not name:
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{name}]" if ":" in name else name
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CannotFetch(
             f"an address such as https://example.org/api was expected; got {shown(str(url))!r}: "
             "check it."
-        )
-    if port == {"http": 80, "https": 443}[parts.scheme]:
-        port = None
-    host = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+        ) from error
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def joined(url: str, target: str) -> str:
-    """Return the address that a link on `url` leads to.
-
-    Examples
-    --------
-    >>> joined("https://example.org/a/b", "../c?x=1")
-    'https://example.org/c?x=1'
-    """
+    """Return the address that a link on `url` leads to."""
     try:
         return urljoin(url, target)
     except ValueError as error:
@@ -175,76 +153,7 @@ def shown(url: str) -> str:
     scheme, slashes, rest = head.partition("://")
     place, slash, path = rest.partition("/")
     head = f"{scheme}{slashes}{place.rpartition('@')[2]}{slash}{path}" if slashes else head
-    return head[:200] + ("?..." if question else "")
-
-
-class Sockets:
-    """The open sockets of a caller, to be cut off together; one that opens too late is cut as well."""
-
-    def __init__(self):
-        self._open: weakref.WeakSet = weakref.WeakSet()
-        self._lock = threading.Lock()
-        self._call: threading.Event | None = None
-
-    def called(self) -> threading.Event:
-        """Begin a call; return the event that tells when its time was up."""
-        with self._lock:
-            self._call = threading.Event()
-            return self._call
-
-    def ended(self) -> None:
-        """End the call: an alarm that rings now comes too late to cut the next one."""
-        with self._lock:
-            self._call = None
-
-    def add(self, opened) -> None:
-        """Watch a socket, and cut it at once if the time of its call was up before it opened."""
-        with self._lock:
-            self._open.add(opened)
-            if self._call is not None and self._call.is_set():
-                _shut(opened)
-
-    def cut(self, call: threading.Event) -> None:
-        """End a call: what is being waited for comes back empty."""
-        with self._lock:
-            if call is self._call:
-                call.set()
-                for one in list(self._open):
-                    _shut(one)
-
-
-def _shut(opened):
-    with contextlib.suppress(OSError):
-        opened.shutdown(2)
-
-
-class Watched(HTTPAdapter):
-    """An adapter that knows its open sockets, so that a call can be cut off."""
-
-    def __init__(self, sockets):
-        self._sockets = sockets
-        super().__init__(max_retries=0, pool_connections=2, pool_maxsize=2)
-
-    def init_poolmanager(self, *args, **options):
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(urllib3.HTTPConnectionPool, self._sockets),
-            "https": _pool(urllib3.HTTPSConnectionPool, self._sockets),
-        }
-
-
-def _pool(kind, sockets):
-    """Return a kind of pool whose connections leave their sockets in `sockets`."""
-
-    class Line(kind.ConnectionCls):
-        def connect(self):
-            super().connect()
-            sockets.add(self.sock)
-
-    class Pool(kind):
-        ConnectionCls = Line
-
-    return Pool
+    return head[:200] + ("..." if len(head) > 200 else "") + ("?..." if question else "")
 
 
 class Caller:
@@ -278,7 +187,6 @@ host that is called here: check the address.
         self.host = host_of(url)
         self.limits = limits or NetworkLimits()
         self._key = key
-        self._sockets = Sockets()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc: the key goes to this host only
         self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "gzip, deflate"})
@@ -288,8 +196,6 @@ host that is called here: check the address.
                     "key is printable ASCII text, as a header takes it: copy it again."
                 )
             self._session.headers["X-API-Key"] = key
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, Watched(self._sockets))
 
     def __enter__(self) -> Caller:
         return self
@@ -308,19 +214,10 @@ host that is called here: check the address.
     ) -> Answer:
         """Return the answer to one call, whatever its status.
 
-        Parameters
-        ----------
-        hop : called with the address of each redirect before it is followed; may raise.
-
-        Raises
-        ------
-        CannotFetch
-            If the host is another, does not answer, is too slow, or answers too much.
+        Before a redirect is followed, `hop` is called with its address and may raise.
         """
-        with self.opened(url, params, headers, hop=hop) as (response, cut):
-            body = b"".join(blocks(response, self.limits.size, cut))
-            lower = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.url, response.status_code, lower, body)
+        with self.opened(url, params, headers, hop=hop) as (answer, blocks):
+            return replace(answer, body=b"".join(blocks))
 
     @contextlib.contextmanager
     def opened(
@@ -330,42 +227,46 @@ host that is called here: check the address.
         headers: Mapping | None = None,
         whole_s: float | None = None,
         hop: Callable[[str], None] | None = None,
-    ) -> Iterator[tuple[requests.Response, threading.Event]]:
-        """Yield a response whose body is not read yet, and an event that tells when time was up."""
-        seconds = whole_s or self.limits.whole_s
-        cut = self._sockets.called()
-        alarm = threading.Timer(seconds, self._sockets.cut, [cut])
-        alarm.daemon = True
-        alarm.start()
+    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """Yield an answer without its body, and the body's blocks as they come.
+
+        The clock is looked at whenever something came; a line that says nothing is left after
+        `limits.read_s`.
+        """
+        deadline = time.monotonic() + (whole_s or self.limits.whole_s)
         response = None
         try:
-            response = self._followed(url, params, headers, hop)
-            yield response, cut
+            response = self._followed(url, params, headers, hop, deadline)
+            answer = Answer(response.url, response.status_code, response.headers, b"")
+            yield answer, _blocks(response, self.limits.size, deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if cut.is_set():
-                raise self._too_slow(url, seconds) from error
             raise _unanswered(url, error) from error
         finally:
-            alarm.cancel()
-            self._sockets.ended()
             if response is not None:
                 response.close()
 
-    def _too_slow(self, url, seconds):
-        return CannotFetch(
-            f"{shown(url)} took longer than {seconds:g} seconds for one answer: try later, or allow "
-            "more with NetworkLimits(whole_s=...).", again=True
-        )  # fmt: skip
-
-    def _followed(self, url, params, headers, hop):
+    def _followed(self, url, params, headers, hop, deadline):
         """Call, and follow redirects on the same host."""
-        timeout = (self.limits.connect_s, self.limits.read_s)
         start = url
         for _ in range(self.limits.redirects + 1):
-            self._refuse_other_host(url)
+            if host_of(url) != self.host:
+                raise CannotFetch(
+                    f"{shown(url)} is not on {self.host}, the only host that is called here: check "
+                    "the address."
+                )
             if hop and url != start:
                 hop(url)
-            response = self._one_call(url, params, headers, timeout)
+            left = max(0.01, deadline - time.monotonic())
+            timeout = min(left, self.limits.connect_s), min(left, self.limits.read_s)
+            options = {"timeout": timeout, "stream": True, "allow_redirects": False}
+            try:
+                response = self._session.get(url, params=params, headers=headers, **options)
+            except requests.RequestException:
+                raise
+            except ValueError as error:  # the library looks at where a redirect leads
+                raise CannotFetch(
+                    f"{shown(url)} leads on to what is no address: tell who runs it."
+                ) from error
             location = response.headers.get("Location", "")
             if response.status_code not in _REDIRECTS or not location:
                 return response
@@ -376,83 +277,49 @@ host that is called here: check the address.
             f"{shown(url)}: check the address."
         )
 
-    def _one_call(self, url, params, headers, timeout):
-        try:
-            return self._session.get(
-                url, params=params, headers=headers, timeout=timeout, stream=True,
-                allow_redirects=False,
-            )  # fmt: skip
-        except requests.RequestException:
-            raise
-        except ValueError as error:  # the library looks at where a redirect leads
-            raise CannotFetch(
-                f"{shown(url)} leads on to what is no address: tell who runs it."
-            ) from error
 
-    def _refuse_other_host(self, url):
-        if host_of(url) != self.host:
-            raise CannotFetch(
-                f"{shown(url)} is not on {self.host}, the only host that is called here: check the "
-                "address."
-            )
-
-
-def blocks(response: requests.Response, most: int, cut: threading.Event) -> Iterator[bytes]:
-    """Yield the body as it comes, unpacked; stop at `most` bytes, however it is packed.
-
-    Raises
-    ------
-    CannotFetch
-        If it is more, packed in an unknown way, damaged, or time was up.
-    """
+def _blocks(response, most, deadline):
+    """Yield the body as it comes, unpacked; stop at `most` bytes, however it is packed."""
     url, kind = shown(response.url), response.headers.get("Content-Encoding", "").strip().lower()
-    declared = response.headers.get("Content-Length", "")
-    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-        raise _too_much(url, most)
-    unpack = _unpacker(url, kind, most)
-    count, raw = 0, b"start"
-    while raw:
-        raw = response.raw.read1(_BLOCK, decode_content=False)
-        if cut.is_set():
-            raise CannotFetch(f"{url} did not end in the time allowed: try later.", again=True)
-        for block in unpack(raw):
-            count += len(block)
-            if count > most:
-                raise _too_much(url, most)
-            yield block
-
-
-def _unpacker(url, kind, most):
-    """Return a function that unpacks block by block; an empty block asks whether it ended."""
-    if kind in ("", "identity"):
-        return lambda raw: [raw] if raw else []
-    if kind not in ("gzip", "x-gzip", "deflate"):
-        raise CannotFetch(f"{url} is packed with {kind[:40]!r}; gzip or nothing was asked for.")
-    machine = zlib.decompressobj(47 if "gzip" in kind else 15)
-
-    def unpack(raw):
-        last = not raw
-        try:
-            while not machine.eof:
-                block = machine.decompress(raw, _BLOCK)
-                raw = machine.unconsumed_tail
-                if block:
-                    yield block
-                elif not raw:
-                    break
-        except zlib.error as error:
-            raise CannotFetch(f"{url} is said to be {kind}, but: {error}. Try again.", again=True) from error  # fmt: skip
-        if last and not machine.eof:
-            raise CannotFetch(f"{url} is packed and ends in the middle: try again.", again=True)
-
-    return unpack
-
-
-def _too_much(url, most):
-    return CannotFetch(
+    too_much = CannotFetch(
         f"{url} answers with more than {most:,} bytes: ask for smaller pages, or allow more with "
         "NetworkLimits(size=...)."
     )
+    declared = response.headers.get("Content-Length", "")
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
+        raise too_much
+    if kind not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        raise CannotFetch(f"{url} is packed with {kind[:40]!r}; gzip or nothing was asked for.")
+    machine = zlib.decompressobj(47) if kind not in ("", "identity") else None
+    count, raw = 0, b"start"
+    while raw:
+        raw = response.raw.read1(_BLOCK, decode_content=False)
+        if time.monotonic() > deadline:
+            raise CannotFetch(
+                f"{url} did not end in the time allowed: try later, or allow more with "
+                "NetworkLimits(whole_s=...).",
+                again=True,
+            )
+        try:
+            for block in _unpacked(machine, raw) if machine else [raw]:
+                count += len(block)
+                if count > most:
+                    raise too_much
+                yield block
+        except (zlib.error, EOFError) as error:
+            raise CannotFetch(
+                f"{url} is said to be {kind}, but: {error}. Try again.", again=True
+            ) from error
+
+
+def _unpacked(machine, raw):
+    """Yield what a block holds, in blocks of a bounded size; an empty one is the last."""
+    more = raw
+    while not machine.eof and (block := machine.decompress(more, _BLOCK)):
+        yield block
+        more = machine.unconsumed_tail
+    if not raw and not machine.eof:
+        raise EOFError("it ends in the middle")
 
 
 def _unanswered(url, error):
@@ -467,7 +334,8 @@ def _unanswered(url, error):
         requests.exceptions.ConnectionError: "nobody answers there, or the line broke",
         requests.exceptions.InvalidURL: "the address cannot be called",
     }
-    why = next((text for kind, text in kinds.items() if isinstance(error, kind)), type(error).__name__)  # fmt: skip
+    found = (text for kind, text in kinds.items() if isinstance(error, kind))
+    why = next(found, type(error).__name__)
     again = not isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.SSLError)
     return CannotFetch(
         f"{shown(url)} gave no answer that can be read: {why}. Check that the service runs.", again
@@ -509,29 +377,18 @@ def patiently(
     >>> patiently(work, NetworkLimits(), waits.append), waits
     ('done', [0.5, 0.4])
     """
-    retrying = Retrying(
-        stop=stop_after_attempt(limits.tries),
-        wait=lambda state: _wait(state, limits),
-        retry=retry_if_exception(lambda error: _may_pass(error, limits)),
-        sleep=pause,
-        reraise=True,
-    )
-    return retrying(work)
 
+    def may_pass(error):
+        again = isinstance(error, CannotFetch) and error.again
+        return again and (error.wait_s or 0.0) <= limits.longest_wait_s
 
-def _may_pass(error: BaseException, limits: NetworkLimits) -> bool:
-    """Return whether another try may help."""
-    if not isinstance(error, CannotFetch) or not error.again:
-        return False
-    return (error.wait_s or 0.0) <= limits.longest_wait_s
+    def wait(state):
+        asked = state.outcome.exception().wait_s
+        growing = min(limits.longest_wait_s, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
+        return growing if asked is None else asked
 
-
-def _wait(state: RetryCallState, limits: NetworkLimits) -> float:
-    """Return the seconds to wait before the next try."""
-    asked = state.outcome.exception().wait_s
-    if asked is not None:
-        return asked
-    return min(limits.longest_wait_s, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
+    retry, stop = retry_if_exception(may_pass), stop_after_attempt(limits.tries)
+    return Retrying(stop=stop, wait=wait, retry=retry, sleep=pause, reraise=True)(work)
 
 
 def get_patiently(
