@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -106,8 +105,8 @@ class Operator:
         self._playing = False
         towers = max(3, self.subscribers // 200)
         people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, towers)
-        nothing, plan = MappingProxyType({}), Schedule(incidents, "operator")
-        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, nothing)
+        plan = Schedule(incidents, "operator")
+        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, {})
         self._history = self._live_history(people)
 
     @property
@@ -199,7 +198,7 @@ class Operator:
             rows=before.rows + len(joined["row"]),
             labels=_label_table(people["id"], lived["left"], month),
             held=held,
-            past=MappingProxyType({**before.past, month: over}),
+            past={**before.past, month: over},
         )
         return books.tables
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -163,7 +162,7 @@ class Shop:
         # Nothing of the shop has changed up to here: a month that fails can be played again.
         over = {**before.played, month: Played(visits, before.state, found, books.touches)}
         self._record = replace(
-            before, state=state, pending=pending, held=held, played=MappingProxyType(over)
+            before, state=state, pending=pending, held=held, played=over
         )
         return books.tables
 
@@ -195,7 +194,7 @@ def _live_through_history(market):
         name: pd.concat([tables[name] for tables in months], ignore_index=True)
         for name in months[0]
     }
-    return history, ShopRecord(market, state, best, pending, {}, MappingProxyType({}))
+    return history, ShopRecord(market, state, best, pending, {}, {})
 
 
 def at_random(context: Context) -> DataFrame:
