@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hostile_sources import GOOD_LINE, assert_sound
 
+from helpers.etl.books import Books
 from helpers.etl.extract import (
     CannotExtract,
     Extract,
     FileLimits,
     Origin,
     Provenance,
-    RowAccount,
     merge_copies,
     read_csv,
     read_json_lines,
@@ -49,7 +49,7 @@ def test_any_cells_come_back_as_they_were_written(rows, separator):
     assert_sound(raw)
     repeated = [row for row in rows if row == ("a", "b", "c")]
     assert raw.table.to_numpy().tolist() == [list(row) for row in rows if row not in repeated]
-    assert raw.account.set_aside == len(repeated)
+    assert raw.books.set_aside == len(repeated)
 
 
 OPEN_QUOTES = ['"open,1,2', '1,"a"b,2', '"', '1,"open,2']
@@ -76,7 +76,7 @@ def read_lines(rows):
 def test_good_rows_of_a_csv_survive_any_company(rows):
     raw, good = read_lines(rows)
     assert sorted(raw.table["a"]) == sorted(good)
-    assert raw.account.rows_in == len(rows)
+    assert raw.books.rows_in == len(rows)
 
 
 @QUICK
@@ -114,7 +114,7 @@ def test_each_line_of_a_csv_is_in_a_row_or_in_what_is_set_aside_whatever_its_quo
         assert line in kept.replace('"', "")
     whole = ["\n" in one[1] and '"' not in one[1] for one in rows if isinstance(one, tuple)]
     if all(whole):
-        assert raw.account.returned == len(rows), "a text without a stray quote is one cell"
+        assert raw.books.loaded == len(rows), "a text without a stray quote is one cell"
 
 
 @QUICK
@@ -124,7 +124,7 @@ def test_a_text_with_stray_quotes_makes_no_rows_of_its_lines(before, text, behin
     raw = read_bytes(read_csv, content.encode())
     good = [one.split(",")[0] for one in [*before, *behind]]
     assert [one for one in raw.table["a"] if one != "7"] == [one for one in good if one != "7"]
-    assert raw.account.rows_in == len(before) + len(behind) + 1
+    assert raw.books.rows_in == len(before) + len(behind) + 1
 
 
 @QUICK
@@ -169,18 +169,21 @@ def test_every_line_of_a_log_is_a_request_or_set_aside(lines):
     raw = read_bytes(lambda path: read_logs([path]), "\n".join(text).encode())
     assert_sound(raw)
     assert raw.table["at"].str[:6].tolist() == days
-    assert raw.account.rows_in == sum(bool(one) for one in text)
+    assert raw.books.rows_in == sum(bool(one) for one in text)
 
 
 @pytest.mark.parametrize("counts", [(3, 2), (3, 4), (3, 1, 1, 0), (0, 1)])
-def test_an_account_that_does_not_close_cannot_be_made(counts):
-    with pytest.raises(CannotExtract, match="does not close"):
-        RowAccount(*counts)
+def test_books_that_do_not_close_cannot_be_made(counts):
+    rows_in, loaded, *more = counts
+    fates = dict(zip(("set_aside", "merged"), more, strict=False))
+    with pytest.raises(ValueError, match="The rows of x do not add up"):
+        Books("x", rows_in, loaded, **fates)
 
 
-def test_accounts_add_up():
-    assert RowAccount(3, 2, 1) + RowAccount(4, 2, 0, 2) == RowAccount(7, 4, 1, 2)
-    assert str(RowAccount(12_000, 12_000)) == "12,000 in = 12,000 returned + 0 set aside + 0 merged"
+def test_books_add_up():
+    first, second = Books("x", 3, 2, set_aside=1), Books("x", 4, 2, merged=2)
+    assert first + second == Books("x", 7, 4, merged=2, set_aside=1)
+    assert Books("x", 12_000, 12_000).line() == "12,000 in = 12,000 loaded + 0 set aside + 0 merged"
 
 
 def test_nothing_put_together_is_told():
@@ -191,7 +194,7 @@ def test_nothing_put_together_is_told():
 def made(rows, source="x"):
     table = object_table(rows)
     origin = Origin(source, *table.shape, source * 64, "2025-03-01", "by hand")
-    return Extract(table, aside_table([]), origin, RowAccount(len(rows), len(rows)))
+    return Extract(table, aside_table([]), origin, Books("x", len(rows), len(rows)))
 
 
 def test_tables_of_two_schemas_are_united_without_a_cast():
@@ -225,7 +228,7 @@ def test_only_true_copies_are_merged():
     merged = merge_copies(made(rows), "id")
     assert merged.table.to_dict("records") == [rows[0], rows[2], rows[3], rows[4]]
     assert [type(v) for v in merged.table["v"]] == [int, float, bool, int]
-    assert merged.account == RowAccount(6, 4, 0, 2)
+    assert (merged.books.loaded, merged.books.merged) == (4, 2)
     with pytest.raises(ValueError, match="lacks the column"):
         merge_copies(made(rows), "no")
 
@@ -240,6 +243,6 @@ def test_an_origin_is_a_provenance_and_names_the_moment_it_was_given():
 def test_a_table_of_no_rows_keeps_its_columns_as_text():
     raw = read_bytes(read_csv, b"id,name\n")
     assert raw.table.columns.tolist() == ["id", "name"]
-    assert raw.account == RowAccount(0, 0)
+    assert raw.books.rows_in == raw.books.loaded == 0
     assert all(dtype == "str" for dtype in raw.table.dtypes)
     assert isinstance(raw.table, pd.DataFrame)

@@ -179,5 +179,5 @@ def test_every_cleaning_keeps_its_books_and_its_own_schema(scored):
     _, cleaned, books = scored
     assert books["balanced"].all(), books.to_string()
     for name, done in cleaned.items():
-        schema = source_schema(done.accounting.source)
+        schema = source_schema(done.books.source)
         assert len(quarantine(done.table, schema)[1]) == 0, name

@@ -432,7 +432,7 @@ def test_fahrenheit_comes_back_and_a_spike_and_a_gap_do_not_pass():
     assert len(table) == 100
     assert table[table.isna()].index.tolist() == ["C0-600", "C0-1800", "C0-1860"]
     np.testing.assert_allclose(table.iloc[60:80], true[60:80], atol=1e-9)
-    assert (done.accounting.rows_in, done.accounting.loaded) == (98, 98)
+    assert (done.books.rows_in, done.books.loaded) == (98, 98)
 
 
 def hourly(n):
@@ -459,7 +459,7 @@ def test_one_wrong_cell_makes_no_rows_for_centuries_and_costs_no_other_reading(c
     cells[row] = value
     raw[column] = pd.Series(cells, dtype=object)
     done = clean_cold_rooms(raw)
-    assert done.accounting.rows_in == 40
+    assert done.books.rows_in == 40
     assert len(done.table) <= 41  # one row is made for the reading that is missing now
     sound = done.table[done.table["temperature_c"].notna()]
     assert len(set(sound["reading_id"]) & set(raw["reading_id"])) >= 39 - (

@@ -176,7 +176,7 @@ with duckdb.connect(config={"memory_limit": "200MB", "threads": 1, "temp_directo
     while len(part := source.fetch_df_chunk(200)):
         done = clean_source("order_lines", part, SHOP, {"products": products})
         load_all({"order_lines": done}, folder / "large.duckdb")
-        rows += done.accounting.rows_in
+        rows += done.books.rows_in
 print(json.dumps({"seconds": time.perf_counter() - started, "rows": rows, "peak": most_held()}))
 """
 

@@ -186,7 +186,7 @@ def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
     -------
     One row a customer and product; the reviews that fell together are counted as merged.
     """
-    cleaning = Cleaning(reviews.accounting.source, reviews.table)
+    cleaning = Cleaning(reviews.books.source, reviews.table)
     first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
     told = first.fillna(cleaning["product_id"])
     cleaning.repair("product_id", told, "a twin under the first of its group")

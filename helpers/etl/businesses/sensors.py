@@ -10,7 +10,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
-from helpers.etl.books import Accounting, Cleaned, Cleaning, merge_deliveries
+from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
 from helpers.etl.businesses.steps import NUMBER
 from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, parse_numbers, typed
@@ -107,15 +107,9 @@ def clean_readings(
     cleaning.table = cleaning.table.assign(fault=fault)
     done = cleaning.done(source_schema(source))
     made = len(done.table) + len(done.quarantined) - len(once)
-    accounting = Accounting(
-        source,
-        len(raw),
-        len(done.table) - made,
-        done.accounting.quarantined,
-        len(raw) - len(once),
-        made,
-    )
-    return replace(done, accounting=accounting)
+    loaded, merged = len(done.table) - made, len(raw) - len(once)
+    books = Books(source, len(raw), loaded, done.books.quarantined, merged, made=made)
+    return replace(done, books=books)
 
 
 def with_gaps(readings: DataFrame, at: str, name: Callable) -> DataFrame:

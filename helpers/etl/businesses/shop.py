@@ -144,7 +144,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     Examples
     --------
     >>> raw = DataFrame({"session_id": [5, 5], "customer_id": [1, 1], "started_at": ["2024-09-01T10:00:00"] * 2})
-    >>> clean_keyed("shop.sessions", raw).accounting.merged
+    >>> clean_keyed("shop.sessions", raw).books.merged
     1
     """
     schema = source_schema(source)

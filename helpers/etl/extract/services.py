@@ -88,7 +88,7 @@ def read_api(
     -------
     The rows that are new in this run (with those that a stopped run had kept already), values typed
     as in JSON; what was set aside (no object); a provenance with the first page's ETag and, as
-    cursor, the newest moment; the account.
+    cursor, the newest moment; the books.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _landed(kept, mark, url, read_as, when, columns=()):
     rows = kept.rows(mark.source, mark.run)
     table = object_table(rows, columns)
     origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), when, read_as)
-    return Extract(table, kept.aside(mark), origin, kept.account(mark))
+    return Extract(table, kept.aside(mark), origin, kept.books(mark))
 
 
 def _questions(query):

@@ -67,7 +67,7 @@ def read_csv(
 
     Returns
     -------
-    The raw table (text columns in the file's order), rows set aside, provenance, row account.
+    The raw table (text columns in the file's order), rows set aside, provenance, books.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def read_csv(
     >>> import tempfile
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "sales.csv", "id;price\\n1;9,90\\n2\\nTotal;9,90\\n3;\\n")
-    >>> raw, odd, provenance, account = read_csv(path, when="2025-03-01")
+    >>> raw, odd, provenance, books = read_csv(path, when="2025-03-01")
     >>> raw.to_dict("list"), provenance.read_as
     ({'id': ['1', '3'], 'price': ['9,90', '']}, "utf-8, separator ';'")
     >>> odd[["line", "reason"]].to_dict("split")["data"]
     [[3, 'it has 1 field(s), the header 2'], [4, 'it is a row of totals']]
-    >>> print(account)
-    4 in = 2 returned + 2 set aside + 0 merged
+    >>> print(books.line())
+    4 in = 2 loaded + 2 set aside + 0 merged
     """
     if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
         raise CannotExtract(
@@ -319,8 +319,8 @@ def read_sensors(
     >>> from helpers.files import write_whole
     >>> text = "read_at,temperature_c\\n2024-09-01T10:00:00,5.1\\n-1,5.2\\nNaN,5.3\\n"
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "room.csv", text)
-    >>> print(read_sensors(path, "read_at").account)
-    3 in = 1 returned + 2 set aside + 0 merged
+    >>> print(read_sensors(path, "read_at").books.line())
+    3 in = 1 loaded + 2 set aside + 0 merged
     """
     return together(timed(read_csv(path, when=when, **options), moment) for path in _each(paths))
 
@@ -364,8 +364,8 @@ def timed(extract: Extract, column: str) -> Extract:
         tray.put(None, place + 1, fault, str(row))
     kept = extract.table.drop(index=odd).reset_index(drop=True)
     aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
-    account = replace(extract.account, returned=len(kept), set_aside=len(aside))
-    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), account)
+    books = replace(extract.books, loaded=len(kept), set_aside=len(aside))
+    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), books)
 
 
 def _no_moment(value):

@@ -161,9 +161,7 @@ class Shop:
         books, held = before.stored(month, true, before.held)
         # Nothing of the shop has changed up to here: a month that fails can be played again.
         over = {**before.played, month: Played(visits, before.state, found, books.touches)}
-        self._record = replace(
-            before, state=state, pending=pending, held=held, played=over
-        )
+        self._record = replace(before, state=state, pending=pending, held=held, played=over)
         return books.tables
 
 
