@@ -23,7 +23,6 @@ from helpers.etl.extract.web import (
     Caller,
     CannotFetch,
     NetworkLimits,
-    get_patiently,
     host_of,
     joined,
     shown,
@@ -211,7 +210,7 @@ def read_site(
 def _rules(caller: Caller, pause) -> Protego:
     """Return the rules of robots.txt: none where it is missing; without an answer, no reading."""
     try:
-        answer = get_patiently(caller, f"{caller.host}/robots.txt", pause=pause)
+        answer = caller.get(f"{caller.host}/robots.txt", pause=pause)
     except CannotFetch as error:
         if 400 <= error.status < 500 and error.status != 429:
             return Protego.parse("")
@@ -305,8 +304,8 @@ class _Walk:
         self.read += 1
         hops, page = [address], None
         try:
-            answer = get_patiently(
-                self.caller, address, pause=self.pause, hop=lambda url: self._hop(url, hops)
+            answer = self.caller.get(
+                address, pause=self.pause, hop=lambda url: self._hop(url, hops)
             )
             page = _parsed(answer)
             if page.select_one(self.thing) is not None:
