@@ -24,12 +24,15 @@ import sqlalchemy as sa
 from test_world_bytes import table_hashes
 from tinydb import TinyDB
 
+from helpers.etl.extract.kinds import KINDS
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.sources import Sources, SourcesTruth
 from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
 from helpers.worlds.sources.documents import documents
+from helpers.worlds.sources.operator import SOURCES as OPERATOR_SOURCES
+from helpers.worlds.sources.shop import SOURCES as SHOP_SOURCES
 from helpers.worlds.sources.shop import ShopBooks
 
 LOG_LINE = re.compile(
@@ -1066,6 +1069,10 @@ def test_numbers_go_on_behind_a_history_of_which_a_part_was_laid_down(tmp_path):
         numbers = truth.clean(name)["usage_id"]
         assert numbers.diff().dropna().eq(1).all(), "in order, without a gap"
         assert numbers.iloc[0] > 1, "the history had records before these"
+
+
+def test_the_businesses_have_sources_of_every_kind_that_can_be_read():
+    assert {source.kind for source in [*SHOP_SOURCES, *OPERATOR_SOURCES]} == set(KINDS)
 
 
 def test_three_documents_in_five_are_in_the_first_version_and_numbers_decide_which():
