@@ -175,7 +175,8 @@ class _Batch:
         waiting.sort(key=lambda one: (one.result.stem, one.result.student))
         if waiting:
             self._examine_all(waiting, count)
-        self._write()
+        write_marks(self._results, self.how.into / "marks.csv")
+        write_report(self._results, self.how.into)
         return self._results
 
     def _examine_all(self, waiting, count):
@@ -246,11 +247,6 @@ class _Batch:
             if fresh:
                 write_marks(self._results, self.how.into / "marks.csv")
             self._on_result(result, count)
-
-    def _write(self):
-        """Write the tables of the whole class."""
-        write_marks(self._results, self.how.into / "marks.csv")
-        write_report(self._results, self.how.into)
 
 
 def _own_files(root, stem, folder):

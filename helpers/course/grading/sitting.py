@@ -81,7 +81,8 @@ def sitting(
             yield found
         finally:
             over.set()
-            _end(process)
+            _kill(process)
+            process.wait()
             watch.join()
             for end in ours:
                 end.close()
@@ -183,9 +184,3 @@ def _kill(process):
     """Kill a process and its session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _end(process):
-    """End the submission's side, whatever it does."""
-    _kill(process)
-    process.wait()

@@ -60,8 +60,9 @@ def _left_out(name, rows, refused):
     rules = []
     broken = refused["reason"].str.split("; ").explode()
     for rule, count in broken.value_counts().items():
-        # Each rule of the schema begins with the name of its column.
-        first = refused.loc[broken.index[broken.eq(rule)][0], rule.split()[0]]
+        column = rule.split()[0]  # each rule of the schema begins with the name of its column
+        at = broken.index[broken.eq(rule)][0]
+        first = refused.loc[at, column if column in refused else "customerID"]
         rules.append({"rule": rule, "rows": int(count), "first": first})
     told = "; ".join(
         f'{one["rule"]} ({one["rows"]:,} rows, the first being "{one["first"]}")' for one in rules
