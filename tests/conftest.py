@@ -17,6 +17,7 @@ from helpers.course.runner.shelf import all_notebooks, read_notebook
 from helpers.course.runner.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 21))]
 collect_ignore = ["benchmarks"]  # they measure this machine; `run.py bench` runs them
 
 silence()

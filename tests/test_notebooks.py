@@ -3,8 +3,6 @@
 The stored outputs themselves are compared cell by cell by nbval, which collects `notebooks/`.
 """
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,10 +51,7 @@ def test_each_notebook_shows_at_least_one_picture(path):
     assert shown
 
 
-@pytest.mark.skipif(
-    "LIFECYCLE_ALL_SEEDS" not in os.environ,
-    reason="a whole run more, whose outputs nbval compares already; set LIFECYCLE_ALL_SEEDS=1",
-)
+@pytest.mark.slow  # a whole run more, whose outputs nbval compares already
 def test_papermill_tells_the_same_figures_as_the_stored_outputs(tmp_path):
     done = type_lifecycle("run", "--output", tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

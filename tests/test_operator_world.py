@@ -1,13 +1,13 @@
 """`helpers.worlds.operator.world`: the story it plays, what it accepts, what it hides, what it copies."""
 
 import copy
-import os
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SEEDS
 from sklearn.metrics import roc_auc_score
 from test_world_bytes import table_hashes
 
@@ -23,9 +23,8 @@ from helpers.worlds.operator.records import subscriber_table
 from helpers.worlds.operator.truth import OFFER
 from helpers.worlds.play import CannotPlay
 
-ALL = os.environ.get("LIFECYCLE_ALL_SEEDS") == "1"
-SEEDS = range(1, 21) if ALL else range(1, 2)
-LAST_MONTH = 12 if ALL else 6
+# The story of seed 1 up to the retraining, and of twenty seeds to the end of the year.
+STORIES = [(1, 6), *(pytest.param(seed, 12, marks=pytest.mark.slow) for seed in range(1, 21))]
 
 
 def decisions(customers, probability=0.2, call=False):
@@ -64,12 +63,12 @@ def labelled(customers, labels):
 
 
 @cache
-def story(seed):
+def story(seed, months):
     """Play the lesson's world without calls: accuracy by month, frozen and retrained."""
     world = Operator(seed=seed)
     truth, frozen = OperatorTruth(world), learn_from_history(world)
     retrained, served, rows = None, {}, {}
-    for month in range(1, LAST_MONTH + 1):
+    for month in range(1, months + 1):
         seen = world.play(month, call_nobody)
         served[month] = seen["customers"]
         if month == 5:
@@ -82,18 +81,18 @@ def story(seed):
     return pd.DataFrame(rows).T, moved
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_model_is_right_for_85_per_cent_and_for_70_when_the_competitor_moves(seed):
-    accuracy, moved = story(seed)
+@pytest.mark.parametrize(("seed", "months"), STORIES)
+def test_the_model_is_right_for_85_per_cent_and_for_70_when_the_competitor_moves(seed, months):
+    accuracy, moved = story(seed, months)
     # 4,000 customers: chance moves an accuracy by 0.006 to 0.007.
     assert accuracy.loc[1, "frozen"] == pytest.approx(0.85, abs=0.03)
     assert accuracy.loc[4, "frozen"] == pytest.approx(0.70, abs=0.03)
     assert moved.max() < 0.05, moved.head(3).to_dict()  # the usual alarm is at 0.25
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_doing_nothing_stays_bad_and_retraining_brings_the_accuracy_back(seed):
-    accuracy, _ = story(seed)
+@pytest.mark.parametrize(("seed", "months"), STORIES)
+def test_doing_nothing_stays_bad_and_retraining_brings_the_accuracy_back(seed, months):
+    accuracy, _ = story(seed, months)
     after = accuracy.loc[5:]
     assert after["retrained"].min() >= 0.77
     assert after["frozen"].max() < 0.77

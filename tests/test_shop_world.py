@@ -1,12 +1,12 @@
 """`helpers.worlds.shop.world`: the beauty shop, its story played, and what it keeps to itself."""
 
 import copy
-import os
 from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SEEDS
 from pandas import DataFrame
 from test_world_bytes import table_hashes
 
@@ -15,8 +15,6 @@ from helpers.worlds import Operator, Shop
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
-
-SEEDS = range(1, 21) if os.environ.get("LIFECYCLE_ALL_SEEDS") == "1" else range(1, 2)
 
 
 def lists(context, places):

@@ -5,18 +5,16 @@ some sound values lie inside what has to be set aside. `hidden` and `lost_with_t
 the truth, and the bounds hold for all others.
 """
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SEEDS
 
 from helpers.etl.businesses import OPERATOR, SHOP
 from helpers.etl.chain import Access, clean_all, extract_all, ledger
 from helpers.worlds import Operator, Shop
 from helpers.worlds.sources import Sources, SourcesTruth
 
-SEEDS = range(1, 21) if os.environ.get("LIFECYCLE_ALL_SEEDS") else [1]
 LIKERT = ["q1", "q2", "q3", "q4", "q5"]
 AT_ONCE = {"failures": 0.0, "burst": 1_000_000, "crawl_delay_s": 0}
 
@@ -128,11 +126,15 @@ WORLDS = {
 }
 
 
-@pytest.fixture(scope="module", params=[(world, seed) for world in WORLDS for seed in SEEDS], ids=str)  # fmt: skip
-def scored(request, tmp_path_factory):
+@pytest.fixture(scope="module", params=WORLDS)
+def world(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def scored(request, world, tmp_path_factory):
     """The scores, the clean tables and the ledger of a world, read through its own systems."""
-    world, seed = request.param
-    sources = Sources(WORLDS[world](seed), tmp_path_factory.mktemp("sources") / world)
+    sources = Sources(WORLDS[world](request.param), tmp_path_factory.mktemp("sources") / world)
     sources.lay_down()
     with sources.serve(**AT_ONCE) as served:
         extracts = extract_all(sources.overview(), Access.of(sources, served))
