@@ -151,7 +151,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     read_moments(
-        cleaning, *[c for c in schema.columns if c.endswith(("_on", "at_path")) or c == "at"]
+        cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"]
     )
     return cleaning.done(schema)
 
@@ -237,7 +237,7 @@ def clean_texts(source: str, raw: DataFrame) -> Cleaned:
     read_ids(cleaning)
     cleaning.merge(next(iter(schema.columns)))
     cleaning.parse("text", parsing.trimmed, "blanks around it")
-    read_moments(cleaning, *[column for column in raw.columns if column.endswith("at_path")])
+    read_moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
     return cleaning.done(schema)
 
 
