@@ -144,7 +144,7 @@ def _fits(pa, name, rule):
 
     if rule == "moment":
         return pa.Check(
-            lambda v: pd.to_datetime(v, errors="coerce").notna() | v.isna(),
+            lambda v: pd.to_datetime(v, errors="coerce", utc=True).notna() | v.isna(),
             error=f"{name} is a date",
         )
     if rule == "text":
