@@ -116,7 +116,9 @@ def _same_inside(got, want):
 def _same_items(got, want):
     """Whether what is in two containers is equal: of a set in any order and any number of times."""
     if isinstance(want, (set, frozenset)):
-        ours, theirs = ([(one,) for one in {_key(one): one for one in side}.values()] for side in (got, want))  # fmt: skip
+        ours, theirs = (
+            [(one,) for one in {_key(one): one for one in side}.values()] for side in (got, want)
+        )
         return len(ours) == len(theirs) and first_stray(ours, theirs) is None
     got = list(got)
     return len(got) == len(want) and all(map(_same_inside, got, want))

@@ -14,7 +14,7 @@ import helpers
 PACKAGE = Path(helpers.__file__).parent
 ROOT = PACKAGE.parent
 STAGES = ("problem", "etl", "training", "deployment", "monitoring")
-FOUNDATIONS = ("checks", "files", "lifecycle")
+FOUNDATIONS = ("checks", "doors", "files", "lifecycle")
 NOT_FOR_STAGES = (
     "helpers.worlds", "helpers.plots", "helpers.prose", "helpers.course", "matplotlib", "IPython",
 )  # fmt: skip

@@ -4,7 +4,8 @@ import nbformat
 import pytest
 from miniature import cell, store, with_code
 
-from helpers.course.authors.bake import BakeFailed, as_text, bake, normalise
+from helpers.course import Failed
+from helpers.course.authors.bake import as_text, bake, normalise
 
 
 def test_a_bake_stores_numbered_cells_and_outputs_the_same_bytes_each_time(tmp_path):
@@ -40,7 +41,7 @@ def test_two_bakes_of_a_real_lesson_give_the_same_bytes_pictures_included(tmp_pa
 def test_a_notebook_that_fails_is_left_as_it_was(tmp_path, source):
     path = store(tmp_path, with_code(source))
     before = path.read_bytes()
-    with pytest.raises(BakeFailed, match="00_the_lifecycle.ipynb: "):
+    with pytest.raises(Failed, match="00_the_lifecycle.ipynb: "):
         bake([path])
     assert path.read_bytes() == before
 

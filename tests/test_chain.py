@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from test_sources import first_ten, nobody
 
-from helpers.etl.books import Accounting, Cleaned, Cleaning
-from helpers.etl.businesses.operator import OPERATOR, OPERATOR_MONTHS, flat_tickets
+from helpers.etl.books import Books, Cleaned, Cleaning
+from helpers.etl.businesses import OPERATOR, OPERATOR_MONTHS, SHOP, SHOP_MONTHS, flat_products
+from helpers.etl.businesses.operator import flat_tickets
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.businesses.sensors import stuck, without_last_measured
-from helpers.etl.businesses.shop import SHOP, SHOP_MONTHS, flat_products
 from helpers.etl.chain import (
     Access,
     clean_all,
@@ -89,8 +89,8 @@ def test_a_row_that_gets_lost_between_reader_and_cleaning_unbalances_the_ledger(
     business, _, extracts, cleaned = chained
     name = "customers" if business == "shop" else "towers"
     one = cleaned[name]
-    books = one.accounting
-    short = Accounting(books.source, books.rows_in - 1, books.loaded - 1, books.quarantined, books.merged)  # fmt: skip
+    books = one.books
+    short = Books(books.source, books.rows_in - 1, books.loaded - 1, books.quarantined, books.merged)  # fmt: skip
     lost = Cleaned(one.table.head(-1), one.quarantined, short, one.changes)
     told = ledger(extracts, cleaned | {name: lost}).set_index("source")["balanced"]
     assert told.index[~told].tolist() == [name]
@@ -189,7 +189,7 @@ def test_every_source_of_both_businesses_has_a_step_and_types_as_its_schema_says
     named = {name.split(".")[1] for name in TABLES if name.startswith(f"{business}.")}
     assert set(STEPS[business]) == named
     for name, done in cleaned.items():
-        assert done.accounting.source == f"{business}.{name}"
+        assert done.books.source == f"{business}.{name}"
         for marked, rule in TABLES[f"{business}.{name}"].items():
             column = done.table[marked.rstrip("?!")]
             if isinstance(rule, tuple) and column.notna().any():
@@ -219,7 +219,7 @@ def test_a_strange_value_in_a_cell_costs_its_own_row_at_most(chained, value):
             cells[row] = value
             raw[column] = pd.Series(cells, dtype=object)
         done = clean_source(name, raw, STEPS[business], known)
-        books = done.accounting
+        books = done.books
         assert books.rows_in == 24 == books.loaded + len(done.quarantined) + books.merged, name
         assert len(done.table) + books.merged >= 24 - len(columns) - aside_of(cleaned[name]), name
         for marked, rule in TABLES[f"{business}.{name}"].items():
@@ -333,8 +333,8 @@ def test_shaping_touches_no_value(chained):
     assert flat["price"].tolist() == raw["price"].tolist()
     assert flat["currency"].tolist() == raw["price.currency"].tolist()
     for name, one in extracts.items():
-        if one.account.rows_in:
-            assert len(STEPS[business][name].shape(one.table)) == one.account.returned, name
+        if one.books.rows_in:
+            assert len(STEPS[business][name].shape(one.table)) == one.books.loaded, name
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,20 @@ import pytest
 from conftest import stored_in
 
 from helpers.etl.books import Cleaning, quarantine
-from helpers.etl.businesses.cosmetics import (
-    FILES,
+from helpers.etl.businesses import (
     clean_reviews,
     clean_sephora,
+    clean_telco,
     load_sephora,
-    merge_twins,
     random_split,
     read_sephora,
-    skin_types,
+    read_telco,
+    split_customers,
+    telco_schema,
     twin_products,
     twins_across,
 )
-from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
+from helpers.etl.businesses.cosmetics import FILES, merge_twins, skin_types
 from helpers.etl.chain import ledger
 from helpers.etl.combine import join
 from helpers.etl.extract import CannotExtract
@@ -139,7 +140,7 @@ def test_218_twins_in_101_groups_are_found_and_their_reviews_merged(sephora, twi
     first = twins.set_index("product_id")["twin_of"]
     article = [first.get(one, one) for one in reviews.table["product_id"]]
     again = reviews.table.assign(product_id=article).duplicated(["customer_id", "product_id"]).sum()
-    books = cleaned["ratings"].accounting
+    books = cleaned["ratings"].books
     assert (books.rows_in, books.merged) == (108_128, again)
     assert 0.11 < books.merged / books.rows_in < 0.125, "about 12 %, as the data's description says"
     assert len(twin_products(cleaned["ratings"].table)) < 20, "hardly any twin is left"
@@ -284,14 +285,14 @@ def test_bad_reviews_go_to_quarantine_and_later_ones_win_over_earlier():
             ["b", "P1", "2023-01-01", "9", "1", "", ""], ["b", "P2", "yesterday", "4", "1", "", ""]]  # fmt: skip
     columns = ["user_id", "product_id", "date", "rating", "recommended", "skin_type", "skin_tone"]
     done = clean_reviews(pd.DataFrame(rows, columns=columns, dtype="str"))
-    assert sorted(done.accounting.quarantined) == [
+    assert sorted(done.books.quarantined) == [
         "no date of the review",
         "rating is none of 1 to 5",
     ]
     twins = pd.DataFrame({"product_id": ["P1", "P2"], "twin_of": ["P1", "P1"], "reviews": [2, 1]})
     merged = merge_twins(done, twins)
     assert merged.table[["product_id", "rating"]].to_numpy().tolist() == [["P1", 4]]
-    assert (merged.accounting.rows_in, merged.accounting.merged) == (4, 1)
+    assert (merged.books.rows_in, merged.books.merged) == (4, 1)
     assert len(merged.quarantined) == 2
 
 

@@ -9,7 +9,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.etl.businesses.telco import TELCO_LEVELS, clean_telco, read_telco
+from helpers.etl.businesses import clean_telco, read_telco
+from helpers.etl.businesses.telco import TELCO_LEVELS
 from helpers.training.churn import AMOUNTS, LEVELS, logistic, majority
 
 

@@ -15,12 +15,11 @@ from miniature import cell
 from miniature_exercise import STEM, STUB, good_solution, marked, replaces, store_course, told
 from nbformat.v4 import new_code_cell, new_output
 
-from helpers.course import BadInput
+from helpers.course import BadInput, Failed
 from helpers.course.authors import exercises
 from helpers.course.authors.exercise_rules import world_of_ones_own
 from helpers.course.authors.exercises import (
     CONFIG,
-    ReleaseFailed,
     exercise_of,
     is_check,
     pick_solutions,
@@ -430,7 +429,7 @@ def test_what_nbgrader_refuses_is_not_written(tmp_path):
     solution = store_course(tmp_path, set_grader("task-2", grade_id="task-1"))
     shutil.copy(ROOT / CONFIG, tmp_path)
     before = exercise_of(solution).read_bytes()
-    with pytest.raises(ReleaseFailed, match=f"nbgrader could not derive {STEM}: .*Duplicate grade"):
+    with pytest.raises(Failed, match=f"nbgrader could not derive {STEM}: .*Duplicate grade"):
         release([solution])
     assert exercise_of(solution).read_bytes() == before
 

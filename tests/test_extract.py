@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.businesses import telco
-from helpers.etl.businesses.telco import TELCO_COLUMNS, read_telco
+from helpers.etl.businesses import read_telco, telco
+from helpers.etl.businesses.telco import TELCO_COLUMNS
 from helpers.etl.extract import Provenance
 
 HEADER = ",".join(TELCO_COLUMNS)

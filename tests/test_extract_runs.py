@@ -127,7 +127,7 @@ def test_a_reading_of_pages_killed_twice_loses_nothing_and_gets_nothing_twice(tm
             raw = read_api(url, "key", landing=landing, row_key="id", newest="at", limit=5)
         asked = Counter(path for path, _ in server.asked)
     assert raw.table["id"].tolist() == list(range(ROWS))
-    assert str(raw.account) == "60 in = 60 returned + 0 set aside + 0 merged"
+    assert raw.books.line() == "60 in = 60 loaded + 0 set aside + 0 merged"
     assert raw.provenance.cursor == "2025-01-01T00:00:59"
     assert len(asked) == ROWS / PAGE, "it went on where it was, and did not begin anew"
     assert sum(asked.values()) <= ROWS / PAGE + 2, "at most one page was asked for twice in a kill"
@@ -147,7 +147,7 @@ def test_a_feed_killed_half_way_goes_on_behind_the_last_event_that_was_kept(tmp_
         told = [line for line in server.asked[-1][1] if line.startswith("Last-Event-ID")]
     assert told == [f"Last-Event-ID: {before}"]
     assert raw.table["id"].tolist() == list(range(1, ROWS + 1))
-    assert raw.account.merged == 0
+    assert raw.books.merged == 0
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill so")
@@ -162,7 +162,7 @@ def test_a_run_killed_while_it_keeps_a_page_has_kept_nothing_of_that_page(tmp_pa
             raw = read_api(f"{server.url}/api", landing=landing, row_key="id", limit=5)
         asked = Counter(path for path, _ in server.asked)
     assert raw.table["id"].tolist() == list(range(ROWS))
-    assert raw.account.merged == 0
+    assert raw.books.merged == 0
     assert sorted(asked.values()) == [1] * 11 + [2]
 
 
@@ -235,7 +235,7 @@ def read_since(rows, landing, **options):
     with rude_server() as server:
         server.answers = {"/api": since_feed(rows)}
         read = read_api(f"{server.url}/api", landing=landing, row_key="id", limit=5, **options)
-        return read.table["id"].tolist() if len(read.table) else [], read.account
+        return read.table["id"].tolist() if len(read.table) else [], read.books
 
 
 @pytest.mark.parametrize(("overlap_days", "found"), [(0, []), (1, []), (2, [99]), (30, [99])])
@@ -331,7 +331,7 @@ def test_what_is_asked_differently_of_one_endpoint_is_another_source(how, tmp_pa
         assert read("a").table["id"].tolist() == ["a1", "a2"]
         assert read("b").table["id"].tolist() == ["b1", "b2"]
         assert read("a", "c").table["id"].tolist() == ["a1", "c1", "a2", "c2"], "both, on each page"
-        assert read("a").account.returned == 0
+        assert read("a").books.loaded == 0
 
 
 def test_a_run_whose_page_the_service_has_forgotten_begins_anew_and_gets_nothing_twice(tmp_path):
@@ -355,20 +355,20 @@ def test_a_run_whose_page_the_service_has_forgotten_begins_anew_and_gets_nothing
         with pytest.raises(CannotFetch, match="answered 410"):
             read_api(f"{server.url}/api", landing=landing, **options)
     assert raw.table["id"].tolist() == list(range(20))
-    assert str(raw.account) == "30 in = 20 returned + 0 set aside + 10 merged"
+    assert raw.books.line() == "30 in = 20 loaded + 0 set aside + 10 merged"
 
 
 def test_rows_without_their_key_are_not_kept_again_by_each_run(tmp_path):
     rows = [{"id": 1}, {"name": "x"}, {"id": None, "name": "y"}]
     with rude_server() as server, Landing(tmp_path / "landing.sqlite") as landing:
         server.answers = {"/api": page(items(*rows))}
-        found = [read_api(f"{server.url}/api", landing=landing, row_key="id").account for _ in "12"]
-    assert [one.returned for one in found] == [3, 0]
+        found = [read_api(f"{server.url}/api", landing=landing, row_key="id").books for _ in "12"]
+    assert [one.loaded for one in found] == [3, 0]
     with Landing(":memory:") as landing:
         beats = [{"place": n, "beat": True} for n in (1, 2, 2)]
         mark = landing.keep(landing.begin("feed"), beats, [], {}, key="id", apart="place")
         assert landing.rows("feed") == beats[:2], "without a key only the place tells them apart"
-        assert landing.account(mark).merged == 1
+        assert landing.books(mark).merged == 1
 
 
 def test_what_is_added_to_a_file_while_it_is_read_is_unread(tmp_path):
@@ -409,7 +409,7 @@ def test_a_batch_that_cannot_be_kept_leaves_rows_and_cursor_as_they_were():
             landing.keep(mark, [{"id": 2}, {"id": object()}], [], {"next": 3})
         assert landing.rows("x") == [{"id": 1}]
         assert landing.begin("x").state == {"next": 2}
-        assert landing.account(mark).rows_in == 1
+        assert landing.books(mark).rows_in == 1
 
 
 def test_rows_with_one_key_and_other_values_are_both_kept():
@@ -418,7 +418,7 @@ def test_rows_with_one_key_and_other_values_are_both_kept():
         rows = [{"id": 1, "v": "a"}, {"id": 1, "v": "b"}, {"id": 1, "v": "a"}, {"id": "1", "v": "a"}]  # fmt: skip
         mark = landing.keep(mark, rows, [], {}, key="id")
         assert landing.rows("x") == [rows[0], rows[1], rows[3]]
-        assert landing.account(mark).merged == 1
+        assert landing.books(mark).merged == 1
 
 
 def test_a_source_is_read_into_a_landing_only_with_a_key_for_its_rows():

@@ -24,7 +24,7 @@ from test_sources import (
 )
 
 from helpers.etl import extract
-from helpers.etl.businesses.telco import read_telco
+from helpers.etl.businesses import read_telco
 from helpers.etl.chain import Access, extract_source
 from helpers.etl.extract import (
     CannotExtract,
@@ -172,7 +172,7 @@ def test_without_blemishes_every_reader_returns_the_clean_table(clean):
         assert_same(true, in_true_names(sources, name, raw.table), key)
         asked_off = {"/admin"} if kind == "pages" else set()
         assert set(raw.set_aside["text"]) == asked_off, name
-        assert raw.account.returned == len(true), name
+        assert raw.books.loaded == len(true), name
         assert (raw.provenance.rows, raw.provenance.when) == (len(true), WHEN), name
         assert len(raw.provenance.sha256) == 64
         read.append(kind)
@@ -195,10 +195,10 @@ def test_with_blemishes_every_written_row_is_returned_or_set_aside(blemished):
     for name, _, _, kind in laid_down(sources):
         raw = extracted(sources, served, name)
         not_a_row = int((raw.set_aside["text"] == "/admin").sum())
-        assert raw.account.rows_in - not_a_row == written_rows(truth, name), name
-        assert raw.account.returned == len(raw.table)
-        assert raw.account.set_aside == len(raw.set_aside)
-        assert raw.account.merged == 0, "nothing is merged unasked"
+        assert raw.books.rows_in - not_a_row == written_rows(truth, name), name
+        assert raw.books.loaded == len(raw.table)
+        assert raw.books.set_aside == len(raw.set_aside)
+        assert raw.books.merged == 0, "nothing is merged unasked"
         planted = truth.blemishes(name)
         expected = planted["kind"].isin(["cut line", "trailing comma", "repeated header", "totals row"])  # fmt: skip
         assert len(raw.set_aside) - not_a_row == expected.sum(), (name, kind)
@@ -245,8 +245,8 @@ def test_repeated_events_are_merged_where_asked_and_only_they(blemished):
     repeated = (truth.blemishes(name)["kind"] == "repeated event").sum()
     raw = read_events(served.live, served.api_key, count=100_000, seconds=30, row_key="event_id",
                       params={"count": 100_000})  # fmt: skip
-    assert raw.account.merged == repeated > 0
-    assert raw.account.returned == len(truth.clean(name))
+    assert raw.books.merged == repeated > 0
+    assert raw.books.loaded == len(truth.clean(name))
     assert raw.table["event_id"].is_unique
 
 
@@ -256,8 +256,8 @@ def test_rows_written_twice_are_merged_where_asked(blemished):
     raw = extracted(sources, served, name)
     merged = merge_copies(raw, key)
     copies = (SourcesTruth(sources).blemishes(name)["kind"] == "duplicate row").sum()
-    assert merged.account.merged == copies > 0
-    assert merged.account.rows_in == raw.account.rows_in
+    assert merged.books.merged == copies > 0
+    assert merged.books.rows_in == raw.books.rows_in
     assert merged.table[key].is_unique
 
 
@@ -282,10 +282,10 @@ def test_a_second_run_fetches_only_what_is_new(tmp_path):
         first = read_api(url, key, landing=landing, **options)
         again = read_api(url, key, landing=landing, **options)
         assert len(again.table) == 0
-        assert again.account.merged == again.account.rows_in > 0, "`since` takes its own moment in"
+        assert again.books.merged == again.books.rows_in > 0, "`since` takes its own moment in"
         calls = len(served.access_log())
         same = read_api(url, key, landing=landing, **options)
-        assert (same.account.rows_in, len(served.access_log())) == (0, calls + 1)
+        assert (same.books.rows_in, len(served.access_log())) == (0, calls + 1)
         assert served.access_log()["status"].iloc[-1] == 304, (
             "nothing changed, and the ETag says so"
         )

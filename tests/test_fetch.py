@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from helpers.course.fetch import FILES, FetchFailed, PublicFile, data_folder, fetch
+from helpers.course import Failed
+from helpers.course.fetch import FILES, PublicFile, data_folder, fetch
 
 CONTENT = b"customerID,Churn\n" + b"7590-VHVEG,No\n" * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -66,20 +67,20 @@ def test_the_right_file_is_fetched_once(source, tmp_path):
     ],
 )
 def test_anything_else_is_refused_and_leaves_nothing(source, tmp_path, page, words):
-    with pytest.raises(FetchFailed, match=words):
+    with pytest.raises(Failed, match=words):
         fetch(file_at(source + page), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_network_is_said_in_one_sentence(tmp_path):
-    with pytest.raises(FetchFailed, match="Check the network and try again"):
+    with pytest.raises(Failed, match="Check the network and try again"):
         fetch(file_at("http://127.0.0.1:1/closed"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_file_in_its_place_is_neither_used_nor_overwritten(source, tmp_path):
     (tmp_path / "table.csv").write_text("my own notes")
-    with pytest.raises(FetchFailed, match="is not the published file .*Move it away"):
+    with pytest.raises(Failed, match="is not the published file .*Move it away"):
         fetch(file_at(f"{source}/right"), tmp_path)
     assert (tmp_path / "table.csv").read_text() == "my own notes"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.etl.businesses import garbage_curve
 from helpers.etl.businesses.garbage import (
     EVERYDAY,
-    garbage_curve,
     mend_lines,
     read_as_written,
     spending_table,

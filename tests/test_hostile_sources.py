@@ -3,7 +3,6 @@
 import codecs
 import csv
 import gzip
-import io
 import json
 import random
 import re
@@ -12,7 +11,6 @@ import sqlite3
 import threading
 import time
 import tracemalloc
-import zipfile
 import zlib
 from collections import Counter
 from contextlib import closing, contextmanager
@@ -39,7 +37,6 @@ from helpers.etl.extract import (
     read_survey,
     read_xml,
     together,
-    unpack_zip,
 )
 from helpers.etl.extract import pages as pages_reader
 from helpers.etl.extract import services as live
@@ -129,9 +126,9 @@ def assert_one_sentence(error):
 
 def assert_sound(raw):
     """Hold what every extract promises."""
-    account = raw.account
-    assert account.rows_in == account.returned + account.set_aside + account.merged
-    assert (account.returned, account.set_aside) == (len(raw.table), len(raw.set_aside))
+    account = raw.books
+    assert account.rows_in == account.loaded + account.set_aside + account.merged
+    assert (account.loaded, account.set_aside) == (len(raw.table), len(raw.set_aside))
     assert raw.set_aside["reason"].str.len().gt(3).all()
     assert raw.provenance.rows == len(raw.table)
     raw.table.to_json()
@@ -296,15 +293,15 @@ def test_the_lines_of_a_quoted_text_are_never_rows(case, encoding, tmp_path):
     assert_sound(raw)
     assert raw.table["id"].tolist() == returned
     assert raw.set_aside["line"].tolist() == lines
-    assert raw.account.rows_in == len(returned) + len(lines)
+    assert raw.books.rows_in == len(returned) + len(lines)
 
 
 def test_of_many_bad_quotes_each_costs_its_own_line_and_no_time(tmp_path):
-    rows = [f'{n},"a"b,2' if n % 2 else f"{n},a,2" for n in range(60_000)]
+    rows = [f'{n},"a"b,2' if n % 2 else f"{n},a,2" for n in range(20_000)]
     (tmp_path / "x.csv").write_text(HEAD + "\n".join(rows))
     began = time.process_time()
     raw = read_csv(tmp_path / "x.csv")
-    assert (raw.account.returned, raw.account.set_aside) == (30_000, 30_000)
+    assert (raw.books.loaded, raw.books.set_aside) == (10_000, 10_000)
     assert time.process_time() - began < 20, "looking through the rest for each takes minutes"
 
 
@@ -340,7 +337,7 @@ def test_a_plain_table_is_read_as_it_stands_or_its_separator_asked_for(case, enc
     assert_sound(raw)
     assert raw.table.columns.tolist() == columns
     assert raw.table.to_numpy().tolist() == rows
-    assert raw.account.set_aside == 0
+    assert raw.books.set_aside == 0
     assert raw.provenance.read_as == f"{encoding}, separator {separator!r}"
 
 
@@ -511,7 +508,7 @@ def test_an_xml_row_that_cannot_be_a_row_is_set_aside(tmp_path):
     raw = read_as("xml", text.encode(), tmp_path)
     assert_sound(raw)
     assert raw.table.to_dict("records") == [{"id": "1", "p": None}, {"id": "8", "p": "=1+1"}]
-    assert raw.account.rows_in == 9
+    assert raw.books.rows_in == 9
     assert raw.set_aside["line"].tolist() == [2, 3, 4, 5, 6, 8, 9]
     assert raw.set_aside["reason"][5] == "it holds too much: text beside its elements"
 
@@ -565,7 +562,7 @@ def test_a_document_that_is_none_is_set_aside_and_the_store_is_not_written_to(tm
     raw = read_as("documents", text.encode(), tmp_path)
     assert_sound(raw)
     assert ids(raw) == ["1", "7"]
-    assert (raw.account.rows_in, raw.provenance.cursor) == (8, "7")
+    assert (raw.books.rows_in, raw.provenance.cursor) == (8, "7")
     assert (tmp_path / "file.bin").read_bytes() == text.encode()
 
 
@@ -635,7 +632,7 @@ def test_a_key_that_two_rows_share_is_refused_for_a_part_may_end_between_them(ro
     url = database(tmp_path, "CREATE TABLE t (id INTEGER, day DATE, late INTEGER)",
                    "INSERT INTO t VALUES (1, '2024-09-01', 1), (2, '2024-09-02', 2), (3, '2024-09-03', NULL), "
                    "(4, '2024-09-03', NULL), (5, '2024-09-04', 5)")  # fmt: skip
-    assert read_sql(url, "t", key="id", rows=rows).account.returned == 5
+    assert read_sql(url, "t", key="id", rows=rows).books.loaded == 5
     with pytest.raises(CannotExtract, match="more than one row with the day '2024-09-03'") as told:
         read_sql(url, "t", key="day", rows=rows)
     assert_one_sentence(told.value)
@@ -649,7 +646,7 @@ def test_a_table_is_read_by_a_key_of_days_and_goes_on_behind_the_last_one(tmp_pa
     raw = read_sql(url, "t", rows=3)
     assert raw.table["n"].tolist() == list(range(1, 8))
     assert read_sql(url, "t", rows=3, after="2024-09-05").table["n"].tolist() == [6, 7]
-    assert read_sql(url, "t", after=raw.provenance.cursor).account.rows_in == 0
+    assert read_sql(url, "t", after=raw.provenance.cursor).books.rows_in == 0
 
 
 def test_a_table_or_store_that_was_emptied_is_told_for_its_new_rows_may_have_old_keys(tmp_path):
@@ -659,12 +656,12 @@ def test_a_table_or_store_that_was_emptied_is_told_for_its_new_rows_may_have_old
     with closing(sqlite3.connect(tmp_path / "d.sqlite")) as made:
         made.execute("DELETE FROM t WHERE id = 7")
         made.commit()
-        assert read_sql(url, "t", after=cursor).account.rows_in == 0, "an older row may go"
+        assert read_sql(url, "t", after=cursor).books.rows_in == 0, "an older row may go"
         made.execute("UPDATE t SET id = 1")
         made.commit()
     path = tmp_path / "store.json"
     path.write_text('{"_default": {"8": {}}}')
-    assert read_documents(path, after="8").account.rows_in == 0
+    assert read_documents(path, after="8").books.rows_in == 0
     path.write_text('{"_default": {"1": {}}}')
     for again in (lambda: read_sql(url, "t", after=cursor), lambda: read_documents(path, after="8")):  # fmt: skip
         with pytest.raises(CannotExtract, match="ends before the .* where the last reading ended") as told:  # fmt: skip
@@ -675,7 +672,7 @@ def test_a_table_or_store_that_was_emptied_is_told_for_its_new_rows_may_have_old
 def test_a_document_with_the_number_nought_is_a_document(tmp_path):
     path = tmp_path / "store.json"
     path.write_text('{"_default": {"0": {"id": 1}}}')
-    assert read_documents(path).account.returned == 1
+    assert read_documents(path).books.loaded == 1
 
 
 @pytest.mark.parametrize("secret", ["://lab:hidden@127.0.0.1:9/lab", "://127.0.0.1:9/lab?password=hidden", "://127.0.0.1:9/lab?user=me&sslpassword=hidden"])  # fmt: skip
@@ -695,77 +692,6 @@ def test_a_database_that_is_not_there_is_told_without_its_password(url, tmp_path
     assert_one_sentence(told.value)
     assert "secret" not in str(told.value)
     assert list(tmp_path.iterdir()) == [], "no file is made by looking for it"
-
-
-def zipped(*members):
-    """Return the bytes of an archive; a member is (name, content) or (ZipInfo, content)."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return made.getvalue()
-
-
-def link(name):
-    made = zipfile.ZipInfo(name)
-    made.external_attr = 0o120777 << 16
-    return made
-
-
-NAMES = ["../evil", "a/../../evil", "/etc/evil", "C:\\evil", "C:evil", "..\\evil", "\\\\host\\evil", "a\nb", "a" * 300, "con:evil", "good.csv", "GOOD.csv", "\u202egpj.exe"]  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_leads_elsewhere_is_refused_and_the_good_member_unpacked(name, tmp_path):
-    (tmp_path / "in.zip").write_bytes(zipped(("good.csv", "id"), (name, "evil"), ("dir/last.csv", "id")))  # fmt: skip
-    written, refused = unpack_zip(tmp_path / "in.zip", tmp_path / "in")
-    assert [one.relative_to(tmp_path / "in").as_posix() for one in written] == ["good.csv", "dir/last.csv"]  # fmt: skip
-    assert refused["line"].tolist() == [2]
-    found = {one.relative_to(tmp_path).as_posix() for one in tmp_path.rglob("*") if one.is_file()}
-    assert found == {"in.zip", "in/good.csv", "in/dir/last.csv"}
-
-
-def test_a_member_that_cannot_be_unpacked_is_refused_and_the_others_are_not(tmp_path):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr("a", "id")
-        archive.writestr("lzma", "id,name\n" * 100, zipfile.ZIP_LZMA)
-        archive.writestr("b/c", "id")
-        archive.writestr("a/b", "a file stands where its folder should be")
-        archive.writestr("b", "a folder stands where it should be")
-        archive.writestr("unknown", "id")
-        archive.writestr("last", "id")
-    content = bytearray(made.getvalue())
-    start = content.index(b"lzma") + 4
-    content[start + 12 : start + 30] = bytes(18)
-    for head, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        place = [one.start() for one in re.finditer(re.escape(head), content)][5]
-        content[place + offset] = 77  # a way of packing that nobody knows
-    (tmp_path / "in.zip").write_bytes(content)
-    written, refused = unpack_zip(tmp_path / "in.zip", tmp_path / "in")
-    assert [one.relative_to(tmp_path / "in").as_posix() for one in written] == ["a", "b/c", "last"]
-    assert refused["line"].tolist() == [2, 4, 5, 6]
-    assert refused["reason"].str.startswith(("it is damaged", "its name came before", "it is packed in")).all()  # fmt: skip
-
-
-def test_links_damage_bombs_and_crowds_in_an_archive_are_refused(tmp_path):
-    path, folder = tmp_path / "in.zip", tmp_path / "in"
-    path.write_bytes(zipped((link("shadow"), "/etc/passwd"), ("good.csv", "id")))
-    assert unpack_zip(path, folder)[1]["reason"].tolist() == ["it is a link"]
-    content = bytearray(zipped(("bad.csv", "id,name\n" * 9)))
-    content[40] ^= 0xFF
-    path.write_bytes(content)
-    assert unpack_zip(path, folder)[1]["reason"].str.startswith("it is damaged").tolist() == [True]
-    for content, options, why in [
-        (zipped(("bomb", bytes(9_000_000))), {"largest": 1_000_000}, "more than is allowed"),
-        (zipped(*((str(n), "") for n in range(20))), {"members": 10}, "20 files; up to 10"),
-        (b"no archive", {}, "cannot be unpacked"), (zipped(("a", "b"))[:-9], {}, "cannot be unpacked"),
-    ]:  # fmt: skip
-        path.write_bytes(content)
-        with pytest.raises(CannotExtract, match=why) as told:
-            unpack_zip(path, folder, **options)
-        assert_one_sentence(told.value)
 
 
 TIMES = ["-1", "0", "NaN", "nan", "", "inf", "1e9", "1725184800", "2024-02-30", "1970-01-01T00:00:00", "9999-12-31", "soon", "2024-09-01T25:00:00"]  # fmt: skip
@@ -1185,7 +1111,7 @@ def test_pages_end_where_no_next_one_is_named_however_that_is_written(rude, endi
 
 
 def test_a_page_without_the_name_of_a_next_one_is_the_last(rude):
-    assert call("api", rude, page('{"items": [{"id": 1}]}')).account.returned == 1
+    assert call("api", rude, page('{"items": [{"id": 1}]}')).books.loaded == 1
 
 
 @pytest.mark.parametrize("case", BODIES)
@@ -1286,7 +1212,7 @@ def test_the_events_of_a_feed_are_read_as_the_standard_has_them(rude, case):
     rude.answers = {"/here": page(text + tail, kind=STREAM)}
     raw = read_events(f"{rude.url}/here", seconds=60, end="end" if tail else "", **NO_WAIT)
     assert_sound(raw)
-    assert (raw.account.returned, raw.account.set_aside) == (returned, aside)
+    assert (raw.books.loaded, raw.books.set_aside) == (returned, aside)
 
 
 @pytest.mark.parametrize("length", [201, 324, 4_000])
@@ -1404,7 +1330,7 @@ def test_html_that_is_a_mess_is_read_or_set_aside(rude, html):
     roomy = {"limits": NetworkLimits(size=500_000, tries=1)}
     raw, _ = site(rude, {"/": thing(1, links), "/mess": mess, "/2": thing(2)}, **roomy)
     assert {"1", "2"} <= set(raw.table["id"])
-    assert raw.account.rows_in == 3
+    assert raw.books.rows_in == 3
 
 
 def test_a_trap_of_ever_new_pages_is_bounded(rude):
@@ -1566,7 +1492,7 @@ def test_without_an_answer_about_robots_nothing_is_read(rude):
 
 def test_more_than_200_hostile_cases_are_tried():
     files = len(ANYWHERE) * len(SOUND) + len(CSV_ROWS) + len(JSON_LINES) + len(XML) + len(LOG_LINES)
-    files += len(STORES) + len(VALUES) + len(NAMES) + len(TIMES)
+    files += len(STORES) + len(VALUES) + len(TIMES)
     services = len(NETWORK) * len(CALLS) + len(SLOW) * 2 + len(BODIES) + len(EVENTS) + len(LINKS) + len(BAD_PAGES)  # fmt: skip
     assert files > 300
     assert services > 150

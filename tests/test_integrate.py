@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.businesses.telco import split_customers
+from helpers.etl.businesses import split_customers
 
 
 def customers(stayed, left):

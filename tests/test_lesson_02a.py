@@ -14,7 +14,8 @@ from conftest import ROOT, stored_figures, stored_table, stored_text
 
 from helpers.course.runner.parameters import read_parameters
 from helpers.course.runner.shelf import read_notebook
-from helpers.etl.extract import Extract, Origin, RowAccount
+from helpers.etl.books import Books
+from helpers.etl.extract import Extract, Origin
 from helpers.etl.extract.result import aside_table, object_table
 from helpers.etl.quality import first_look
 from helpers.worlds import Operator, Shop
@@ -157,7 +158,7 @@ def test_csv_files_forced_to_run_are_wrong_in_the_months_whose_conventions_diffe
     assert TOLD["wrong_months"] == len(months_read_wrongly(truth)) > 0
     assert TOLD["off"] == pytest.approx(TOLD["tempting_eur"] / TOLD["careful_eur"] - 1, abs=1e-5)
     rows = stored_table(STEM, "csv-read")
-    assert sum(int(row["returned"]) for row in rows) == len(sales)
+    assert sum(int(row["loaded"]) for row in rows) == len(sales)
     odd = planted(truth, "sales", "repeated header", "totals row")
     assert sum(int(row["set aside"]) for row in rows) == len(odd)
 
@@ -211,7 +212,7 @@ def test_the_second_run_fetches_what_a_month_brought_and_no_more(truth, twin):
 
 
 def test_the_account_of_all_sources_closes_and_counts_what_was_planted(truth):
-    assert TOLD["rows_in"] == TOLD["returned"] + TOLD["aside"] + TOLD["merged"]
+    assert TOLD["rows_in"] == TOLD["loaded"] + TOLD["aside"] + TOLD["merged"]
     assert TOLD["lost_rows"] == 0
     odd = planted(truth, "sales", "repeated header", "totals row")
     assert TOLD["aside"] == len(odd) + TOLD["damaged"]
@@ -224,7 +225,7 @@ def test_every_source_reaches_up_to_the_eve_of_the_reading_but_the_one_that_is_e
     assert len(look) == TOLD["sources_read"]
     for source in ("sessions", "orders", "ratings", "feedback", "sales", "events", "web_log"):
         assert look.loc[source, "last_day"] == "2024-09-30", source
-    assert look.loc["sustainability", "returned"] == "0"
+    assert look.loc["sustainability", "loaded"] == "0"
     joined = truth.clean("customers")["joined_on"]
     assert look.loc["customers", "last_day"] == str(joined.max())[:10]
 
@@ -339,7 +340,7 @@ def extract_of(rows, columns):
         object_table(rows, columns),
         aside_table([]),
         Origin("x", 0, 0, ""),
-        RowAccount(len(rows), len(rows)),
+        Books("x", len(rows), len(rows)),
     )
 
 

@@ -10,7 +10,7 @@ from conftest import ROOT, stored_figures, told_figures, type_lifecycle
 
 from helpers.course.authors.rules import findings
 from helpers.course.runner.shelf import all_notebooks, code_cells, question_of, read_notebook
-from helpers.etl.businesses.telco import clean_telco, split_customers
+from helpers.etl.businesses import clean_telco, split_customers
 from helpers.lifecycle import Cause, Stage
 from helpers.problem import Offer
 from helpers.training.churn import CHOSEN_LEVELS, logistic

@@ -9,13 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.books import quarantine
-from helpers.etl.businesses.telco import (
-    TELCO_COLUMNS,
-    TELCO_LEVELS,
-    clean_telco,
-    read_telco,
-    telco_schema,
-)
+from helpers.etl.businesses import clean_telco, read_telco, telco_schema
+from helpers.etl.businesses.telco import TELCO_COLUMNS, TELCO_LEVELS
 
 FIELDS = (
     "7590-VHVEG,Female,0,Yes,No,1,No,No phone service,DSL,No,Yes,No,No,No,No,"

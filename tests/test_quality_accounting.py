@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.books import Accounting, Cleaning, differing_copies, merge_deliveries, quarantine
+from helpers.etl.books import Books, Cleaning, differing_copies, merge_deliveries, quarantine
 from helpers.etl.businesses.schemas import TABLES, source_schema
 from helpers.etl.businesses.shop import clean_returns
 from helpers.etl.businesses.steps import read_whole
@@ -15,12 +15,12 @@ from helpers.etl.parsing import parse_numbers
 
 
 def test_accounts_that_do_not_add_up_are_refused_with_every_figure():
-    with pytest.raises(ValueError, match=r"sales do not add up: 10 came in, but 6 were loaded, 2 quarantined and 1 merged"):  # fmt: skip
-        Accounting("sales", 10, 6, {"a row of totals": 2}, 1)
+    with pytest.raises(ValueError, match=r"sales do not add up: 10 came in, but 6 were loaded, 0 set aside, 2 quarantined and 1 merged"):  # fmt: skip
+        Books("sales", 10, 6, {"a row of totals": 2}, 1)
 
 
 def test_the_accounts_print_as_a_table_and_are_one():
-    books = Accounting("sales", 1_234, 1_200, {"a row of totals": 30}, 4)
+    books = Books("sales", 1_234, 1_200, {"a row of totals": 30}, 4)
     lines = str(books).splitlines()
     assert [line.split()[-1] for line in lines] == ["rows", "1,234", "1,200", "4", "30", "30"]
     assert len({len(line) for line in lines}) == 1
@@ -30,8 +30,8 @@ def test_the_accounts_print_as_a_table_and_are_one():
 
 
 def test_two_deliveries_add_up_reason_by_reason():
-    first = Accounting("sales", 5, 3, {"a": 1}, 1)
-    both = first + Accounting("sales", 4, 1, {"a": 1, "b": 2})
+    first = Books("sales", 5, 3, {"a": 1}, 1)
+    both = first + Books("sales", 4, 1, {"a": 1, "b": 2})
     assert (both.rows_in, both.loaded, both.merged) == (9, 4, 1)
     assert both.quarantined == {"a": 2, "b": 2}
 
@@ -51,7 +51,7 @@ def test_rows_in_are_rows_loaded_quarantined_and_merged_whatever_comes(rows, new
     cleaning.merge("key", "sent" if newest else None)
     cleaning.refuse(cleaning["word"].eq("worse"), "worse")
     done = cleaning.done()
-    books = done.accounting
+    books = done.books
     assert books.rows_in == len(rows) == len(done.table) + len(done.quarantined) + books.merged
     assert books.quarantined.get("bad", 0) == sum(word == "bad" for _, word, _ in rows)
     kept = [*done.table["row"], *done.quarantined["row"]]
@@ -130,9 +130,9 @@ def test_every_source_of_both_businesses_has_a_schema():
 
 
 def test_rows_made_for_what_never_came_are_none_of_those_that_came_in():
-    first = Accounting("rooms", 5, 4, {"no date": 1}, made=2)
+    first = Books("rooms", 5, 4, {"no date": 1}, made=2)
     assert (first.rows_in, first.made) == (5, 2)
-    assert (first + Accounting("rooms", 3, 3, made=1)).made == 3
+    assert (first + Books("rooms", 3, 3, made=1)).made == 3
 
 
 def test_a_reason_that_a_row_has_itself_is_kept_beside_that_of_the_quarantine():
@@ -148,7 +148,7 @@ def test_a_reason_that_a_row_has_itself_is_kept_beside_that_of_the_quarantine():
         [2, "did not suit my skin", "by hand"],
         [3, "not as described", "order_id is given"],
     ]
-    assert done.accounting.quarantined == {"by hand": 1, "order_id is given": 1}
+    assert done.books.quarantined == {"by hand": 1, "order_id is given": 1}
     assert done.table["reason"].tolist() == ["ordered twice"]
     for whole in (raw.head(1), raw.head(0)):  # with nobody to refuse the columns are the same
         aside = Cleaning("shop.returns", whole).done(source_schema("shop.returns")).quarantined
@@ -188,7 +188,7 @@ def test_a_table_of_anything_at_all_is_accounted_for_row_by_row(rows):
     cleaning.parse("value", parse_numbers, "read as a number")
     cleaning.refuse(cleaning["value"].gt(1), "large")
     done = cleaning.done()
-    books = done.accounting
+    books = done.books
     assert books.rows_in == len(rows) == len(done.table) + len(done.quarantined) + books.merged
     kept = [*done.table["row"], *done.quarantined["row"]]
     assert len(kept) == len(set(kept))
@@ -214,7 +214,7 @@ def test_a_value_that_cannot_be_read_is_not_called_missing():
                         "reason": ["ordered twice"] * 3, "known_at": ["2024-09-01T10:00:00Z", "soon", None]})  # fmt: skip
     done = clean_returns(raw)
     assert done.table["known_at"].tolist() == [pd.Timestamp("2024-09-01 10:00")]
-    assert done.accounting.quarantined == {
+    assert done.books.quarantined == {
         "known_at cannot be read as a date, such as 'soon'": 1,
         "known_at is given": 1,
     }

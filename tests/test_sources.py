@@ -24,12 +24,15 @@ import sqlalchemy as sa
 from test_world_bytes import table_hashes
 from tinydb import TinyDB
 
+from helpers.etl.extract.kinds import KINDS
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.sources import Sources, SourcesTruth
 from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
 from helpers.worlds.sources.documents import documents
+from helpers.worlds.sources.operator import SOURCES as OPERATOR_SOURCES
+from helpers.worlds.sources.shop import SOURCES as SHOP_SOURCES
 from helpers.worlds.sources.shop import ShopBooks
 
 LOG_LINE = re.compile(
@@ -361,7 +364,7 @@ def test_rows_point_at_rows_that_are_there(blemished):
 def test_ibm_s_table_stays_readable_as_it_is(blemished):
     if is_shop(blemished):
         return
-    from helpers.etl.businesses.telco import read_telco
+    from helpers.etl.businesses import read_telco
 
     raw, _ = read_telco(blemished.folder / "exports" / "customers_2024-12-02.csv")
     history = unplayed("operator").history()["customers"]
@@ -761,7 +764,7 @@ def assert_names_of_their_own(rows, products):
 
 
 def test_what_is_done_twice_or_out_of_order_is_refused(tmp_path):
-    world = small("operator", 30)
+    world, (tables,) = lived("operator", 1, 30)
     sources = Sources(world, tmp_path / "x")
     with pytest.raises(CannotPlay, match=r"lay_down\(\) before"):
         sources.add(1, {})
@@ -771,7 +774,6 @@ def test_what_is_done_twice_or_out_of_order_is_refused(tmp_path):
     before = contents(sources)
     with pytest.raises(CannotPlay, match="laid down once"):
         sources.lay_down()
-    tables = world.play(1, nobody)
     for month in [0, 2, True, "1", 1.0]:
         with pytest.raises(CannotPlay, match="month 1 was expected"):
             sources.add(month, tables)
@@ -787,10 +789,9 @@ def test_what_is_done_twice_or_out_of_order_is_refused(tmp_path):
 
 
 def test_a_month_that_could_not_be_written_can_be_added_again(tmp_path, month_one, monkeypatch):
-    world = small("operator", 30)
+    world, (tables,) = lived("operator", 1, 30)
     sources = Sources(world, tmp_path / "x")
     sources.lay_down()
-    tables = world.play(1, nobody)
 
     def full(path, content):
         raise OSError(28, "No space left on device")
@@ -804,10 +805,9 @@ def test_a_month_that_could_not_be_written_can_be_added_again(tmp_path, month_on
 
 
 def test_a_database_that_refuses_leaves_the_month_to_be_added_again(tmp_path, month_one):
-    world = small("operator", 30)
+    world, (tables,) = lived("operator", 1, 30)
     sources = Sources(world, tmp_path / "x")
     sources.lay_down()
-    tables = world.play(1, nobody)
     strangers = tables["joined"].assign(tower_id="T0000")
     strangers.loc[len(strangers)] = strangers.iloc[0]  # a key twice
     with pytest.raises(CannotPlay, match="Nothing was written to it"):
@@ -853,11 +853,10 @@ def test_a_history_that_filled_the_disk_leaves_the_folder_empty(tmp_path, monkey
 
 
 def test_a_refused_month_takes_its_files_and_documents_back(tmp_path):
-    world = small("operator", 30)
+    world, (tables,) = lived("operator", 1, 30)
     sources = Sources(world, tmp_path / "x")
     sources.lay_down()
     before = contents(sources)
-    tables = world.play(1, nobody)
     joined = tables["joined"].iloc[[0, 0]]  # a key twice
     with pytest.raises(CannotPlay, match="Nothing was written to it"):
         sources.add(1, {**tables, "joined": joined})
@@ -866,11 +865,9 @@ def test_a_refused_month_takes_its_files_and_documents_back(tmp_path):
 
 @pytest.mark.parametrize("world", ["shop", "operator"])
 def test_the_tables_of_another_month_are_refused_before_anything_is_written(world, tmp_path):
-    decide = first_ten if world == "shop" else nobody
-    world = small(world, 30)
+    world, (first, second) = lived(world, 2, 30)
     sources = Sources(world, tmp_path / "x", months=1)
     sources.lay_down()
-    first, second = world.play(1, decide), world.play(2, decide)
     before = contents(sources)
     with pytest.raises(CannotPlay, match=r"begins on .* pass the tables of month 1\."):
         sources.add(1, second)
@@ -982,50 +979,55 @@ def contents_of(path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "world"),
-    [("renamed_column", "shop"), ("target_leak", "shop"), ("double_delivery", "shop"),
-     ("renamed_column", "operator"), ("bot_traffic", "operator"), ("bot_traffic", "shop")],
+    ("world", "kinds"),
+    [("shop", ["renamed_column", "target_leak", "double_delivery", "bot_traffic"]),
+     ("operator", ["renamed_column", "bot_traffic"])],
 )  # fmt: skip
-def test_months_in_which_something_went_wrong_can_be_added_too(kind, world, tmp_path):
-    wrong = [Incident(kind, month=1)]
+def test_months_in_which_something_went_wrong_can_be_added_too(world, kinds, tmp_path):
+    wrong = [Incident(kind, month, until=month) for month, kind in enumerate(kinds, 1)]
     world = (
         Shop(20, 20, 1, incidents=wrong) if world == "shop" else Operator(20, 1, incidents=wrong)
     )
     sources = Sources(world, tmp_path / "x", months=1)
     sources.lay_down()
-    before = sources.overview().set_index("source")["rows"]
-    sources.add(1, world.play(1, first_ten if isinstance(world, Shop) else nobody))
-    after = sources.overview().set_index("source")["rows"]
-    assert (after >= before).all()
-    assert after.sum() > before.sum()
-    for name, key, place, _ in of_kind(sources, "table"):
-        assert len(read_table(sources, place)) == after[name]
-        assert SourcesTruth(sources).clean(name)[key].is_unique
-    assert_a_perfect_table_is_not_blamed(SourcesTruth(sources), sources.hidden.clean)
-
-
-def assert_a_perfect_table_is_not_blamed(truth, names):
-    for name in names:
+    truth = SourcesTruth(sources)
+    for month, kind in enumerate(kinds, 1):
+        before = sources.overview().set_index("source")["rows"]
+        sources.add(month, world.play(month, first_ten if isinstance(world, Shop) else nobody))
+        after = sources.overview().set_index("source")["rows"]
+        assert (after >= before).all(), kind
+        assert after.sum() > before.sum(), kind
+        for name, key, place, _ in of_kind(sources, "table"):
+            assert len(read_table(sources, place)) == after[name], kind
+            assert truth.clean(name)[key].is_unique, kind
+    for name in sources.hidden.clean:  # a perfect table is not blamed
         scores = truth.score(name, truth.clean(name))
         assert scores.loc["sound rows", "touched"] == 0, name
         assert scores.loc["all", "repaired"] == scores.loc["all", "planted"], name
 
 
-def wrong_month(world, folder, incidents):
-    """Lay a small world down and add its first month."""
-    world = Shop(60, 40, 7, incidents=incidents) if world == "shop" else Operator(60, 7, incidents=incidents)  # fmt: skip
-    sources = Sources(world, folder, months=1, rates={"repeated event": 0.05})
-    sources.lay_down()
-    sources.add(1, world.play(1, first_ten if isinstance(world, Shop) else nobody))
-    return sources
+@pytest.fixture(scope="module")
+def month_with(tmp_path_factory):
+    """Small worlds with some incidents, laid down with their first month, each once."""
+
+    @functools.cache
+    def lay(world, *incidents):
+        world = Shop(60, 40, 7, incidents=incidents) if world == "shop" else Operator(60, 7, incidents=incidents)  # fmt: skip
+        folder = tmp_path_factory.mktemp("month") / "x"
+        sources = Sources(world, folder, months=1, rates={"repeated event": 0.05})
+        sources.lay_down()
+        sources.add(1, world.play(1, first_ten if isinstance(world, Shop) else nobody))
+        return sources
+
+    return lay
 
 
 @pytest.mark.parametrize(("world", "count"), [("shop", 3), ("operator", 2), ("operator", 3)])
 def test_a_renamed_column_keeps_its_old_name_in_the_database_and_the_services(
-    world, count, tmp_path
+    world, count, month_with
 ):
-    wrong = wrong_month(world, tmp_path / "wrong", [Incident("renamed_column", 1, count)])
-    quiet = wrong_month(world, tmp_path / "quiet", [])
+    wrong = month_with(world, Incident("renamed_column", 1, count))
+    quiet = month_with(world)
     for name, _, place, _ in of_kind(quiet, "table"):
         assert read_table(wrong, place) == read_table(quiet, place), name
     for name, feed in quiet._feeds.items():
@@ -1033,21 +1035,20 @@ def test_a_renamed_column_keeps_its_old_name_in_the_database_and_the_services(
         assert wrong._feeds[name].rows == feed.rows, name
 
 
-def test_the_logs_of_web_servers_have_keys_that_name_each_line_once(tmp_path):
-    robots = wrong_month("operator", tmp_path / "robots", [Incident("bot_traffic", 1, 2.0)])
+def test_the_logs_of_web_servers_have_keys_that_name_each_line_once(month_with):
+    robots = month_with("operator", Incident("bot_traffic", 1, 2.0))
     log = SourcesTruth(robots).clean("scoring_log")
     assert log["path"].is_unique
     assert len(log) == 60 + 60 + 120, "history, month 1, and two robots' requests for each"
-    twice = wrong_month("shop", tmp_path / "twice", [Incident("double_delivery", 1, 1.0)])
-    quiet = wrong_month("shop", tmp_path / "quiet", [])
+    twice, quiet = month_with("shop", Incident("double_delivery", 1, 1.0)), month_with("shop")
     # The queue behind the web server delivered the clicks twice: its own log has each once.
     pd.testing.assert_frame_equal(
         SourcesTruth(twice).clean("web_log"), SourcesTruth(quiet).clean("web_log")
     )
 
 
-def test_events_that_were_delivered_twice_may_be_there_once_or_twice_but_not_be_lost(tmp_path):
-    truth = SourcesTruth(wrong_month("shop", tmp_path / "x", [Incident("double_delivery", 1, 1.0)]))
+def test_events_that_were_delivered_twice_may_be_there_once_or_twice_but_not_be_lost(month_with):
+    truth = SourcesTruth(month_with("shop", Incident("double_delivery", 1, 1.0)))
     clean, spoiled = truth.clean("events"), set(truth.blemishes("events")["row"])
     repeated = clean.loc[clean["event_id"].duplicated(), "event_id"]
     sound = [one for one in repeated if str(one) not in spoiled]
@@ -1068,6 +1069,10 @@ def test_numbers_go_on_behind_a_history_of_which_a_part_was_laid_down(tmp_path):
         numbers = truth.clean(name)["usage_id"]
         assert numbers.diff().dropna().eq(1).all(), "in order, without a gap"
         assert numbers.iloc[0] > 1, "the history had records before these"
+
+
+def test_the_businesses_have_sources_of_every_kind_that_can_be_read():
+    assert {source.kind for source in [*SHOP_SOURCES, *OPERATOR_SOURCES]} == set(KINDS)
 
 
 def test_three_documents_in_five_are_in_the_first_version_and_numbers_decide_which():

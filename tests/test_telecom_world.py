@@ -11,13 +11,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from helpers.etl.books import quarantine
-from helpers.etl.businesses.telco import (
-    TELCO_COLUMNS,
-    TELCO_LEVELS,
-    clean_telco,
-    read_telco,
-    telco_schema,
-)
+from helpers.etl.businesses import clean_telco, read_telco, telco_schema
+from helpers.etl.businesses.telco import TELCO_COLUMNS, TELCO_LEVELS
 from helpers.training.churn import logistic
 from helpers.worlds.operator import write_telco_csv
 from helpers.worlds.operator.telco import telco_table

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.businesses.telco import clean_telco, read_telco
+from helpers.etl.businesses import clean_telco, read_telco
 
 
 def raw_table(**columns):

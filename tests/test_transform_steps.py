@@ -17,9 +17,9 @@ from sklearn.svm import LinearSVC
 
 from helpers.etl import parsing
 from helpers.etl.books import Cleaning
-from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck, to_celsius
+from helpers.etl.businesses import telco_numbers, to_celsius
+from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck
 from helpers.etl.businesses.steps import read_page_prices
-from helpers.etl.businesses.telco import telco_numbers
 from helpers.etl.features import (
     bought_together,
     calendar_features,
@@ -357,7 +357,7 @@ def test_rows_without_a_label_are_refused_before_they_are_drawn():
 def test_resampling_before_the_split_flatters_on_the_real_file(telco_csv):
     from sklearn.ensemble import RandomForestClassifier
 
-    from helpers.etl.businesses.telco import clean_telco
+    from helpers.etl.businesses import clean_telco
 
     raw = pd.read_csv(telco_csv, dtype=str, keep_default_na=False)
     X, y = telco_numbers(clean_telco(raw))
@@ -432,7 +432,7 @@ def test_fahrenheit_comes_back_and_a_spike_and_a_gap_do_not_pass():
     assert len(table) == 100
     assert table[table.isna()].index.tolist() == ["C0-600", "C0-1800", "C0-1860"]
     np.testing.assert_allclose(table.iloc[60:80], true[60:80], atol=1e-9)
-    assert (done.accounting.rows_in, done.accounting.loaded) == (98, 98)
+    assert (done.books.rows_in, done.books.loaded) == (98, 98)
 
 
 def hourly(n):
@@ -459,7 +459,7 @@ def test_one_wrong_cell_makes_no_rows_for_centuries_and_costs_no_other_reading(c
     cells[row] = value
     raw[column] = pd.Series(cells, dtype=object)
     done = clean_cold_rooms(raw)
-    assert done.accounting.rows_in == 40
+    assert done.books.rows_in == 40
     assert len(done.table) <= 41  # one row is made for the reading that is missing now
     sound = done.table[done.table["temperature_c"].notna()]
     assert len(set(sound["reading_id"]) & set(raw["reading_id"])) >= 39 - (

@@ -18,12 +18,13 @@ from urllib.parse import quote
 import rich_click as click
 
 import helpers
-from helpers.course import BadInput, absolute
+from helpers.course import BadInput, Failed, absolute
 from helpers.course.runner.silence import plain_kernels, silence, steady
 
 # Heavy imports stand inside the commands: `lifecycle --help` answers at once.
 
-WORKERS = min(4, os.cpu_count() or 1)
+CORES = os.cpu_count() or 1
+WORKERS = min(4, CORES)
 
 
 class _Path(click.Path):
@@ -50,17 +51,17 @@ folder_option = click.option(
     "--notebooks", "folder", type=PATH, help="Folder of the notebooks; a checkout needs none."
 )
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1, 64), default=WORKERS, show_default=True,
-    help="Notebooks at once.",
-)  # fmt: skip
+    "--jobs", "-j", type=click.IntRange(1, 64), default=WORKERS, help="Notebooks at once."
+)
 root_option = click.option(
     "--root", type=PATH, help="Folder of solutions/ and exercises/; a checkout needs none."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+check_option = click.option("--check", is_flag=True, help="Only say what would change.")
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="Exit codes: 0 all is well, 1 something ran and failed, 2 the request cannot be used.",
 )
 @click.version_option(package_name="ml-lifecycle-lab")
@@ -70,9 +71,7 @@ def app() -> None:
 
 @app.command()
 @json_option
-@click.option(
-    "--kernel/--no-kernel", default=True, show_default=True, help="Start a kernel to see it work."
-)
+@click.option("--kernel/--no-kernel", default=True, help="Start a kernel to see it work.")
 def doctor(as_json: bool, kernel: bool) -> None:
     """Say what is installed, what is missing, and what to type."""
     from helpers.course.doctor import examine
@@ -86,11 +85,8 @@ def doctor(as_json: bool, kernel: bool) -> None:
         for finding in findings:
             fix = f"   -> {finding.fix}" if finding.fix else ""
             click.echo(f"{marks[finding.status]} {finding.what:<32} {finding.found}{fix}")
-        click.echo(
-            f"\n{len(missing)} thing(s) missing."
-            if missing
-            else "\nAll is well: the course can run."
-        )
+        well = "All is well: the course can run."
+        click.echo(f"\n{len(missing)} thing(s) missing." if missing else f"\n{well}")
     raise SystemExit(1 if missing else 0)
 
 
@@ -107,10 +103,8 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
         click.secho(path.stem, bold=True)
         click.echo(f"  {question_of(notebook)}")
         known = read_parameters(notebook, path.stem).values()
-        names, values = (
-            max((len(text) for text in texts), default=0)
-            for texts in ([one.name for one in known], [repr(one.default) for one in known])
-        )
+        names = max((len(one.name) for one in known), default=0)
+        values = max((len(repr(one.default)) for one in known), default=0)
         for one in known:
             click.echo(f"    -p {one.name:<{names}} {one.default!r:<{values}}  {one.help}")
 
@@ -127,19 +121,13 @@ def list_(notebooks: tuple[str, ...], folder: Path | None) -> None:
 )
 @click.option("--fast", is_flag=True, help="Take the smaller values that the notebooks name.")
 @click.option(
-    "--output",
-    "-o",
-    type=PATH,
-    default=Path("runs/course"),
-    show_default=True,
-    help="Folder for what the run makes.",
+    "--output", "-o", type=PATH, default="runs/course", help="Folder for what the run makes."
 )
 @jobs_option
 @click.option("--resume", is_flag=True, help="Skip what an earlier run passed and nothing changed.")
 @click.option(
-    "--most-refused", type=click.FloatRange(0, 1), default=0.05, show_default=True,
-    help="Largest share of a file's rows that may break its rules.",
-)  # fmt: skip
+    "--most-refused", type=click.FloatRange(0, 1), default=0.05, help="Share of rows to leave out."
+)
 @folder_option
 def run(
     notebooks: tuple[str, ...],
@@ -180,7 +168,14 @@ def run(
 
         try:
             results = run_notebooks(
-                paths, values, output, jobs, resume, left_out, lambda stem: bar.update(1), report
+                paths,
+                values,
+                output,
+                jobs=jobs,
+                resume=resume,
+                left_out=left_out,
+                on_cell=lambda stem: bar.update(1),
+                on_result=report,
             )
         except KeyboardInterrupt:
             click.echo(
@@ -199,22 +194,17 @@ def run(
 
 @app.command()
 @notebooks_argument
-@click.option("--check", is_flag=True, help="Only say what would change.")
+@check_option
 @jobs_option
 @folder_option
 def bake(notebooks: tuple[str, ...], check: bool, jobs: int, folder: Path | None) -> None:
     """Execute notebooks on a fresh kernel and store their outputs in place."""
-    from helpers.course.authors.bake import BakeFailed
     from helpers.course.authors.bake import bake as bake_all
     from helpers.course.runner.shelf import find_folder, pick_notebooks
 
     paths = pick_notebooks(find_folder(folder), list(notebooks))
     plain_kernels()
-    try:
-        differing = bake_all(paths, jobs, check)
-    except BakeFailed as error:
-        click.echo(f"lifecycle: {error}", err=True)
-        raise SystemExit(1) from error
+    differing = bake_all(paths, jobs, check)
     changed = "would change" if check else "stored anew"
     for stem, differs in differing.items():
         click.echo(f"{stem:<26} {changed if differs else 'unchanged'}")
@@ -239,29 +229,21 @@ def check(notebooks: tuple[str, ...], folder: Path | None) -> None:
 
 @app.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--check", is_flag=True, help="Only say what would change.")
-@click.option(
-    "--bake/--no-bake", default=True, show_default=True,
-    help="Execute the solutions first and store their outputs.",
-)  # fmt: skip
+@check_option
+@click.option("--bake/--no-bake", default=True, help="Execute and store the solutions first.")
 @jobs_option
 @root_option
 def release(names: tuple[str, ...], check: bool, bake: bool, jobs: int, root: Path | None) -> None:
     """Derive exercises/ from solutions/ with nbgrader; NAME is a solution, all by default."""
-    from helpers.course.authors.bake import BakeFailed
     from helpers.course.authors.bake import bake as bake_all
-    from helpers.course.authors.exercises import ReleaseFailed, pick_solutions, require_nbgrader
+    from helpers.course.authors.exercises import pick_solutions, require_nbgrader
     from helpers.course.authors.exercises import release as release_all
 
     solutions = pick_solutions(_course_root(root), list(names))
     require_nbgrader()
     plain_kernels()
-    try:
-        baked = bake_all(solutions, jobs, check) if bake else {}
-        derived = release_all(solutions, check)
-    except (BakeFailed, ReleaseFailed) as error:
-        click.echo(f"lifecycle: {error}", err=True)
-        raise SystemExit(1) from error
+    baked = bake_all(solutions, jobs, check) if bake else {}
+    derived = release_all(solutions, check)
     changed = "would change" if check else "stored anew"
     for folder, differing in [("solutions", baked), ("exercises", derived)]:
         for stem, differs in differing.items():
@@ -283,7 +265,13 @@ def proof(names: tuple[str, ...], as_json: bool, root: Path | None) -> None:
     if as_json:
         click.echo(json.dumps([asdict(proof) for proof in proofs], indent=1, ensure_ascii=False))
     else:
-        _print_proofs(proofs)
+        rows = [("exercise", "task", "points", "mistakes refused", "alternatives accepted")]
+        for one in proofs:
+            for task in one.tasks:
+                refused = f"{task.refused} of {task.mistakes}"
+                accepted = f"{task.accepted} of {task.alternatives}"
+                rows.append((one.exercise, task.task, f"{task.points:g}", refused, accepted))
+        _print_table(rows)
         for hole in holes:
             click.echo(hole)
         click.echo(f"{len(proofs)} exercise(s), {len(holes)} hole(s).")
@@ -293,9 +281,8 @@ def proof(names: tuple[str, ...], as_json: bool, root: Path | None) -> None:
 @app.command()
 @click.argument("submissions", type=PATH)
 @click.option(
-    "--into", type=PATH,
-    help="Folder for marks and feedback; by default .grading/ and the name of SUBMISSIONS.",
-)  # fmt: skip
+    "--into", type=PATH, help="Folder for marks and feedback; by default below .grading/."
+)
 @click.option(
     "--unsandboxed", is_flag=True, help="Run submissions without a sandbox: at your risk."
 )
@@ -303,17 +290,14 @@ def proof(names: tuple[str, ...], as_json: bool, root: Path | None) -> None:
     "--secret-file", type=PATH, help="The secret of the handout, when students have own worlds."
 )
 @click.option(
-    "--cell-seconds", type=click.FloatRange(1, 3600), default=60.0, show_default=True,
-    help="Longest time of a cell.",
-)  # fmt: skip
+    "--cell-seconds", type=click.FloatRange(1, 3600), default=60.0, help="Longest time of a cell."
+)
 @click.option(
-    "--memory-mb", type=click.IntRange(256, 65536), default=2048, show_default=True,
-    help="Most memory of a submission.",
-)  # fmt: skip
+    "--memory-mb", type=click.IntRange(256, 65536), default=2048, help="Memory of a submission."
+)
 @click.option(
-    "--jobs", "-j", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default=True,
-    help="Submissions at once.",
-)  # fmt: skip
+    "--jobs", "-j", type=click.IntRange(1, 64), default=CORES, help="Submissions at once."
+)
 @root_option
 def grade(
     submissions: Path,
@@ -364,32 +348,36 @@ def grade(
 
 def _print_results(results):
     """Print what happened to each submission, those that need a look last."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("student", "exercise", "points", "what needs a look", "notes")
+    rows = [("student", "exercise", "points", "what needs a look", "notes")]
     for one in sorted(results, key=lambda one: (bool(one.look), one.stem, one.student)):
         points = f"{one.total:g} of {one.of:g}" if one.graded else "-"
         notes = [note for note in one.notes if note not in one.look]
-        texts = [one.student, one.stem, points, "\n".join(one.look), "\n".join(notes)]
-        table.add_row(*(escape(_one_line(text)) for text in texts))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    graded, look = (sum(map(bool, flags)) for flags in ([r.graded for r in results], [r.look for r in results]))  # fmt: skip
+        rows.append((one.student, one.stem, points, "\n".join(one.look), "\n".join(notes)))
+    _print_table(rows)
+    graded = sum(result.graded for result in results)
+    look = sum(bool(result.look) for result in results)
     by_hand = sum(result.by_hand for result in results)
     read = f" {by_hand} answer(s) are to be read by a person." if by_hand else ""
     click.echo(f"{graded} of {len(results)} graded, {look} to look at.{read}")
 
 
-def _one_line(text):
-    """Return text that cannot steer a terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
+def _print_table(rows):
+    """Print rows of text for people, the first as the head; no text can steer the terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    def harmless(text):
+        return escape("".join(s if s.isprintable() or s == "\n" else "?" for s in text))
+
+    table = Table(*rows[0])
+    for row in rows[1:]:
+        table.add_row(*map(harmless, row))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 @app.command()
-@click.option(
-    "--into", type=PATH, default=Path("handout.zip"), show_default=True, help="The zip to write."
-)
+@click.option("--into", type=PATH, default=Path("handout.zip"), help="The zip to write.")
 @click.option("--students", type=PATH, help="Class list (CSV): a bundle each, with own worlds.")
 @click.option("--secret-file", type=PATH, help="A secret of yours; grading needs the same one.")
 @root_option
@@ -429,8 +417,9 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
             stems = " and ".join(name.removesuffix(".ipynb") for name in fitting)
             raise BadInput(f"{options[0]} means {stems}. Name one of them.")
         (opened,), options = fitting, options[1:]
-    command = [
-        sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={where.parent}",
+    command = [sys.executable, "-m", "jupyter", "lab"]
+    command += [
+        f"--ServerApp.root_dir={where.parent}",
         # The address that is printed leads to the lesson too, where no browser can be opened.
         f"--LabApp.default_url=/lab/tree/{quote(where.name)}/{quote(opened)}",
         # Nothing is fetched and nobody is asked about news.
@@ -438,7 +427,7 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
         "--LabApp.news_url=None",
         f"--LabApp.app_settings_dir={Path(__file__).parent / 'lab_settings'}",
         *options,
-    ]  # fmt: skip
+    ]
     if os.name != "nt":
         os.execv(command[0], command)  # in our place: Ctrl-C and signals reach JupyterLab itself
     raise SystemExit(subprocess.run(command, check=False).returncode)
@@ -452,7 +441,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
     """Fetch a public data file (NAME: telco) from its source, its SHA-256 checked."""
     from dataclasses import replace
 
-    from helpers.course.fetch import FILES, FetchFailed, data_folder, fetch
+    from helpers.course.fetch import FILES, data_folder, fetch
     from helpers.course.runner.shelf import find_folder
 
     if name not in FILES:
@@ -462,11 +451,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
         folder = into or data_folder(find_folder().parent)
     except BadInput:
         folder = data_folder(Path.cwd())
-    try:
-        path, fetched = fetch(file, folder, progress=sys.stderr.isatty())
-    except FetchFailed as error:
-        click.echo(f"lifecycle: {error}", err=True)
-        raise SystemExit(1) from error
+    path, fetched = fetch(file, folder, progress=sys.stderr.isatty())
     shown = os.path.relpath(path)
     click.echo(f"{'Fetched' if fetched else 'Already there'}: {shown} ({file.about})")
     click.echo(f"Now run the lessons on it: python3 run.py run -p TELCO_CSV {shown}")
@@ -480,28 +465,11 @@ def bench(name: str, as_json: bool) -> None:
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(
-            "Benches are part of the checkout, not of the installed package. Type there: python3 run.py bench NAME"
+            "Benches are part of the checkout, not of the installed package. "
+            "Type in a checkout: python3 run.py bench NAME"
         )
     sys.path.insert(0, str(tests))
     raise SystemExit(importlib.import_module("benchmarks.benches").main(name, as_json))
-
-
-def _print_proofs(proofs):
-    """Print what was tried and found, task by task, as a table for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("exercise", "task", "points", "mistakes refused", "alternatives accepted")
-    for proof in proofs:
-        for task in proof.tasks:
-            table.add_row(
-                proof.exercise,
-                task.task,
-                f"{task.points:g}",
-                f"{task.refused} of {task.mistakes}",
-                f"{task.accepted} of {task.alternatives}",
-            )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _course_root(given):
@@ -576,9 +544,9 @@ def main() -> None:
     steady()
     try:
         app()
-    except BadInput as error:
+    except (BadInput, Failed) as error:
         click.echo(f"lifecycle: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, BadInput) else 1)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             what = "the disk is full. What had finished is kept: free some space, then go on with "

@@ -61,10 +61,13 @@ def _python():
     """Look at the interpreter."""
     found = f"{platform.python_version()} at {Path(sys.prefix).name}"
     good = (3, 11) <= sys.version_info[:2] <= (3, 14)
-    return Finding(
-        "Python 3.11 to 3.14", "ok" if good else "missing", found,
-        "" if good else f"install a supported Python, then: {SETUP}",
-    )  # fmt: skip
+    fix = f"install a supported Python, then: {SETUP}"
+    return _needed("Python 3.11 to 3.14", good, found, fix)
+
+
+def _needed(what, good, found, fix):
+    """Return a finding without which the course cannot run."""
+    return Finding(what, "ok", found) if good else Finding(what, "missing", found, fix)
 
 
 def _libraries():
@@ -74,9 +77,7 @@ def _libraries():
     try:
         asked = [Requirement(text) for text in requires(DISTRIBUTION) or []]
     except PackageNotFoundError:
-        return [
-            Finding("the package itself", "missing", "not installed", SETUP),
-        ]
+        return [Finding("the package itself", "missing", "not installed", SETUP)]
     asked = [one for one in asked if not one.marker or one.marker.evaluate({"extra": ""})]
     wrong = [finding for finding in map(_library, asked) if finding.status != "ok"]
     found = f"{len(asked) - len(wrong)} of {len(asked)} as the course needs them"
@@ -90,9 +91,8 @@ def _library(requirement):
         found = version(requirement.name)
     except PackageNotFoundError:
         found = "not installed"
-    if found != "not installed" and requirement.specifier.contains(found):
-        return Finding(what, "ok", found)
-    return Finding(what, "missing", found, f'{SETUP}  (or: pip install "{requirement}")')
+    good = found != "not installed" and requirement.specifier.contains(found)
+    return _needed(what, good, found, f'{SETUP}  (or: pip install "{requirement}")')
 
 
 def _kernel(start):
@@ -148,11 +148,8 @@ def _notebooks():
 def _disk():
     """Look at the room left where runs are written."""
     free = shutil.disk_usage(Path.cwd()).free // 1_000_000
-    good = free >= LEAST_FREE_MB
-    return Finding(
-        f"free disk, {LEAST_FREE_MB} MB", "ok" if good else "missing", f"{free:,} MB",
-        "" if good else "delete old runs/ or free some disk",
-    )  # fmt: skip
+    what, fix = f"free disk, {LEAST_FREE_MB} MB", "delete old runs/ or free some disk"
+    return _needed(what, free >= LEAST_FREE_MB, f"{free:,} MB", fix)
 
 
 def _telco():

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.course import BadInput, absolute
+from helpers.course import BadInput, Failed, absolute
 from helpers.files import sha256_of
 
 
@@ -44,10 +44,6 @@ FILES = {
 }
 
 
-class FetchFailed(RuntimeError):
-    """The file could not be had; nothing was written."""
-
-
 def data_folder(root: Path) -> Path:
     """Return where data files are kept: `LIFECYCLE_DATA` when set, else `data/` in `root`."""
     named = os.environ.get("LIFECYCLE_DATA")
@@ -69,7 +65,7 @@ def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path,
 
     Raises
     ------
-    FetchFailed
+    Failed
         If the source cannot be reached, breaks off, or sends something else. A file that was
         there before is untouched, whatever it held.
     """
@@ -77,11 +73,11 @@ def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path,
         raise BadInput(f"{file.url} is no address to fetch from; one that starts with https:// is.")
     path = folder / file.name
     if path.is_dir():
-        raise FetchFailed(f"{path} is a folder. Move it away, then try again.")
+        raise Failed(f"{path} is a folder. Move it away, then try again.")
     if path.is_file():
         if sha256_of(path) == file.sha256:
             return path, False
-        raise FetchFailed(
+        raise Failed(
             f"{path} is there but is not the published file (its SHA-256 starts "
             f"{sha256_of(path)[:12]}, not {file.sha256[:12]}). Move it away, then try again."
         )
@@ -99,23 +95,23 @@ def fetch(file: PublicFile, folder: Path, progress: bool = False) -> tuple[Path,
             downloader=pooch.HTTPDownloader(timeout=30, progressbar=progress),
         )
     except requests.HTTPError as error:
-        raise FetchFailed(
+        raise Failed(
             f"The source answered {error.response.status_code} for {file.url}. It may have moved: "
             f"get {file.name} yourself and put it into {folder}."
         ) from error
     except requests.RequestException as error:
-        raise FetchFailed(
+        raise Failed(
             f"{file.url} could not be fetched: no connection, or it broke off. Check the network "
             "and try again; nothing was written."
         ) from error
     except ValueError as error:  # pooch's word for a wrong hash
-        raise FetchFailed(
+        raise Failed(
             f"What {file.url} sent is not the published file: its SHA-256 is not "
             f"{file.sha256[:12]}... It was thrown away. The source may have changed, or the "
             "transfer was cut short: try again, or get the file yourself."
         ) from error
     except OSError as error:
-        raise FetchFailed(
+        raise Failed(
             f"{folder} cannot be written: {error.strerror or error}. Choose another folder with "
             "LIFECYCLE_DATA."
         ) from error

@@ -1,4 +1,7 @@
-"""Stages 2 and 3: no row is dropped in silence. Rows in = loaded + quarantined + merged, always."""
+"""Stages 2 and 3: no row is dropped in silence.
+
+Rows in = loaded + set aside (cannot be read) + quarantined (breaks a rule) + merged, always.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Accounting:
-    """Where the rows of a source went.
+class Books:
+    """Where the rows of a source went, from the source to the clean table.
 
     Attributes
     ----------
-    source : what was cleaned.
-    rows_in : rows read.
+    source : what was read or cleaned.
+    rows_in : rows met, counted before anything was decided about them.
     loaded : rows that went on.
-    quarantined : rows set aside, by reason.
+    quarantined : rows that broke a rule, by reason.
     merged : repeated deliveries of a row that is loaded or quarantined already.
+    set_aside : rows that could not be read.
     made : rows that the table holds and that came from nowhere, such as one for a reading that
         never came; they are none of the others.
 
@@ -37,13 +41,15 @@ class Accounting:
 
     Examples
     --------
-    >>> print(Accounting("sales", rows_in=10, loaded=7, quarantined={"a row of totals": 1}, merged=2))
+    >>> print(Books("sales", rows_in=10, loaded=7, quarantined={"a row of totals": 1}, merged=2))
     sales                       rows
     in                            10
     loaded                         7
     merged                         2
     quarantined                    1
       a row of totals              1
+    >>> Books("sales", 120, 117, merged=1, set_aside=2).line()
+    '120 in = 117 loaded + 2 set aside + 1 merged'
     """
 
     source: str
@@ -51,42 +57,91 @@ class Accounting:
     loaded: int
     quarantined: Mapping[str, int] = field(default_factory=dict)
     merged: int = 0
+    set_aside: int = 0
     made: int = 0
 
     def __post_init__(self):
-        aside = sum(self.quarantined.values())
-        if self.rows_in != self.loaded + aside + self.merged:
+        if self.rows_in != self.loaded + self.set_aside + self.refused + self.merged:
             raise ValueError(
                 f"The rows of {self.source} do not add up: {self.rows_in:,} came in, but "
-                f"{self.loaded:,} were loaded, {aside:,} quarantined and {self.merged:,} merged. "
-                "A step dropped or made rows: let it refuse or merge them by name."
+                f"{self.loaded:,} were loaded, {self.set_aside:,} set aside, {self.refused:,} "
+                f"quarantined and {self.merged:,} merged. A step dropped or made rows: let it refuse "
+                "or merge them by name."
             )
 
+    @property
+    def refused(self) -> int:
+        """Return how many rows are in quarantine."""
+        return sum(self.quarantined.values())
+
     def table(self) -> DataFrame:
-        """Return one row a fate: `fate`, `reason` ("" for none), `rows`."""
-        rows = [("in", "", self.rows_in), ("loaded", "", self.loaded), ("merged", "", self.merged)]
+        """Return one row a fate: `fate`, `reason` ("" for none), `rows`, `source`."""
+        rows = [(fate, "", count) for fate, count in self._fates() if fate != "quarantined"]
         rows += [("quarantined", why, count) for why, count in sorted(self.quarantined.items())]
         return DataFrame(rows, columns=["fate", "reason", "rows"]).assign(source=self.source)
 
+    def _fates(self):
+        aside = [("set aside", self.set_aside)] if self.set_aside else []
+        return [
+            ("in", self.rows_in),
+            ("loaded", self.loaded),
+            ("merged", self.merged),
+            *aside,
+            ("quarantined", self.refused),
+        ]
+
     def __str__(self):
-        aside = sum(self.quarantined.values())
-        lines = [("in", self.rows_in), ("loaded", self.loaded), ("merged", self.merged),
-                 ("quarantined", aside)]  # fmt: skip
+        lines = self._fates()
         lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
         wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
         return "\n".join(
             [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
         )
 
-    def __add__(self, other: Accounting) -> Accounting:
+    def line(self) -> str:
+        """Return the books of a reader in one line."""
+        return (
+            f"{self.rows_in:,} in = {self.loaded:,} loaded + {self.set_aside:,} set aside + "
+            f"{self.merged:,} merged"
+        )
+
+    def __add__(self, other: Books) -> Books:
         """Return the sum of two deliveries of a source."""
-        reasons = {*self.quarantined, *other.quarantined}
-        return Accounting(
-            self.source if self.source == other.source else f"{self.source} + {other.source}",
-            self.rows_in + other.rows_in,
-            self.loaded + other.loaded,
-            {r: self.quarantined.get(r, 0) + other.quarantined.get(r, 0) for r in sorted(reasons)},
+        names = dict.fromkeys([self.source, other.source])
+        return self._with(
+            other, " + ".join(names), self.rows_in + other.rows_in, self.loaded + other.loaded
+        )
+
+    def followed_by(self, later: Books) -> Books:
+        """Return the books of two steps in a row, the second of which took what the first loaded.
+
+        Raises
+        ------
+        ValueError
+            If the second did not take every row.
+
+        Examples
+        --------
+        >>> read, cleaned = Books("sales", 9, 7, set_aside=2), Books("sales", 7, 6, merged=1)
+        >>> read.followed_by(cleaned).line()
+        '9 in = 6 loaded + 2 set aside + 1 merged'
+        """
+        if later.rows_in != self.loaded:
+            raise ValueError(
+                f"The second step on {self.source} took {later.rows_in:,} rows, but the first left "
+                f"{self.loaded:,}. Give it the table of the first."
+            )
+        return self._with(later, self.source, self.rows_in, later.loaded)
+
+    def _with(self, other, source, rows_in, loaded):
+        reasons = sorted({*self.quarantined, *other.quarantined})
+        return Books(
+            source,
+            rows_in,
+            loaded,
+            {one: self.quarantined.get(one, 0) + other.quarantined.get(one, 0) for one in reasons},
             self.merged + other.merged,
+            self.set_aside + other.set_aside,
             self.made + other.made,
         )
 
@@ -99,14 +154,14 @@ class Cleaned:
     ----------
     table : the rows that go on, indexed from 0.
     quarantined : the rows set aside, as they were then, see `with_reason`.
-    accounting : where the rows went.
+    books : where the rows went.
     changes : what was done to single values: `column`, `what`, `values` (how many).
     key : the column that names a row, as the schema tells; "" when none does.
     """
 
     table: DataFrame
     quarantined: DataFrame
-    accounting: Accounting
+    books: Books
     changes: DataFrame
     key: str = ""
 
@@ -124,7 +179,7 @@ class Cleaned:
         >>> first.merge("line_id")
         >>> second = Cleaning("sales", first.table)
         >>> second.refuse(second["line_id"].eq(2), "no sale")
-        >>> print(first.done().followed_by(second.done()).accounting)
+        >>> print(first.done().followed_by(second.done()).books)
         sales                       rows
         in                             3
         loaded                         1
@@ -132,21 +187,7 @@ class Cleaned:
         quarantined                    1
           no sale                      1
         """
-        one, two = self.accounting, later.accounting
-        if two.rows_in != len(self.table):
-            raise ValueError(
-                f"The second cleaning of {one.source} took {two.rows_in:,} rows, but the first left "
-                f"{len(self.table):,}. Give it the table of the first."
-            )
-        reasons = {*one.quarantined, *two.quarantined}
-        books = Accounting(
-            one.source,
-            one.rows_in,
-            two.loaded,
-            {r: one.quarantined.get(r, 0) + two.quarantined.get(r, 0) for r in sorted(reasons)},
-            one.merged + two.merged,
-            two.made,
-        )
+        books = self.books.followed_by(later.books)
         aside = pd.concat([self.quarantined, later.quarantined], ignore_index=True)
         changes = pd.concat([self.changes, later.changes], ignore_index=True)
         return Cleaned(later.table, aside, books, changes, later.key)
@@ -168,7 +209,7 @@ class Cleaning:
     >>> cleaning.refuse(raw["line_id"].eq("Total"), "a row of totals")
     >>> cleaning.merge("line_id")
     >>> done = cleaning.done()
-    >>> len(done.table), done.accounting.merged, done.quarantined["reason"].tolist()
+    >>> len(done.table), done.books.merged, done.quarantined["reason"].tolist()
     (1, 1, ['a row of totals'])
     """
 
@@ -176,7 +217,9 @@ class Cleaning:
         require_columns(raw, source, needs)
         if raw.columns.has_duplicates:
             twice = raw.columns[raw.columns.duplicated()][0]
-            raise ValueError(f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one.")  # fmt: skip
+            raise ValueError(
+                f"{source} has two columns {twice!r}, so which one is meant is unknown. Rename or drop one."
+            )
         self.source, self.table = source, typed(raw.reset_index(drop=True))
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
@@ -261,12 +304,16 @@ class Cleaning:
                 numeric = (column.metadata or {}).get("kind") == "number"
                 if numeric and self.table[name].dtype == object:  # a text such as "7" among numbers
                     self.parse(name, pd.to_numeric, "read as a number")
-        aside = pd.concat(self._aside, ignore_index=True) if self._aside else with_reason(self.table.head(0), "")  # fmt: skip
+        aside = (
+            pd.concat(self._aside, ignore_index=True)
+            if self._aside
+            else with_reason(self.table.head(0), "")
+        )
         reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
-        accounting = Accounting(self.source, self._rows_in, len(self.table), reasons, self._merged)
+        books = Books(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
         key = ((schema.metadata if schema else None) or {}).get("key", "")
-        return Cleaned(self.table.reset_index(drop=True), aside, accounting, values, key)
+        return Cleaned(self.table.reset_index(drop=True), aside, books, values, key)
 
     def _reasons(self, schema):
         """Return why rows break a schema; a value that could not be read is no missing one."""
@@ -406,7 +453,9 @@ def _one_a_key(table, key, newest):
     nameless = names.isna().any(axis=1)
     if not names.duplicated().any():
         return numbered.index
-    ranked = numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered  # fmt: skip
+    ranked = (
+        numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered
+    )
     rows = ranked.index
     kept = rows[~names.loc[rows].duplicated(keep="last") | nameless.loc[rows]]
     number = numbered.index.to_series()

@@ -16,10 +16,10 @@ from pandas import DataFrame
 
 from helpers.checks import require_columns
 from helpers.etl import extract
-from helpers.etl.books import Cleaned
+from helpers.etl.books import Books, Cleaned
 from helpers.etl.extract import CannotExtract, Extract
 from helpers.etl.extract.kinds import KINDS
-from helpers.etl.extract.result import Origin, RowAccount, aside_table, sha256_of_rows
+from helpers.etl.extract.result import Origin, aside_table, sha256_of_rows
 from helpers.etl.lake import lake_rows, load_lake
 from helpers.etl.load import load_tables
 
@@ -66,7 +66,7 @@ def clean_all(extracts: Mapping[str, Extract], steps: Mapping[str, Step]) -> dic
     ValueError
         If a source has no step, or what its cleaning needs is missing.
     """
-    full = {name: one.table for name, one in extracts.items() if one.account.returned}
+    full = {name: one.table for name, one in extracts.items() if one.books.loaded}
     for name in full:
         step_of(name, steps)
     done: dict[str, Cleaned] = {}
@@ -143,28 +143,34 @@ def ledger(extracts: Mapping[str, Extract], cleaned: Mapping[str, Cleaned]) -> D
     `quarantined` (by the cleaning), `merged` (by both), `loaded`, `made` (rows for readings that
     never came: in the table, but from nowhere), `balanced`, `note`.
     """
-    rows = [_entry(name, one, cleaned.get(name)) for name, one in extracts.items()]
-    return DataFrame(rows, columns=["source", "rows_in", "set_aside", "quarantined", "merged",
-                                    "loaded", "made", "balanced", "note"])  # fmt: skip
+    return DataFrame([_entry(name, one, cleaned.get(name)) for name, one in extracts.items()])
 
 
 def _entry(name, read, done):
     """Return the row of one source in the ledger."""
-    account = read.account
+    first, second = read.books, Books(name, 0, 0) if done is None else done.books
     if done is None:
-        note = "not cleaned" if account.returned else "nothing could be read"
-        return (name, account.rows_in, account.set_aside, 0, account.merged, 0, 0,
-                not account.returned, note if account.rows_in else NOTHING_YET)  # fmt: skip
-    books = done.accounting
-    quarantined, merged = len(done.quarantined), account.merged + books.merged
-    balanced = (
-        account.returned == len(read.table)
-        and account.set_aside == len(read.set_aside)
-        and len(done.table) == books.loaded + books.made
-        and account.rows_in == account.set_aside + quarantined + merged + books.loaded
-    )
-    return (name, account.rows_in, account.set_aside, quarantined, merged, books.loaded,
-            books.made, balanced, "")  # fmt: skip
+        note = "not cleaned" if first.loaded else "nothing could be read"
+        balanced, note = not first.loaded, note if first.rows_in else NOTHING_YET
+    else:
+        note = ""
+        balanced = (
+            (len(read.table), len(read.set_aside)) == (first.loaded, first.set_aside)
+            and second.rows_in == first.loaded
+            and len(done.table) == second.loaded + second.made
+            and len(done.quarantined) == second.refused
+        )
+    return {
+        "source": name,
+        "rows_in": first.rows_in,
+        "set_aside": first.set_aside,
+        "quarantined": second.refused,
+        "merged": first.merged + second.merged,
+        "loaded": second.loaded,
+        "made": second.made,
+        "balanced": balanced,
+        "note": note,
+    }
 
 
 def load_all(
@@ -181,7 +187,7 @@ def load_all(
 
     Parameters
     ----------
-    cleaned : of `clean_all`, or any other tables with their accounts.
+    cleaned : of `clean_all`, or any other tables with their books.
     warehouse : a DuckDB file, made if it is not there.
     lake : the folder of the Parquet files; None for no lake.
     keys : table -> the column or columns that name a row; that of its schema where not given.
@@ -220,7 +226,7 @@ def _key(done):
     """Return the column that names a row of a clean table."""
     if not done.key:
         raise ValueError(
-            f"No schema tells which column names a row of {done.accounting.source}. Pass it: "
+            f"No schema tells which column names a row of {done.books.source}. Pass it: "
             "load_all(..., keys={table: column})."
         )
     return done.key
@@ -265,9 +271,14 @@ class Access:
         if served is None:
             return files
         return replace(
-            files, api=served.api, partner=served.partner, live=served.live, site=served.url,
-            api_key=served.api_key, partner_key=served.partner_key,
-        )  # fmt: skip
+            files,
+            api=served.api,
+            partner=served.partner,
+            live=served.live,
+            site=served.url,
+            api_key=served.api_key,
+            partner_key=served.partner_key,
+        )
 
     def __repr__(self):
         services = [one.service for one in KINDS.values() if one.service]
@@ -369,7 +380,9 @@ def _from_service(name, kind, place, access, when):
     address, key = access.service(name, kind)
     if kind == "stream":
         asked = {"count": _MOST_EVENTS}
-        return extract.read_events(address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when)  # fmt: skip
+        return extract.read_events(
+            address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when
+        )
     if kind == "pages":
         return extract.read_site(f"{address}/", "body[data-id]", delay_s=0, when=when)
     return extract.read_api(f"{address}/{place}", key, limit=1_000, when=when)
@@ -419,4 +432,4 @@ def _files(name, kind, place, access):
 def _nothing_yet(name, kind, place, access, when):
     """Return the extract of a source that has no rows yet."""
     origin = Origin(name, 0, 0, sha256_of_rows([]), when=when, read_as=NOTHING_YET)
-    return Extract(DataFrame(), aside_table([]), origin, RowAccount(0, 0))
+    return Extract(DataFrame(), aside_table([]), origin, Books(name, 0, 0))

@@ -131,9 +131,15 @@ def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") ->
     ['brand']
     """
     require_columns(table, of, names)
-    taken = [new for old, new in names.items() if new in table.columns and new not in names and new != old]  # fmt: skip
+    taken = [
+        new
+        for old, new in names.items()
+        if new in table.columns and new not in names and new != old
+    ]
     if taken:
-        raise ValueError(f"{of} has {', '.join(taken)} already; a rename would make it twice. Drop one.")  # fmt: skip
+        raise ValueError(
+            f"{of} has {', '.join(taken)} already; a rename would make it twice. Drop one."
+        )
     return table.rename(columns=dict(names))
 
 
@@ -158,13 +164,24 @@ def unify_versions(
     >>> unify_versions(rows, {1: {}, 2: {"id": "event_id", "ts": "at"}}).to_numpy().tolist()
     [[1, '09:00'], [2, '10:00']]
     """
-    unknown = sorted({str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)})  # fmt: skip
+    unknown = sorted(
+        {str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)}
+    )
     if unknown:
         raise ValueError(
             f"Records of version(s) {', '.join(unknown)} were found; known are "
             f"{', '.join(map(str, versions))}. Add the names of the new version."
         )
-    return DataFrame([{versions[row.get(version, 1)].get(key, key): value for key, value in row.items() if key != version} for row in rows])  # fmt: skip
+    return DataFrame(
+        [
+            {
+                versions[row.get(version, 1)].get(key, key): value
+                for key, value in row.items()
+                if key != version
+            }
+            for row in rows
+        ]
+    )
 
 
 def one_schema(
@@ -254,16 +271,22 @@ def resolve_conflicts(
     for source, table in tables.items():
         require_columns(table, source, [key])
         if table[key].isna().any():
-            raise ValueError(f"{source} has {int(table[key].isna().sum()):,} row(s) without {key}: whom they describe is unknown. Quarantine them first.")  # fmt: skip
+            raise ValueError(
+                f"{source} has {int(table[key].isna().sum()):,} row(s) without {key}: whom they describe is unknown. Quarantine them first."
+            )
         again = table[key].duplicated()
         if again.any():
-            raise ValueError(f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first.")  # fmt: skip
+            raise ValueError(
+                f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first."
+            )
         indexed[source] = table.set_index(key)
     keys = sorted(set().union(*(table.index for table in indexed.values())))
     result, lost = DataFrame({key: keys}), []
     for rule in rules:
         if unknown := [source for source in rule.sources if source not in tables]:
-            raise ValueError(f"The rule on {rule.column} believes {', '.join(unknown)}; the tables are {', '.join(tables)}. Name a source as its table is named.")  # fmt: skip
+            raise ValueError(
+                f"The rule on {rule.column} believes {', '.join(unknown)}; the tables are {', '.join(tables)}. Name a source as its table is named."
+            )
         for source in rule.sources:
             require_columns(tables[source], source, [rule.column])
         values, conflicts = _winning(indexed, keys, rule)
@@ -286,7 +309,10 @@ def _winning(indexed, keys, rule):
         said, won, by = column[spoken], values[spoken], winner[spoken]
         lost = _differ(said, won, rule.tolerance)
         rows = zip(said.index[lost], said[lost].tolist(), by[lost], won[lost].tolist(), strict=True)
-        conflicts += [(one, rule.column, source, value, whose, better, rule.because) for one, value, whose, better in rows]  # fmt: skip
+        conflicts += [
+            (one, rule.column, source, value, whose, better, rule.because)
+            for one, value, whose, better in rows
+        ]
     return values, conflicts
 
 

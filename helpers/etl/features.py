@@ -234,7 +234,9 @@ def features_as_of(
     checked_name(name)
     require_columns(asked, "the rows asked", [entity, at])
     if asked[at].isna().any():
-        raise ValueError(f"{int(asked[at].isna().sum()):,} row(s) asked have no {at}. Drop or date them.")  # fmt: skip
+        raise ValueError(
+            f"{int(asked[at].isna().sum()):,} row(s) asked have no {at}. Drop or date them."
+        )
     numbered = asked.reset_index(drop=True)[[entity, at]].set_axis(["entity", "at"], axis=1)
     numbered["place"] = range(len(numbered))
     whom, place = identifier(entity), identifier(name)
@@ -245,7 +247,7 @@ def features_as_of(
         found = connection.execute(
             f"SELECT asked.place, stored.* EXCLUDE ({whom}) FROM asked ASOF LEFT JOIN {place} AS stored "
             f"ON asked.entity = stored.{whom} AND asked.at >= stored.{KNOWN_AT} ORDER BY place"
-        ).df()  # fmt: skip
+        ).df()
     found = found.drop(columns="place").set_axis(asked.index)
     both = [column for column in found.columns if column in asked.columns]
     if both:

@@ -95,8 +95,10 @@ def _stacked(stored, table, name):
     there, coming = ({c: kind_of(one[c]) for c in table.columns} for one in (stored, table))
     require_same_kinds(name, there, coming)
     # A column of gaps alone has no type of its own to bring along.
-    parts = [stored[[c for c in table.columns if there[c] or not coming[c]]],
-             table[[c for c in table.columns if coming[c] or not there[c]]]]  # fmt: skip
+    parts = [
+        stored[[c for c in table.columns if there[c] or not coming[c]]],
+        table[[c for c in table.columns if coming[c] or not there[c]]],
+    ]
     return pd.concat(parts, ignore_index=True)[list(table.columns)]
 
 

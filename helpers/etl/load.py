@@ -54,7 +54,9 @@ def connected(
     """
     import duckdb
 
-    connection = duckdb.connect(str(database), read_only=read_only, config={"autoinstall_known_extensions": "false"})  # fmt: skip
+    connection = duckdb.connect(
+        str(database), read_only=read_only, config={"autoinstall_known_extensions": "false"}
+    )
     try:
         _without_progress_bar(connection)
         yield connection
@@ -380,7 +382,9 @@ def load_tables(
 def _replace_or_add(connection, name, table, keys):
     """Write `incoming` under its name within an open transaction; return the rows stored."""
     place = identifier(name)
-    there = one_value(connection, "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name])  # fmt: skip
+    there = one_value(
+        connection, "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name]
+    )
     if keys and there:
         stored, coming = _types(connection, place), _types(connection, "incoming")
         require_same_columns(name, stored, table)
@@ -400,8 +404,12 @@ def _widen(connection, name, stored, coming):
     place = identifier(name)
     both = _types(connection, f"(FROM {place} UNION ALL BY NAME FROM incoming)")
     changed = [column for column in stored if stored[column] != coming[column]]
-    empty = {(source, column) for source in (place, "incoming") for column in changed
-             if not one_value(connection, f"SELECT count({identifier(column)}) FROM {source}")}  # fmt: skip
+    empty = {
+        (source, column)
+        for source in (place, "incoming")
+        for column in changed
+        if not one_value(connection, f"SELECT count({identifier(column)}) FROM {source}")
+    }
     there, comes = (
         {c: "" if (source, c) in empty else kind_of_type(types[c]) for c in changed}
         for source, types in ((place, stored), ("incoming", coming))
@@ -419,7 +427,10 @@ def _widen(connection, name, stored, coming):
 def _require_exact(connection, source, column, narrow, wide):
     """Stop if a wider type would round a value, as a decimal number does a huge whole one."""
     one = identifier(column)
-    lost = one_value(connection, f"SELECT count(*) FROM {source} WHERE TRY_CAST({one}::{wide} AS {narrow}) IS DISTINCT FROM {one}")  # fmt: skip
+    lost = one_value(
+        connection,
+        f"SELECT count(*) FROM {source} WHERE TRY_CAST({one}::{wide} AS {narrow}) IS DISTINCT FROM {one}",
+    )
     if lost:
         raise ValueError(
             f"{column} has {lost:,} value(s) of the type {narrow} that {wide} would round; what was "
@@ -522,7 +533,9 @@ def _store(connection, table, name, keys):
         same = sa.and_(*(stored.c[one] == sa.bindparam(f"old_{one}") for one in keys))
         old = table[keys].astype(object).rename(columns={one: f"old_{one}" for one in keys})
         connection.execute(sa.delete(stored).where(same), old.to_dict("records"))
-    table.to_sql(name, connection, index=False, chunksize=BATCH, if_exists="append" if keys else "replace")  # fmt: skip
+    table.to_sql(
+        name, connection, index=False, chunksize=BATCH, if_exists="append" if keys else "replace"
+    )
     return connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one()
 
 

@@ -150,8 +150,12 @@ def _in_one_style(texts, whole):
     written = written.str.replace(r"[.,]0{1,2}$", "", regex=True) if whole else written
     plain = written.str.replace(f"[{_BLANKS}]", "", regex=True)
     plain = plain.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
-    as_given = pd.to_numeric(texts.where(typed), errors="coerce").to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
+    numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(
+        dtype=float, na_value=np.nan
+    )
+    as_given = pd.to_numeric(texts.where(typed), errors="coerce").to_numpy(
+        dtype=float, na_value=np.nan
+    )
     return np.where(typed, as_given, numbers)
 
 
@@ -247,7 +251,9 @@ def parse_dates(texts: Series) -> Series:
 def _day_or_month_first(words):
     """Read texts of dates that begin with a day or a month."""
     parts = words.str.extract(_OTHER)
-    numbers = parts[["first", "second", "year", "hour", "minute", "seconds"]].astype("float64").fillna(0)  # fmt: skip
+    numbers = (
+        parts[["first", "second", "year", "hour", "minute", "seconds"]].astype("float64").fillna(0)
+    )
     strokes = parts["sign"].eq("/")
     day_first = strokes & numbers["first"].gt(12) & numbers["second"].between(1, 12)
     month_first = strokes & numbers["second"].gt(12) & numbers["first"].between(1, 12)

@@ -83,12 +83,16 @@ class Imputer(TransformerMixin, BaseEstimator):
             return self.value
         known = values.dropna()
         if not len(known):
-            raise ValueError(f"{name} holds nothing but gaps, so nothing can be learned from it. Drop it, or take how='constant'.")  # fmt: skip
+            raise ValueError(
+                f"{name} holds nothing but gaps, so nothing can be learned from it. Drop it, or take how='constant'."
+            )
         if self.how == "most frequent":
             counts = known.value_counts()
             return sorted(counts[counts == counts.max()].index, key=str)[0]
         if not pd.api.types.is_numeric_dtype(known) or pd.api.types.is_bool_dtype(known):
-            raise ValueError(f"how={self.how!r} needs numbers; {name} holds {known.dtype}, such as {known.iloc[0]!r}. Take how='most frequent' or 'constant'.")  # fmt: skip
+            raise ValueError(
+                f"how={self.how!r} needs numbers; {name} holds {known.dtype}, such as {known.iloc[0]!r}. Take how='most frequent' or 'constant'."
+            )
         numbers = known.astype("float64")
         return float(numbers.median() if self.how == "median" else numbers.mean())
 
@@ -100,7 +104,9 @@ class Imputer(TransformerMixin, BaseEstimator):
         for name in self.columns:
             values = X[name]
             if isinstance(values.dtype, pd.CategoricalDtype):
-                values = values.cat.set_categories(values.cat.categories.union([self.fill_[name]], sort=False))  # fmt: skip
+                values = values.cat.set_categories(
+                    values.cat.categories.union([self.fill_[name]], sort=False)
+                )
             if name in self.fill_by_:
                 values = values.where(values.notna(), X[self.by].map(self.fill_by_[name]))
             filled[name] = values.where(values.notna(), self.fill_[name])
@@ -131,7 +137,9 @@ def require_free(table: DataFrame, names: Sequence[str]) -> None:
     """
     taken = [name for name in names if name in table.columns]
     if taken:
-        raise ValueError(f"The table has a column {taken[0]} already, which would be overwritten. Rename it.")  # fmt: skip
+        raise ValueError(
+            f"The table has a column {taken[0]} already, which would be overwritten. Rename it."
+        )
 
 
 def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, DataFrame]:
@@ -210,8 +218,10 @@ def ordinal(orders: Mapping[str, Sequence[str]]) -> ColumnTransformer:
 
     encoder = OrdinalEncoder(
         categories=[list(levels) for levels in orders.values()],
-        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1,
-    )  # fmt: skip
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        encoded_missing_value=-1,
+    )
     return _beside(list(orders), encoder)
 
 
@@ -229,7 +239,9 @@ def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
     from sklearn.preprocessing import LabelEncoder
 
     if labels.isna().any():
-        raise ValueError(f"{int(labels.isna().sum()):,} label(s) are missing. Drop those rows first.")  # fmt: skip
+        raise ValueError(
+            f"{int(labels.isna().sum()):,} label(s) are missing. Drop those rows first."
+        )
     encoder = LabelEncoder().fit(labels)
     return encoder.transform(labels), encoder.classes_.tolist()
 
@@ -240,8 +252,9 @@ def _beside(columns, transformer):
 
     return ColumnTransformer(
         [("changed", transformer, list(columns))],
-        remainder="passthrough", verbose_feature_names_out=False,
-    ).set_output(transform="pandas")  # fmt: skip
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
 
 
 def robust_scale(values: Series) -> float:
@@ -287,7 +300,9 @@ def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tup
     numbers = values.dropna().astype("float64")
     values = numbers[np.isfinite(numbers)].rename(values.name)
     if values.empty:
-        raise ValueError(f"{values.name or 'The column'} holds no number, so no limits can be learned from it. Drop it.")  # fmt: skip
+        raise ValueError(
+            f"{values.name or 'The column'} holds no number, so no limits can be learned from it. Drop it."
+        )
     if rule == "iqr":
         low, high = values.quantile([0.25, 0.75])
         reach = (1.5 if width is None else width) * (high - low)
@@ -427,10 +442,14 @@ def resample(
     X = X if isinstance(X, DataFrame) else DataFrame(X)
     require_rows(X, "X")
     if pd.isna(y).any():
-        raise ValueError(f"{int(pd.isna(y).sum()):,} label(s) of y are missing. Drop those rows first.")  # fmt: skip
+        raise ValueError(
+            f"{int(pd.isna(y).sum()):,} label(s) of y are missing. Drop those rows first."
+        )
     labels = np.asarray(y)
     if len(labels) != len(X):
-        raise ValueError(f"X has {len(X):,} rows and y {len(labels):,} labels; one each was expected.")  # fmt: skip
+        raise ValueError(
+            f"X has {len(X):,} rows and y {len(labels):,} labels; one each was expected."
+        )
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2:
         raise ValueError(
@@ -555,5 +574,8 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     rows = {}
     for way, (one, rows_of, labels) in ways.items():
         scores = cross_validate(one, rows_of, labels, cv=cut, scoring=["roc_auc", "accuracy"])
-        rows[way] = {"roc_auc": scores["test_roc_auc"].mean(), "accuracy": scores["test_accuracy"].mean()}  # fmt: skip
+        rows[way] = {
+            "roc_auc": scores["test_roc_auc"].mean(),
+            "accuracy": scores["test_accuracy"].mean(),
+        }
     return pd.DataFrame(rows).T.rename_axis("resampled")

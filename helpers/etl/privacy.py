@@ -98,7 +98,9 @@ def pseudonyms(ids: Series, secret: bytes) -> Series:
     texts = _written(ids)
     known = {one: f"p-{_digest(one, secret)}" for one in texts.dropna().unique().tolist()}
     if len(set(known.values())) < len(known):
-        raise ValueError("Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret.")  # fmt: skip
+        raise ValueError(
+            "Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret."
+        )
     return texts.map(known).astype("str").rename(ids.name)
 
 
@@ -152,7 +154,10 @@ def with_consent(
     answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
     never = answer.isna().to_numpy()[~agreed]
-    reason = [f"{consent} was never given" if one else f"{consent} was withdrawn or refused" for one in never]  # fmt: skip
+    reason = [
+        f"{consent} was never given" if one else f"{consent} was withdrawn or refused"
+        for one in never
+    ]
     return table[agreed], table[~agreed].assign(reason=reason)
 
 

@@ -33,7 +33,7 @@ def first_look(extracts: Mapping[str, Extract], moments: Mapping[str, str]) -> D
 
     Returns
     -------
-    One row a source, in the order given: `rows_in`, `returned`, `set_aside`, `merged`,
+    One row a source, in the order given: `rows_in`, `loaded`, `set_aside`, `merged`,
     `blank_share` (cells that are missing or hold blanks only, 0.0 to 1.0), `first_day` and
     `last_day` (ISO text, "" where there is none).
 
@@ -50,17 +50,17 @@ def first_look(extracts: Mapping[str, Extract], moments: Mapping[str, str]) -> D
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "sales.csv", "id,on\\n1,2024-09-01\\n2, \\n3\\n")
     >>> look = first_look({"sales": read_csv(path)}, {"sales": "on"})
-    >>> look[["rows_in", "returned", "set_aside", "blank_share", "last_day"]].to_dict("records")
-    [{'rows_in': 3, 'returned': 2, 'set_aside': 1, 'blank_share': 0.25, 'last_day': '2024-09-01'}]
+    >>> look[["rows_in", "loaded", "set_aside", "blank_share", "last_day"]].to_dict("records")
+    [{'rows_in': 3, 'loaded': 2, 'set_aside': 1, 'blank_share': 0.25, 'last_day': '2024-09-01'}]
     """
     rows = {}
-    for name, (table, _, _, account) in extracts.items():
+    for name, (table, _, _, books) in extracts.items():
         first, last = _days(table, name, moments[name]) if name in moments else ("", "")
         rows[name] = {
-            "rows_in": account.rows_in,
-            "returned": account.returned,
-            "set_aside": account.set_aside,
-            "merged": account.merged,
+            "rows_in": books.rows_in,
+            "loaded": books.loaded,
+            "set_aside": books.set_aside,
+            "merged": books.merged,
             "blank_share": _blank_share(table),
             "first_day": first,
             "last_day": last,

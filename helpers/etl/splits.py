@@ -1,4 +1,4 @@
-"""Stage 3: the shares of a split: whether they add up, which days give them, what they came to."""
+"""Stage 3: parts to train, to choose and to judge by: split by time or by customer, and what leaks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def dates_of_shares(
     check_shares(1 - validation_share - test_share, validation_share, test_share)
     ordered = dates.dropna().sort_values(ignore_index=True)
     require_rows(ordered, "dates")
-    cuts = [round(len(ordered) * share) for share in (1 - validation_share - test_share, 1 - test_share)]  # fmt: skip
+    cuts = [
+        round(len(ordered) * share) for share in (1 - validation_share - test_share, 1 - test_share)
+    ]
     first, second = (ordered.iloc[min(cut, len(ordered) - 1)].normalize() for cut in cuts)
     return first, second
 
@@ -120,8 +122,11 @@ def split_by_time(
             f"{int(undated.to_numpy().argmax()) + 1:,}: nobody knows whether they are past or "
             "future. Quarantine them first."
         )
-    parts = (table[table[at] < first], table[table[at].between(first, second, inclusive="left")],
-             table[table[at] >= second])  # fmt: skip
+    parts = (
+        table[table[at] < first],
+        table[table[at].between(first, second, inclusive="left")],
+        table[table[at] >= second],
+    )
     for name, part in zip(["train", "validate", "test"], parts, strict=True):
         if part.empty:
             raise ValueError(
@@ -179,14 +184,19 @@ def split_by_customer(
         )
     people = np.sort(table[customer].unique())
     drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
-    held_out, tested = round(len(people) * (validation_share + test_share)), round(len(people) * test_share)  # fmt: skip
+    held_out, tested = (
+        round(len(people) * (validation_share + test_share)),
+        round(len(people) * test_share),
+    )
     sizes = [
         (1, len(people) - held_out),
         (validation_share, held_out - tested),
         (test_share, tested),
     ]
     if any(share and not size for share, size in sizes):
-        raise ValueError(f"{len(people)} customer(s) are too few to split: a part would have none. Collect more.")  # fmt: skip
+        raise ValueError(
+            f"{len(people)} customer(s) are too few to split: a part would have none. Collect more."
+        )
     test, validation = set(drawn[:tested]), set(drawn[tested:held_out])
     tested_rows, validated_rows = table[customer].isin(test), table[customer].isin(validation)
     return table[~tested_rows & ~validated_rows], table[validated_rows], table[tested_rows]

@@ -64,7 +64,7 @@ def bench_churn() -> list[Measure]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from helpers.etl.businesses.telco import clean_telco, read_telco
+    from helpers.etl.businesses import clean_telco, read_telco
     from helpers.training.churn import logistic
 
     path = data_folder(find_folder().parent) / FILES["telco"].name

@@ -88,7 +88,7 @@ def make_lines(folder: Path, rows: int) -> None:
 
 def _ours(folder):
     """Clean and load as the chain and the lessons do; return what was loaded."""
-    from helpers.etl.businesses.shop import SHOP
+    from helpers.etl.businesses import SHOP
     from helpers.etl.chain import clean_source, load_all
     from helpers.etl.load import read_warehouse
 
@@ -155,7 +155,7 @@ _IN_PARTS = """
 import json, sys, time
 from pathlib import Path
 import duckdb
-from helpers.etl.businesses.shop import SHOP
+from helpers.etl.businesses import SHOP
 from helpers.etl.chain import clean_source, load_all
 def most_held():
     status = Path("/proc/self/status")
@@ -176,7 +176,7 @@ with duckdb.connect(config={"memory_limit": "200MB", "threads": 1, "temp_directo
     while len(part := source.fetch_df_chunk(200)):
         done = clean_source("order_lines", part, SHOP, {"products": products})
         load_all({"order_lines": done}, folder / "large.duckdb")
-        rows += done.accounting.rows_in
+        rows += done.books.rows_in
 print(json.dumps({"seconds": time.perf_counter() - started, "rows": rows, "peak": most_held()}))
 """
 

@@ -94,7 +94,7 @@ def transfer(data: Path) -> list[Measure]:
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    from helpers.etl.businesses.telco import clean_telco, read_telco
+    from helpers.etl.businesses import clean_telco, read_telco
     from helpers.training.churn import logistic
     from helpers.worlds import Operator
 

@@ -8,16 +8,13 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from helpers.course import Failed
 from helpers.course.runner.shelf import code_cells, read_notebook
 from helpers.files import write_whole
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 KEPT_OF_A_CELL = {"tags", "jupyter", "nbgrader"}
 CELL_TIMEOUT_S = 600
-
-
-class BakeFailed(RuntimeError):
-    """A notebook did not run to its end; the stored one is untouched."""
 
 
 def bake(notebooks: list[Path], jobs: int = 2, check: bool = False) -> dict[str, bool]:
@@ -35,7 +32,7 @@ def bake(notebooks: list[Path], jobs: int = 2, check: bool = False) -> dict[str,
 
     Raises
     ------
-    BakeFailed
+    Failed
         If a cell fails; nothing of that notebook is stored.
     """
 
@@ -68,11 +65,11 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
     try:
         client.execute()
     except CellExecutionError as error:
-        raise BakeFailed(f"{path.name}: {error.ename}: {error.evalue}") from error
+        raise Failed(f"{path.name}: {error.ename}: {error.evalue}") from error
     except (CellTimeoutError, DeadKernelError, RuntimeError, OSError) as error:
-        raise BakeFailed(f"{path.name}: {str(error).splitlines()[0]}") from error
+        raise Failed(f"{path.name}: {str(error).splitlines()[0]}") from error
     if any(cell.execution_count is None for cell in code_cells(notebook)):
-        raise BakeFailed(f"{path.name}: a cell ended the kernel, so the cells after it never ran")
+        raise Failed(f"{path.name}: a cell ended the kernel, so the cells after it never ran")
     return normalise(notebook)
 
 

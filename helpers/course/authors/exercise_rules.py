@@ -32,16 +32,8 @@ from helpers.course.runner.parameters import read_parameters
 from helpers.course.runner.shelf import has_tag
 
 FEWEST_MISTAKES, MOST_MISTAKES, FEWEST_ALTERNATIVES = 3, 6, 1
-MARKS = [
-    BEGIN,
-    END,
-    HIDDEN,
-    END_HIDDEN,
-    "author-only",
-    "mutant",
-    "**Mistake:**",
-    "**Alternative:**",
-]
+MARKS = [BEGIN, END, HIDDEN, END_HIDDEN]
+MARKS += ["author-only", "mutant", "**Mistake:**", "**Alternative:**"]
 SHORTEST_LEAK = 12  # characters; a shorter line of code says nothing
 LESSON_RULES = [
     rules.executed_in_order,
@@ -75,7 +67,7 @@ def grade_ids(notebook: NotebookNode) -> Iterator[str]:
         elif not any(grader.get(key) for key in ("locked", "grade", "solution")):
             yield f"cell {cell.id} is neither locked, nor an answer, nor a check"
         elif grader.get("grade_id") != cell.id:
-            yield f"cell {cell.id} has the grade id {grader.get('grade_id')}; let them be equal"
+            yield f"cell {cell.id} has the grade id {grader.get('grade_id')}; make them equal"
 
 
 def pairs(notebook: NotebookNode) -> Iterator[str]:
@@ -179,7 +171,9 @@ def enough_variants(notebook: NotebookNode) -> Iterator[str]:
         if len(task.alternatives) < FEWEST_ALTERNATIVES:
             yield f"task {task.number} has no alternative: would another right way pass?"
         hints = Counter(mistake.hint for mistake in task.mistakes)
-        yield from (f"task {task.number} gives one hint to {n} mistakes: {hint}" for hint, n in hints.items() if n > 1)  # fmt: skip
+        for hint, count in hints.items():
+            if count > 1:
+                yield f"task {task.number} gives one hint to {count} mistakes: {hint}"
 
 
 def leaks(notebook: NotebookNode, exercise: NotebookNode) -> list[str]:

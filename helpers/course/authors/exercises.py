@@ -31,7 +31,6 @@ Markdown so that a solution runs clean from top to bottom and reads as a worked 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shutil
@@ -45,9 +44,10 @@ from textwrap import dedent, indent
 
 from nbformat import NotebookNode
 
-from helpers.course import BadInput
+from helpers.course import BadInput, Failed
 from helpers.course.authors.bake import as_text, normalise
-from helpers.course.runner.shelf import has_tag, read_notebook
+from helpers.course.grading.tasks import visible
+from helpers.course.runner.shelf import closest, has_tag, read_notebook
 from helpers.files import write_whole
 
 SOLUTIONS, EXERCISES, CONFIG = "solutions", "exercises", "nbgrader_config.py"
@@ -56,24 +56,18 @@ HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 RELEASE_TIMEOUT_S = 300
 
 
-class ReleaseFailed(RuntimeError):
-    """nbgrader could not derive the exercises; nothing was written."""
-
-
 @dataclass(frozen=True)
 class Variant:
     """Another content of an answer: a common mistake, or another right way.
 
     Attributes
     ----------
-    cell : id of the Markdown cell that tells it.
     name : what it does, in a few words.
     code : what stands between the marks of the answer cell.
     hint : what the check answers to a mistake; empty for an alternative.
     hidden_only : whether only the hidden part of the check can catch it.
     """
 
-    cell: str
     name: str
     code: str
     hint: str = ""
@@ -115,8 +109,7 @@ def pick_solutions(root: Path, names: list[str]) -> list[Path]:
         stem = Path(name).name.removesuffix(".ipynb")
         fitting = [path for path in known if path.stem.startswith(stem)]
         if not fitting or (name and not stem):
-            near = difflib.get_close_matches(stem, [path.stem for path in known], n=1, cutoff=0.4)
-            hint = f"Did you mean {near[0]}?" if near else f"Known are {known[0].stem} and others."
+            hint = closest(stem, known) or f"Known are {known[0].stem} and others."
             raise BadInput(f"There is no solution {name!r} among the {len(known)} here. {hint}")
         picked.update(fitting)
     return [path for path in known if path in picked]
@@ -177,7 +170,7 @@ def read_variant(cell: NotebookNode) -> Variant | None:
     if not name or len(fences) != 1 or bool(hint) is not mistake:
         return None
     said = hint.group(1).strip() if hint else ""
-    return Variant(cell.id, name.group(1).strip(), fences[0], said, has_tag(cell, "hidden-only"))
+    return Variant(name.group(1).strip(), fences[0], said, has_tag(cell, "hidden-only"))
 
 
 def put_answer(source: str, code: str) -> str:
@@ -203,11 +196,7 @@ def expected(cell: NotebookNode) -> str | None:
     """
     if nbgrader_of(cell).get("solution"):
         return None
-    before, mark, rest = cell.source.partition(HIDDEN)
-    if not mark:
-        return cell.source
-    _, _, after = rest.partition(END_HIDDEN)
-    return f"{before.rstrip(' ')}{after.removeprefix(chr(10))}".rstrip()
+    return visible(cell.source).rstrip() if HIDDEN in cell.source else cell.source
 
 
 def release(solutions: list[Path], check: bool = False) -> dict[str, bool]:
@@ -226,7 +215,7 @@ def release(solutions: list[Path], check: bool = False) -> dict[str, bool]:
     ------
     BadInput
         If nbgrader is not installed.
-    ReleaseFailed
+    Failed
         If nbgrader refuses a solution; nothing is written then.
     """
     require_nbgrader()
@@ -262,19 +251,17 @@ def _generate(solutions, folder):
         shutil.copytree(solution.parent, folder / SOLUTIONS / solution.stem, ignore=ignore)
     shutil.copy(solutions[0].parents[2] / CONFIG, folder / CONFIG)
     # A user's own nbgrader settings must not change what is handed out.
-    environment = {**os.environ, "JUPYTER_NO_CONFIG": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "generate_assignment", "--assignment=*", "--no-db"],
-        cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8",
-        errors="replace", timeout=RELEASE_TIMEOUT_S, check=False,
-    )  # fmt: skip
+    own = {**os.environ, "JUPYTER_NO_CONFIG": "1", "PYTHONUTF8": "1"}
+    how = {"encoding": "utf-8", "errors": "replace", "timeout": RELEASE_TIMEOUT_S, "env": own}
+    words = ["-m", "nbgrader", "generate_assignment", "--assignment=*", "--no-db"]
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, **how)
     made = [folder / EXERCISES / s.stem / s.name for s in solutions]
     lacking = [path.stem for path in made if not path.is_file()]
     if done.returncode or lacking:
         errors = re.findall(r"(?:Error|Exception): (.+)", done.stderr)
         why = errors[0] if errors else done.stderr.strip()[-200:]
         names = ", ".join(lacking) or "the solutions"
-        raise ReleaseFailed(f"nbgrader could not derive {names}: {why}")
+        raise Failed(f"nbgrader could not derive {names}: {why}")
 
 
 def _content(path):

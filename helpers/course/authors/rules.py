@@ -9,10 +9,10 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
 from helpers.course import BadInput
@@ -69,9 +69,8 @@ def pictures_have_alt_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
             data = output.get("data", {})
             if any(kind.startswith("image/") for kind in data):
                 yield f"code cell {number} shows a bare picture; use show(picture, alt=...)"
-            yield from (
-                f"code cell {number} has {problem}" for problem in _poor_images(data.get("text/html", ""))
-            )  # fmt: skip
+            for problem in _poor_images(data.get("text/html", "")):
+                yield f"code cell {number} has {problem}"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             yield from (f"cell {cell.id} has {problem}" for problem in _poor_images(cell.source))
@@ -91,23 +90,9 @@ def one_headline_picture(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"cell {cell.id} is tagged headline-picture but shows no picture"
 
 
-class _Images(HTMLParser):
-    """Collects the attributes of each <img>."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "img":
-            self.found.append(dict(attrs))
-
-
 def _poor_images(markup):
     """Yield what is wrong with the images of a piece of HTML."""
-    images = _Images()
-    images.feed(markup)
-    for image in images.found:
+    for image in BeautifulSoup(markup, "html.parser").find_all("img"):
         alt = (image.get("alt") or "").strip()
         if len(alt) < LEAST_ALT_CHARACTERS:
             yield f"a picture with too short a text: {alt!r}"
@@ -119,7 +104,8 @@ def headings_in_steps(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             without_code = re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL)
-            levels += [len(marks) for marks in re.findall(r"^(#{1,6}) ", without_code, re.MULTILINE)]  # fmt: skip
+            marks = re.findall(r"^(#{1,6}) ", without_code, re.MULTILINE)
+            levels += map(len, marks)
     if levels.count(1) != 1 or levels[:1] != [1]:
         yield f"has {levels.count(1)} level-one headings; exactly one, at the top, is needed"
     for above, below in pairwise(levels):

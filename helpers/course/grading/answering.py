@@ -70,7 +70,9 @@ def work(cells: Wire, checks: list[Wire]) -> None:
             for _ in range(2):
                 wire = waiting.pop(0)
                 if os.fork() == 0:
-                    _only(wire, [cells, *checks])
+                    for other in [cells, *checks]:
+                        if other is not wire:
+                            other.close()
                     with contextlib.suppress(WireBroken):
                         answer(wire, module.__dict__, job["call_seconds"])
                     os._exit(0)
@@ -102,13 +104,6 @@ def _settle(job):
 def _notebooks(folder, names):
     """Return what is not copied."""
     return [name for name in names if name.endswith(".ipynb") or name.startswith(".")]
-
-
-def _only(wire, wires):
-    """Close every connection but one."""
-    for other in wires:
-        if other is not wire:
-            other.close()
 
 
 def _leave(wire, message):

@@ -12,66 +12,56 @@ from typing import Any
 from helpers.course.grading.restore import Restored
 from helpers.course.grading.tasks import Exercise
 
-_MODULES = {
-    "inspect": "looks into frames",
-    "gc": "looks through memory",
-    "ctypes": "reaches into memory",
-    "builtins": "changes Python itself",
-    "importlib": "loads modules by name",
-    "subprocess": "starts processes",
-    "multiprocessing": "starts processes",
-    "socket": "opens connections",
-    "urllib": "opens connections",
-    "requests": "opens connections",
-    "http": "opens connections",
-    "sqlite3": "opens databases",
-    "shutil": "moves files",
-    "atexit": "runs code at the end",
-    "signal": "changes interrupts",
-    "pickle": "loads objects",
-    "os": "reaches the system",
-    "sys": "reaches the interpreter",
-    "threading": "starts threads",
-    "traceback": "changes error messages",
-    "linecache": "reads sources",
-    "nbformat": "reads notebooks",
-}
-_NAMES = {
-    "open": "opens files",
-    "exec": "runs text as code",
-    "eval": "runs text as code",
-    "compile": "runs text as code",
-    "__import__": "loads modules by name",
-    "globals": "looks into the notebook",
-    "CheckFailed": "touches the checker",
-    "In": "looks into the notebook",
-    "get_ipython": "touches the notebook's shell",
-    "__builtins__": "changes Python itself",
-}
-_ATTRIBUTES = {
-    "modules": "looks through loaded modules",
-    "settrace": "traces execution",
-    "setprofile": "traces execution",
-    "_getframe": "looks into frames",
-    "f_back": "looks into frames",
-    "f_globals": "looks into frames",
-    "f_locals": "looks into frames",
-    "__globals__": "looks into functions",
-    "__subclasses__": "looks through classes",
-    "__code__": "looks into functions",
-    "_render_traceback_": "touches the checker",
-    "read_text": "opens files",
-    "write_text": "opens files",
-    "read_bytes": "opens files",
-    "write_bytes": "opens files",
-    "symlink_to": "opens files",
-    "unlink": "deletes files",
-}
-_METHODS = {
-    "__eq__": "redefines equality",
-    "__bool__": "redefines truth",
-    "__class__": "pretends a type",
-}
+
+def _by_name(names):
+    """Return name -> what it does, of what is done -> the names that do it."""
+    return {name: why for why, listed in names.items() for name in listed.split()}
+
+
+_MODULES = _by_name({
+    "looks into frames": "inspect",
+    "looks through memory": "gc",
+    "reaches into memory": "ctypes",
+    "changes Python itself": "builtins",
+    "loads modules by name": "importlib",
+    "starts processes": "subprocess multiprocessing",
+    "opens connections": "socket urllib requests http",
+    "opens databases": "sqlite3",
+    "moves files": "shutil",
+    "runs code at the end": "atexit",
+    "changes interrupts": "signal",
+    "loads objects": "pickle",
+    "reaches the system": "os",
+    "reaches the interpreter": "sys",
+    "starts threads": "threading",
+    "changes error messages": "traceback",
+    "reads sources": "linecache",
+    "reads notebooks": "nbformat",
+})  # fmt: skip
+_NAMES = _by_name({
+    "opens files": "open",
+    "runs text as code": "exec eval compile",
+    "loads modules by name": "__import__",
+    "looks into the notebook": "globals In",
+    "touches the checker": "CheckFailed",
+    "touches the notebook's shell": "get_ipython",
+    "changes Python itself": "__builtins__",
+})  # fmt: skip
+_ATTRIBUTES = _by_name({
+    "looks through loaded modules": "modules",
+    "traces execution": "settrace setprofile",
+    "looks into frames": "_getframe f_back f_globals f_locals",
+    "looks into functions": "__globals__ __code__",
+    "looks through classes": "__subclasses__",
+    "touches the checker": "_render_traceback_",
+    "opens files": "read_text write_text read_bytes write_bytes symlink_to",
+    "deletes files": "unlink",
+})  # fmt: skip
+_METHODS = _by_name({
+    "redefines equality": "__eq__",
+    "redefines truth": "__bool__",
+    "pretends a type": "__class__",
+})  # fmt: skip
 
 
 def touches(source: str) -> list[str]:
@@ -133,18 +123,14 @@ def suspicions(exercise: Exercise, restored: Restored, result: dict[str, Any]) -
     restored : the submission as it was run.
     result : from `examine`.
     """
+    names = {cell.id: cell.grade_id or cell.id for cell in exercise.cells}
     said = [
-        f"{_named(exercise, cell_id)} {phrase}."
+        f"{names[cell_id]} {phrase}."
         for cell_id, source in restored.answers.items()
         for phrase in touches(source)
     ]
     said += [f"An added cell {phrase}." for source in restored.extra for phrase in touches(source)]
     return list(dict.fromkeys(said + _odd_marks(exercise, restored, result)))
-
-
-def _named(exercise, cell_id):
-    """Return the name of a cell for people."""
-    return next(cell.grade_id or cell.id for cell in exercise.cells if cell.id == cell_id)
 
 
 def _odd_marks(exercise, restored, result):
@@ -170,25 +156,22 @@ def _odd_marks(exercise, restored, result):
 
 def _troubles(result):
     """Tell of time-outs and of submissions that ended early."""
-    said = [
-        f"{name} was stopped: it took too long."
-        for name, ran in result["cells"].items()
-        if ran["timed_out"]
-    ]
+    said = []
+    for name, ran in result["cells"].items():
+        if ran["timed_out"]:
+            said.append(f"{name} was stopped: it took too long.")
+        if ran["lost"] > 1_000_000:
+            said.append(f"{name} printed {ran['lost']:,} characters more than are kept.")
+    outcomes = {name: task["outcome"] for name, task in result["tasks"].items()}
     said += [
         f"{name} was stopped: its answer took too long."
-        for name, task in result["tasks"].items()
-        if task["outcome"] == "too slow"
-    ]
-    said += [
-        f"{name} printed {ran['lost']:,} characters more than are kept."
-        for name, ran in result["cells"].items()
-        if ran["lost"] > 1_000_000
+        for name, outcome in outcomes.items()
+        if outcome == "too slow"
     ]
     if result["too_much"]:
         said.append(f"It was stopped: it took {result['too_much']}.")
     elif result["ended"]:
         said.append(f"Not all of it was run: {result['ended']}.")
-    elif any(task["outcome"] == "no answer" for task in result["tasks"].values()):
+    elif "no answer" in outcomes.values():
         said.append("It ended the process while a check was asked.")
     return said

@@ -66,7 +66,11 @@ def run_cell(
     """
     paper = Paper(job["output_chars"])
     error, timed_out = "", False
-    with contextlib.redirect_stdout(paper), contextlib.redirect_stderr(paper), _warnings():
+    with (
+        contextlib.redirect_stdout(paper),
+        contextlib.redirect_stderr(paper),
+        warnings.catch_warnings(),  # a cell's change of the filters is its own
+    ):
         try:
             with limited(job["cell_seconds"], give_up):
                 shown = _execute(cell["source"], f"<{cell['id']}>", names)
@@ -78,11 +82,6 @@ def run_cell(
             error = _one_line(raised, f"<{cell['id']}>")
     text = "".join(paper.parts)
     return {"text": text, "lost": paper.lost, "error": error, "timed_out": timed_out}
-
-
-def _warnings():
-    """Keep a cell's change of the warning filters to itself."""
-    return warnings.catch_warnings()
 
 
 @contextlib.contextmanager

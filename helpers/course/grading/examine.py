@@ -35,7 +35,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +62,6 @@ NO_ANSWER = "This check had no answer: the notebook ended before it, or while it
 _SHOWN = 1_500
 
 
-@dataclass
-class Verdict:
-    """What a check found.
-
-    Attributes
-    ----------
-    outcome : "passed", "failed", "not attempted", "hidden", "too slow" or "no answer".
-    said : the line for the learner.
-    """
-
-    outcome: str
-    said: str
-
-
 def examine(
     exercise: Exercise,
     cells: list[dict[str, str]],
@@ -96,18 +81,15 @@ def examine(
 
     Returns
     -------
-    `cells` (id -> printed, raised), `tasks` (grade_id -> outcome, said), `ended`, `too_much`.
+    `cells` (id -> printed, raised), `tasks` (grade_id -> `outcome`: passed, failed, not attempted,
+    hidden, too slow or no answer; `said`: the line for the learner), `ended`, `too_much`.
     """
     with sitting(cells, folder, limits, sandboxed) as found:
-        verdicts = _ask(exercise, found, limits)
-    tasks = {
-        name: {"outcome": verdict.outcome, "said": printable(verdict.said)}
-        for name, verdict in verdicts.items()
-    }
+        tasks = _ask(exercise, found, limits)
     return {"cells": found.cells, "tasks": tasks, "ended": found.ended, "too_much": found.too_much}
 
 
-def _ask(exercise: Exercise, found: Sitting, limits: Limits) -> dict[str, Verdict]:
+def _ask(exercise: Exercise, found: Sitting, limits: Limits) -> dict[str, dict[str, str]]:
     """Put the visible part of every check, then the hidden parts of those that passed."""
     names, not_ours = theirs(exercise)
     namespace: dict[str, Any] = {"__name__": "__main__", "display": lambda *a, **k: None}
@@ -116,7 +98,8 @@ def _ask(exercise: Exercise, found: Sitting, limits: Limits) -> dict[str, Verdic
     pairs = {cell.grade_id: (next(wires), next(wires)) for cell in exercise.checks}
     for cell in exercise.cells:
         if cell.kind == "locked" and cell.id not in not_ours:
-            _prepare(cell.full, namespace)
+            with _quiet():
+                exec(compile(cell.full, "<ours>", "exec"), namespace)
         elif cell.kind == "check":
             worlds[cell.grade_id] = dict(namespace)
             snapshot = _snapshot(pairs[cell.grade_id][0], namespace, limits)
@@ -124,11 +107,11 @@ def _ask(exercise: Exercise, found: Sitting, limits: Limits) -> dict[str, Verdic
             verdicts[cell.grade_id] = put(source, namespace, snapshot, names, limits)
     for cell in exercise.checks:
         hides = visible(cell.full) != cell.full
-        if hides and verdicts[cell.grade_id].outcome == "passed":
+        if hides and verdicts[cell.grade_id]["outcome"] == "passed":
             world = worlds[cell.grade_id]
             snapshot = _snapshot(pairs[cell.grade_id][1], world, limits)
-            if put(cell.full, world, snapshot, names, limits).outcome != "passed":
-                verdicts[cell.grade_id] = Verdict("hidden", UNSEEN)
+            if put(cell.full, world, snapshot, names, limits)["outcome"] != "passed":
+                verdicts[cell.grade_id] = _verdict("hidden", UNSEEN)
     return verdicts
 
 
@@ -136,12 +119,6 @@ def _snapshot(wire, namespace, limits):
     """Return a snapshot that knows our objects by name."""
     named = {id(value): name for name, value in namespace.items() if not name.startswith("_")}
     return Snapshot(wire, BY_THE_CLOCK * limits.check_seconds + limits.grace_seconds, named)
-
-
-def _prepare(source, namespace):
-    """Run a locked cell of ours; what it shows is of no interest here."""
-    with _quiet():
-        exec(compile(source, "<ours>", "exec"), namespace)
 
 
 @contextlib.contextmanager
@@ -152,10 +129,15 @@ def _quiet():
         yield
 
 
+def _verdict(outcome, said):
+    """Return what a check found, as text that can be stored."""
+    return {"outcome": outcome, "said": printable(said[:_SHOWN])}
+
+
 def put(
     source: str, namespace: dict[str, Any], snapshot: Snapshot, names: Iterable[str], limits: Limits
-) -> Verdict:
-    """Put one check to a snapshot.
+) -> dict[str, str]:
+    """Put one check to a snapshot; return its outcome and what is said.
 
     Parameters
     ----------
@@ -172,28 +154,26 @@ def put(
             world.update(snapshot.read(asked))
             exec(compile(source, "<check>", "exec"), world)
     except (TimeIsUp, TookTooLong):
-        return Verdict(
-            "too slow",
-            f"Your answer did not come to an end within {limits.check_seconds:g} seconds.",
-        )
+        said = f"Your answer did not come to an end within {limits.check_seconds:g} seconds."
+        return _verdict("too slow", said)
     except NoAnswer:
-        return Verdict("no answer", NO_ANSWER)
+        return _verdict("no answer", NO_ANSWER)
     except NotPlain as error:
-        return Verdict("failed", f"Your answer cannot be used: {error}"[:_SHOWN])
+        return _verdict("failed", f"Your answer cannot be used: {error}")
     except BaseException as error:
         return _failed(error, snapshot)
-    return Verdict("passed", "Correct.")
+    return _verdict("passed", "Correct.")
 
 
 def _failed(error, snapshot):
     """Return the verdict behind a failed check."""
     if snapshot.timed_out:
-        return Verdict("too slow", "Your answer did not come to an end in the time allowed.")
+        return _verdict("too slow", "Your answer did not come to an end in the time allowed.")
     if snapshot.gone:
-        return Verdict("no answer", NO_ANSWER)
+        return _verdict("no answer", NO_ANSWER)
     outcome = getattr(getattr(error, "outcome", None), "value", "")
     said = str(error) if outcome else f"{type(error).__name__}: {error}"
-    return Verdict("not attempted" if outcome == "not attempted" else "failed", said[:_SHOWN])
+    return _verdict("not attempted" if outcome == "not attempted" else "failed", said)
 
 
 def main() -> None:

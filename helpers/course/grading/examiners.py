@@ -58,11 +58,10 @@ class Examiner:
 
     def _started(self):
         """Start the process and tell it the exercise."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.course.grading.examine"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
-            start_new_session=True, cwd=self._setup["folder"] or "/", env=_environment(),
-        )  # fmt: skip
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        how = {"encoding": "utf-8", "start_new_session": True, "env": _environment(), **pipes}
+        words = [sys.executable, "-m", "helpers.course.grading.examine"]
+        process = subprocess.Popen(words, cwd=self._setup["folder"] or "/", **how)
         process.stdin.write(json.dumps(self._setup) + "\n")
         process.stdin.flush()
         return process

@@ -31,10 +31,9 @@ def write_feedback(result: Result, exercise: Exercise | None, folder: Path) -> P
     -------
     The path of the page.
     """
-    page = _template().render(
-        result=result, tasks=_tasks(result, exercise) if exercise and result.graded else [],
-        css=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
-    )  # fmt: skip
+    tasks = _tasks(result, exercise) if exercise and result.graded else []
+    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    page = _template().render(result=result, tasks=tasks, css=css)
     return write_whole(
         folder / file_name(result.student) / f"{result.stem or 'unknown'}.html", page
     )
@@ -67,12 +66,15 @@ def _tasks(result, exercise):
             }
         elif cell.kind == "check":
             found = result.tasks.get(cell.grade_id, {})
+            outcome = found.get("outcome", "")
             open_task |= {
                 "heading": open_task["heading"] or heading or cell.grade_id,
-                "points": result.points.get(cell.grade_id, 0), "of": cell.points,
-                "outcome": found.get("outcome", ""), "said": found.get("said", "").lstrip("✗· "),
-                "sign": _SIGNS.get(found.get("outcome", ""), "✗"),
-            }  # fmt: skip
+                "points": result.points.get(cell.grade_id, 0),
+                "of": cell.points,
+                "outcome": outcome,
+                "said": found.get("said", "").lstrip("✗· "),
+                "sign": _SIGNS.get(outcome, "✗"),
+            }
             tasks.append(open_task)
             open_task = _empty("")
         elif cell.kind == "manual":

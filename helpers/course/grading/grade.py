@@ -17,8 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import helpers
-from helpers.course import BadInput
+from helpers.course import BadInput, fingerprint_of_helpers
 from helpers.course.grading.audit import suspicions
 from helpers.course.grading.examiners import Examiner, Proved
 from helpers.course.grading.feedback import write_feedback
@@ -32,7 +31,7 @@ from helpers.course.grading.marks import (
 )
 from helpers.course.grading.restore import Restored, restore
 from helpers.course.grading.sandbox import Limits, shown_by, why_not
-from helpers.course.grading.submissions import Submission, read_submissions
+from helpers.course.grading.submissions import read_submissions
 from helpers.course.grading.tasks import read_exercise, released, with_seed
 from helpers.course.grading.variants import seed_for
 from helpers.files import sha256_of
@@ -95,13 +94,13 @@ def grade(
     exercises = {stem: read_exercise(how.root, stem) for stem in released(how.root)}
     if not exercises:
         raise BadInput(
-            f"Exercises and their solutions were expected in {how.root}; there are none of both. "
+            f"No exercise with its solution was found in exercises/ and solutions/ of {how.root}. "
             "Make exercises from solutions with: python3 run.py release"
         )
     submissions = read_submissions(folder, exercises)
     if how.sandboxed:
         _refuse_open_secrets([how.root / "solutions", folder, how.into])
-    code = _fingerprint_of_helpers()
+    code = fingerprint_of_helpers()
     work = [_prepare(one, exercises.get(one.stem), how, code) for one in submissions]
     return _Batch(how, exercises, on_result).run(work)
 
@@ -111,8 +110,8 @@ def _refuse_open_secrets(paths):
     for path in paths:
         if shown := shown_by(path):
             raise BadInput(
-                f"{path} lies in {shown}, which submissions can read, for Python or the package "
-                "helpers is there. Put the course, the submissions and the marks elsewhere."
+                f"{path} lies in {shown}, which submissions can read: Python or the package helpers "
+                "is in it. Move the course, the submissions and the marks to another folder."
             )
 
 
@@ -120,7 +119,6 @@ def _refuse_open_secrets(paths):
 class _Work:
     """One submission on its way: what is known before it runs."""
 
-    submission: Submission
     result: Result
     restored: Restored | None = None
     kept: Result | None = None
@@ -141,30 +139,17 @@ def _prepare(one, exercise, how, code):
         result.seed, result.notes = seed, [*one.notes, *restored.notes]
         result.answers, result.texts = restored.answers, restored.texts
         result.of, result.by_hand = exercise.points, len(restored.texts)
-        parts = [
-            code,
-            mine.as_dict(),
-            asdict(restored),
-            asdict(how.limits),
-            how.sandboxed,
-            one.file,
-            one.notes,
-        ]
+        parts = [code, mine.as_dict(), asdict(restored), asdict(how.limits), how.sandboxed]
+        parts += [one.file, one.notes]
         result.fingerprint = sha256_of(json.dumps(parts, sort_keys=True))
     kept = kept_result(_place(how, result), result.fingerprint)
-    return _Work(one, result, restored, kept)
+    return _Work(result, restored, kept)
 
 
 def _place(how, result):
     """Return where a result is kept."""
     name = result.stem or f"unknown-{sha256_of(result.file)[:8]}"
     return how.into / "results" / file_name(result.student) / f"{name}.json"
-
-
-def _fingerprint_of_helpers():
-    """Return a fingerprint of the helpers' source: a change there may change any mark."""
-    root = Path(helpers.__file__).parent
-    return sha256_of("\n".join(sha256_of(path) for path in sorted(root.rglob("*.py"))))
 
 
 class _Batch:
@@ -190,7 +175,8 @@ class _Batch:
         waiting.sort(key=lambda one: (one.result.stem, one.result.student))
         if waiting:
             self._examine_all(waiting, count)
-        self._write()
+        write_marks(self._results, self.how.into / "marks.csv")
+        write_report(self._results, self.how.into)
         return self._results
 
     def _examine_all(self, waiting, count):
@@ -261,11 +247,6 @@ class _Batch:
             if fresh:
                 write_marks(self._results, self.how.into / "marks.csv")
             self._on_result(result, count)
-
-    def _write(self):
-        """Write the tables of the whole class."""
-        write_marks(self._results, self.how.into / "marks.csv")
-        write_report(self._results, self.how.into)
 
 
 def _own_files(root, stem, folder):

@@ -30,13 +30,11 @@ class Handout:
     Attributes
     ----------
     path : of the zip.
-    student : whose, or "" for everybody's.
     files : how many it holds.
     own_worlds : how many of its exercises have a SEED of this student.
     """
 
     path: Path
-    student: str
     files: int
     own_worlds: int
 
@@ -56,7 +54,7 @@ def write_handout(root: Path, into: Path) -> Handout:
     """
     files = _collect(root)
     _refuse_secrets(files)
-    return Handout(write_whole(into, _zipped(files)), "", len(files), 0)
+    return Handout(write_whole(into, _zipped(files)), len(files), 0)
 
 
 def write_handouts(root: Path, folder: Path, students: list[str], secret: bytes) -> list[Handout]:
@@ -79,7 +77,7 @@ def write_handouts(root: Path, folder: Path, students: list[str], secret: bytes)
             stem = Path(name).stem
             own[name] = with_own_seed(files[name], seed_of(student, stem, secret, low, high))
         path = write_whole(folder / f"{student}.zip", _zipped(own))
-        made.append(Handout(path, student, len(own), len(ranges)))
+        made.append(Handout(path, len(own), len(ranges)))
     return made
 
 

@@ -87,11 +87,9 @@ def neutral(text: object) -> str:
     """
     if isinstance(text, int | float):
         return f"{text:g}"
-    text = (
-        "".join(sign if sign.isprintable() else " " for sign in str(text))
-        if str(text)[:1] not in _FORMULA
-        else str(text)
-    )
+    text = str(text)
+    if text[:1] not in _FORMULA:
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
@@ -117,20 +115,10 @@ def write_report(results: list[Result], folder: Path) -> None:
         look, notes = " ".join(one.look), " ".join(one.notes)
         rows.append([one.student, one.stem, one.file, one.status, total, one.of, look, notes])
     write_whole(folder / "report.csv", _csv(rows))
-    kept = (
-        "student",
-        "stem",
-        "file",
-        "graded",
-        "points",
-        "of",
-        "by_hand",
-        "look",
-        "notes",
-        "seed",
-        "seconds",
-    )
-    listed = [{name: asdict(one)[name] for name in kept} for one in _sorted(results)]
+    private = {"tasks", "cells", "answers", "texts", "fingerprint"}
+    listed = [
+        {k: v for k, v in asdict(one).items() if k not in private} for one in _sorted(results)
+    ]
     write_whole(folder / "report.json", json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
 
 

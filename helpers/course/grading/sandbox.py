@@ -68,10 +68,8 @@ def why_not() -> str:
         return f"A sandbox was expected, but {missing[0]} is not installed: install {packages}."
     try:
         # -S: what is tried is the sandbox, not the libraries.
-        done = subprocess.run(
-            command(Limits(), None, ["-S", "-c", "pass"]),
-            capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        tried = command(Limits(), None, ["-S", "-c", "pass"])
+        done = subprocess.run(tried, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"A sandbox was expected, but bubblewrap does not work here: {error}."
     if done.returncode:

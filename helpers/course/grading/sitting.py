@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
+
 from helpers.course.grading.read_cells import printable
 from helpers.course.grading.sandbox import (
     BY_THE_CLOCK,
@@ -74,17 +76,13 @@ def sitting(
         watch = threading.Thread(target=_watch, args=(process, limits, found, over), daemon=True)
         watch.start()
         try:
-            _run(
-                found,
-                ours[0],
-                Wire(ours[1], _MESSAGE),
-                _job(cells, exercise, limits, sandboxed),
-                limits,
-            )
+            job = _job(cells, exercise, limits, sandboxed)
+            _run(found, ours[0], Wire(ours[1], _MESSAGE), job, limits)
             yield found
         finally:
             over.set()
-            _end(process)
+            _kill(process)
+            process.wait()
             watch.join()
             for end in ours:
                 end.close()
@@ -100,16 +98,15 @@ def _home(sandboxed):
 def _start(ends, exercise, limits, sandboxed, home):
     """Start the submission's side."""
     numbers = [end.fileno() for end in ends]
-    words = [
-        "-m", "helpers.course.grading.answering", "--control", str(numbers[0]), "--cells", str(numbers[1]),
-        "--checks", ",".join(map(str, numbers[2:])),
-    ]  # fmt: skip
+    words = ["-m", "helpers.course.grading.answering"]
+    words += [f"--control={numbers[0]}", f"--cells={numbers[1]}"]
+    words += [f"--checks={','.join(map(str, numbers[2:]))}"]
     line = command(limits, exercise, words) if sandboxed else python(words)
+    own = None if sandboxed else open_environment(home)
+    silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     return subprocess.Popen(
-        line, pass_fds=numbers, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True, cwd=home,
-        env=None if sandboxed else open_environment(home),
-    )  # fmt: skip
+        line, pass_fds=numbers, start_new_session=True, cwd=home, env=own, **silent
+    )
 
 
 def _job(cells, exercise, limits, sandboxed):
@@ -148,12 +145,8 @@ def _run(found, control, cells, job, limits):
     except WireBroken:
         found.ended = "it ended the process" if at else "it did not start"
     if found.ended and at in known and at not in found.cells:
-        found.cells[at] = {
-            "text": "",
-            "lost": 0,
-            "error": found.ended,
-            "timed_out": "ran on" in found.ended,
-        }
+        told = {"error": found.ended, "timed_out": "ran on" in found.ended}
+        found.cells[at] = _tidy(told, limits)
 
 
 def _tidy(said, limits):
@@ -177,36 +170,17 @@ def _watch(process, limits, found, over):
 
 
 def _memory_mb(pid):
-    """Return the memory of all processes below one; what they share counts once."""
+    """Return the memory of a process and of all below it; what they share counts once."""
     total = 0
-    for one in _below(pid):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            text = Path(f"/proc/{one}/smaps_rollup").read_text()
-            total += int(text.split("\nPss:")[1].split()[0])
-    return total / 1_000
-
-
-def _below(pid):
-    """Return the numbers of all processes below one; none where there is no /proc."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            parent = int(path.read_text(errors="replace").rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(path.parent.name))
-    found, queue = [], [pid]
-    while queue:
-        queue += children.get(queue[0], [])
-        found += children.get(queue.pop(0), [])
-    return found
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(pid)
+        for one in [top, *top.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += getattr(one.memory_full_info(), "pss", 0)
+    return total / 1_000_000
 
 
 def _kill(process):
     """Kill a process and its session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _end(process):
-    """End the submission's side, whatever it does."""
-    _kill(process)
-    process.wait()

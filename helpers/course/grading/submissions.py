@@ -83,7 +83,7 @@ def read_submissions(folder: Path, exercises: dict[str, Exercise]) -> list[Submi
     found = list(_files(folder, exercises))
     if not found:
         raise BadInput(
-            f"Submissions were expected in {folder}: a folder or a zip a student, or files named "
+            f"Submissions were expected in {folder}: a folder or a zip for each student, or files named "
             "STUDENT_STEM.ipynb. Nothing is there."
         )
     kept = _one_each([_recognise(one, exercises) for one in found if not one.no_notebook])
@@ -93,23 +93,21 @@ def read_submissions(folder: Path, exercises: dict[str, Exercise]) -> list[Submi
 
 def _without_notebook(others, kept, exercises):
     """Note what was left aside on a submission of its student; return those who have none."""
-    aside, lacking = {}, {}
-    named = [(_exercise_of(one, exercises), one) for one in others]
-    for stem, one in sorted(
-        named, key=lambda pair: not pair[0]
-    ):  # files named for an exercise first
-        mine = [kept_one for kept_one in kept if kept_one.student == one.student]
-        mine = [kept_one for kept_one in mine if kept_one.stem == stem] if stem else mine
-        theirs = [key for key in lacking if key[0] == one.student and stem in ("", key[1])]
-        key = id(mine[0]) if mine else theirs[0] if theirs else (one.student, stem)
-        (aside if mine else lacking).setdefault(key, []).append(one.file)
+    fresh, files = [], {}
+    # Those named for an exercise come first: the rest joins what its student has by then.
+    for one in sorted(others, key=lambda one: not _exercise_of(one, exercises)):
+        stem = _exercise_of(one, exercises)
+        mine = [s for s in kept + fresh if s.student == one.student and stem in ("", s.stem)]
+        if not mine:
+            mine = [Submission(one.student, stem, one.file)]
+            fresh += mine
+        files.setdefault(id(mine[0]), []).append(one.file)
     for one in kept:
-        if id(one) in aside:
-            one.notes.append(f"Left aside (no notebook): {_listed(aside[id(one)])}.")
-    return [
-        Submission(student, stem, files[0], problem=f"No notebook in it (found {_listed(files)}).")
-        for (student, stem), files in lacking.items()
-    ]
+        if id(one) in files:
+            one.notes.append(f"Left aside (no notebook): {_listed(files[id(one)])}.")
+    for one in fresh:
+        one.problem = f"No notebook in it (found {_listed(files[id(one)])})."
+    return fresh
 
 
 def _listed(files):
@@ -217,9 +215,8 @@ def _read(path, student, shown):
     """Read a file up to the size allowed."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            return _Found(
-                student, shown, problem="It is no ordinary file: hand in the notebook itself."
-            )
+            problem = "It is no ordinary file: hand in the notebook itself."
+            return _Found(student, shown, problem=problem)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -230,11 +227,8 @@ def _read(path, student, shown):
 def _sized(student, shown, data):
     """Refuse what is too large."""
     if len(data) > MAX_BYTES:
-        return _Found(
-            student,
-            shown,
-            problem=f"It is larger than {MAX_BYTES // 1_000_000} MB: clear its outputs.",
-        )
+        problem = f"It is larger than {MAX_BYTES // 1_000_000} MB: clear its outputs."
+        return _Found(student, shown, problem=problem)
     return _Found(student, shown, data)
 
 
@@ -293,12 +287,8 @@ def _recognise(found, exercises):
     if not stem:
         stem = _by_content(cells, exercises)
         if not stem:
-            return Submission(
-                found.student,
-                "",
-                found.file,
-                problem="It is none of the exercises: neither its name nor its cells are known.",
-            )
+            problem = "It is none of the exercises: neither its name nor its cells are known."
+            return Submission(found.student, "", found.file, problem=problem)
         notes.append(f"Renamed: {PurePosixPath(found.file).name} was taken for {stem}.")
     if language not in {"", "python"}:
         notes.append(f"Its kernel was set to {language[:40]!r}; it was run as Python.")
@@ -325,9 +315,7 @@ def _one_each(found):
     groups: dict[tuple[str, str], list[Submission]] = {}
     for one in found:
         groups.setdefault((one.student, one.stem), []).append(one)
-    return [
-        one for (_, stem), group in groups.items() for one in (_chosen(group) if stem else group)
-    ]
+    return [one for key, group in groups.items() for one in (_chosen(group) if key[1] else group)]
 
 
 def _chosen(group):
@@ -338,14 +326,8 @@ def _chosen(group):
     usable = [one for one in usable if not one.cells or first[str(one.cells)] is one]
     if len(usable) > 1:
         files = ", ".join(one.file for one in group)
-        return [
-            Submission(
-                group[0].student,
-                group[0].stem,
-                files,
-                problem=f"{len(group)} files claim to be this exercise: {files}. Keep one.",
-            )
-        ]
+        problem = f"{len(group)} files claim to be this exercise: {files}. Keep one."
+        return [Submission(group[0].student, group[0].stem, files, problem=problem)]
     for other in group:
         if other is not usable[0]:
             usable[0].notes.append(f"{other.file} was left aside.")

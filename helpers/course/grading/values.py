@@ -168,20 +168,18 @@ def decode(tree: Any, fetch: Callable[[list], Any]) -> Any:
     if not (isinstance(tree, list) and tree and isinstance(tree[0], str)):
         raise NotPlain(f"a plain value was expected, but got {str(tree)[:60]}.")
     tag, rest = tree[0], tree[1:]
-    if tag not in _READERS and tag not in _MAKERS:
-        return fetch(tree)
     try:
         if tag in _MAKERS:
             return _MAKERS[tag](decode(one, fetch) for one in rest[0])
-        return _READERS[tag](*rest, fetch=fetch)
+        if tag in _PARTS:
+            return _PARTS[tag](*rest)
+        if tag in _TREES:
+            return _TREES[tag](*rest, fetch=fetch)
     except NotPlain:
         raise
     except Exception as error:  # whatever a forged text does to a reader
         raise NotPlain(f"a {tag} was expected, but it cannot be read: {error}") from error
-
-
-def _read_dict(pairs, fetch):
-    return {decode(key, fetch): decode(one, fetch) for key, one in pairs}
+    return fetch(tree)
 
 
 def _ours(module, name):
@@ -194,7 +192,7 @@ def _ours(module, name):
     return found
 
 
-def _read_enum(module, name, member, fetch):
+def _read_enum(module, name, member):
     kind = _ours(module, name)
     if not issubclass(kind, Enum):
         raise NotPlain(f"{name} is no Enum.")
@@ -208,7 +206,7 @@ def _read_record(module, name, pairs, fetch):
     return kind(**{field: decode(one, fetch) for field, one in pairs})
 
 
-def _read_array(kind, shape, text, fetch):
+def _read_array(kind, shape, text):
     import numpy as np
 
     if not _NUMPY_TYPE.fullmatch(kind):
@@ -226,100 +224,63 @@ def _read_objects(shape, items, fetch):
 
 
 def _read_column(kind, items, fetch):
-    import pandas as pd
-
-    values = [decode(one, fetch) for one in items]
     if kind == "object":
         return _read_objects([len(items)], items, fetch)
     if not _TABLE_TYPE.fullmatch(kind):
         raise NotPlain(f"{kind!r} is no type of a column.")
-    return pd.array(values, dtype=kind)
+    return _pandas().array([decode(one, fetch) for one in items], dtype=kind)
 
 
-def _read_category(categories, codes, ordered, fetch):
-    import pandas as pd
+def _pandas():
+    """Return pandas, which is loaded by the first table that comes."""
+    import pandas
 
-    return pd.Categorical.from_codes(
-        decode(codes, fetch), decode(categories, fetch), ordered=bool(ordered)
-    )
-
-
-def _read_index(name, values, fetch):
-    import pandas as pd
-
-    return pd.Index(decode(values, fetch), name=decode(name, fetch))
-
-
-def _read_multi(names, levels, fetch):
-    import pandas as pd
-
-    arrays = [decode(level, fetch) for level in levels]
-    return pd.MultiIndex.from_arrays(arrays, names=[decode(name, fetch) for name in names])
-
-
-def _read_series(name, index, values, fetch):
-    import pandas as pd
-
-    return pd.Series(decode(values, fetch), index=decode(index, fetch), name=decode(name, fetch))
+    return pandas
 
 
 def _read_frame(names, index, columns, fetch):
-    import pandas as pd
-
-    index = decode(index, fetch)
+    pd, index = _pandas(), decode(index, fetch)
     made = {i: pd.Series(decode(one, fetch), index=index) for i, one in enumerate(columns)}
     table = pd.DataFrame(made, index=index)
     table.columns = decode(names, fetch)
     return table
 
 
-def _stamp(text, fetch):
-    import pandas as pd
-
-    return pd.Timestamp(text)
-
-
-def _span(text, fetch):
-    import pandas as pd
-
-    return pd.Timedelta(text)
-
-
-def _missing(name):
-    """Return the reader of one of pandas' missing values."""
-
-    def read(fetch):
-        import pandas as pd
-
-        return getattr(pd, name)
-
-    return read
-
-
-_READERS: dict[str, Callable] = {
-    "int": lambda text, fetch: int(text, 16),
-    "dict": _read_dict,
-    "ellipsis": lambda fetch: ...,
-    "bytes": lambda text, fetch: base64.b64decode(text),
-    "complex": lambda real, imag, fetch: complex(real, imag),
-    "datetime": lambda text, fetch: datetime.datetime.fromisoformat(text),
-    "date": lambda text, fetch: datetime.date.fromisoformat(text),
-    "time": lambda text, fetch: datetime.time.fromisoformat(text),
-    "timedelta": lambda days, seconds, micro, fetch: datetime.timedelta(days, seconds, micro),
-    "decimal": lambda text, fetch: decimal.Decimal(text),
+# Of each form: what its parts are, and how to read them; forms with other trees inside fetch.
+_PARTS: dict[str, Callable] = {
+    "int": lambda text: int(text, 16),
+    "ellipsis": lambda: ...,
+    "bytes": base64.b64decode,
+    "complex": complex,
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "timedelta": datetime.timedelta,
+    "decimal": decimal.Decimal,
     "enum": _read_enum,
-    "record": _read_record,
-    "number": lambda kind, shape, text, fetch: _read_array(kind, shape, text, fetch)[()],
+    "number": lambda kind, shape, text: _read_array(kind, shape, text)[()],
     "array": _read_array,
+    "stamp": lambda text: _pandas().Timestamp(text),
+    "span": lambda text: _pandas().Timedelta(text),
+    "NaT": lambda: _pandas().NaT,
+    "NA": lambda: _pandas().NA,
+}
+_TREES: dict[str, Callable] = {
+    "dict": lambda pairs, fetch: {decode(k, fetch): decode(one, fetch) for k, one in pairs},
+    "record": _read_record,
     "objects": _read_objects,
     "column": _read_column,
-    "category": _read_category,
-    "index": _read_index,
-    "multi": _read_multi,
-    "series": _read_series,
+    "category": lambda levels, codes, ordered, fetch: _pandas().Categorical.from_codes(
+        decode(codes, fetch), decode(levels, fetch), ordered=bool(ordered)
+    ),
+    "index": lambda name, values, fetch: _pandas().Index(
+        decode(values, fetch), name=decode(name, fetch)
+    ),
+    "multi": lambda names, levels, fetch: _pandas().MultiIndex.from_arrays(
+        [decode(one, fetch) for one in levels], names=[decode(name, fetch) for name in names]
+    ),
+    "series": lambda name, index, values, fetch: _pandas().Series(
+        decode(values, fetch), index=decode(index, fetch), name=decode(name, fetch)
+    ),
     "frame": _read_frame,
-    "stamp": _stamp,
-    "span": _span,
-    "NaT": _missing("NaT"),
-    "NA": _missing("NA"),
 }

@@ -104,5 +104,7 @@ def read_students(path: Path) -> list[str]:
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
     twice = next((n for n, f in zip(names, folded, strict=True) if folded.count(f) > 1), "")
     if twice:
-        raise BadInput(f"Each student once was expected in {path.name}; {twice!r} is there twice.")
+        raise BadInput(
+            f"{path.name} must name each student once; {twice!r} is there twice. Delete one."
+        )
     return names

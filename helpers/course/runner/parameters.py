@@ -23,7 +23,14 @@ from helpers.course.runner.shelf import has_tag
 
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?"
 _BOOLEANS = {"true": True, "false": False}
-NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "text", list: "a list", dict: "a dict"}  # fmt: skip
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "text",
+    list: "a list",
+    dict: "a dict",
+}
 
 
 @dataclass(frozen=True)

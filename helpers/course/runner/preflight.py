@@ -31,7 +31,7 @@ def check_telco_file(path: str | Path, most_refused: float) -> dict[str, Any]:
         With the message of the step that failed.
     """
     from helpers.etl.books import quarantine
-    from helpers.etl.businesses.telco import clean_telco, read_telco, split_customers, telco_schema
+    from helpers.etl.businesses import clean_telco, read_telco, split_customers, telco_schema
 
     name = Path(path).name
     try:
@@ -60,8 +60,9 @@ def _left_out(name, rows, refused):
     rules = []
     broken = refused["reason"].str.split("; ").explode()
     for rule, count in broken.value_counts().items():
-        # Each rule of the schema begins with the name of its column.
-        first = refused.loc[broken.index[broken.eq(rule)][0], rule.split()[0]]
+        column = rule.split()[0]  # each rule of the schema begins with the name of its column
+        at = broken.index[broken.eq(rule)][0]
+        first = refused.loc[at, column if column in refused else "customerID"]
         rules.append({"rule": rule, "rows": int(count), "first": first})
     told = "; ".join(
         f'{one["rule"]} ({one["rows"]:,} rows, the first being "{one["first"]}")' for one in rules
@@ -80,13 +81,13 @@ def _check_groups(customers):
     }
     churned = customers["Churn"].eq("Yes")
     for name, inside in groups.items():
-        for side, word in ((inside, ""), (~inside, "without ")):
-            fewest = min((side & churned).sum(), (side & ~churned).sum())
-            if fewest < LEAST_OF_EACH:
+        for side, word in ((inside, "with"), (~inside, "without")):
+            left, stayed = (side & churned).sum(), (side & ~churned).sum()
+            if min(left, stayed) < LEAST_OF_EACH:
                 raise ValueError(
-                    f"the customers {word}{name} hold only {fewest} of one outcome; the lessons "
-                    f"compare this group with the others and need at least {LEAST_OF_EACH} who "
-                    "left and who stayed in each. Take more customers."
+                    f"of the customers {word} {name}, {left} left and {stayed} stayed; the lessons "
+                    f"compare this group with the others and need at least {LEAST_OF_EACH} of each, "
+                    "inside and outside the group. Take more customers."
                 )
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-import helpers
-from helpers.course import BadInput
+from helpers.course import BadInput, fingerprint_of_helpers
 from helpers.course.runner.parameters import read_parameters
 from helpers.course.runner.shelf import code_cells, has_tag, question_of, read_notebook, title_of
 from helpers.files import sha256_of, write_whole
@@ -89,7 +88,7 @@ def run_notebooks(
     if not (output / SUMMARY).exists():
         _write_summary(output, [])  # from now on the folder is known as that of a run
     done = {result.notebook: result for result in kept_results(output)} if resume else {}
-    code = _fingerprint_of_helpers()
+    code = fingerprint_of_helpers()
     _register_engine()
     results: dict[str, Result] = {}
 
@@ -282,10 +281,3 @@ def _inputs_of(inject):
     """Return the injected values, and the content of each file that they name."""
     files = [Path(v) for v in inject.values() if isinstance(v, str) and v and Path(v).is_file()]
     return json.dumps([inject, [sha256_of(file) for file in files]], sort_keys=True)
-
-
-def _fingerprint_of_helpers():
-    """Return a fingerprint of the helpers' source: a change there may change any result."""
-    root = Path(helpers.__file__).parent
-    parts = [f"{p.relative_to(root)} {sha256_of(p)}" for p in sorted(root.rglob("*.py"))]
-    return sha256_of("\n".join(parts))

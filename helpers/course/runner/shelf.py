@@ -77,12 +77,16 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
             path for path in known if stem and path.stem.startswith(stem)
         ]
         if not fitting:
-            stems = [path.stem for path in known]
-            near = difflib.get_close_matches(stem, stems, n=1, cutoff=0.4)
-            hint = f"Did you mean {near[0]}?" if near else "See them all with: python3 run.py list"
+            hint = closest(stem, known) or "See them all with: python3 run.py list"
             raise BadInput(f"There is no notebook {name!r} among the {len(known)} here. {hint}")
         picked.update(fitting)
     return [path for path in known if path in picked]
+
+
+def closest(stem: str, known: list[Path]) -> str:
+    """Return a question that offers the stem nearest to a mistyped one; "" when none is near."""
+    near = difflib.get_close_matches(stem, [path.stem for path in known], n=1, cutoff=0.4)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -186,7 +186,7 @@ def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
     -------
     One row a customer and product; the reviews that fell together are counted as merged.
     """
-    cleaning = Cleaning(reviews.accounting.source, reviews.table)
+    cleaning = Cleaning(reviews.books.source, reviews.table)
     first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
     told = first.fillna(cleaning["product_id"])
     cleaning.repair("product_id", told, "a twin under the first of its group")
@@ -219,9 +219,13 @@ def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> D
     known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
     said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
     said = said.agg(times="size", last="max").reset_index()
-    said = said.sort_values(["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True])  # fmt: skip
+    said = said.sort_values(
+        ["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True]
+    )
     chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
-    people = known.groupby("customer_id").agg(reviews=("rated_on", "size"), stated=("skin_type", "count"))  # fmt: skip
+    people = known.groupby("customer_id").agg(
+        reviews=("rated_on", "size"), stated=("skin_type", "count")
+    )
     people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)
     people.insert(0, "skin_type", chosen.reindex(people.index).astype("str"))
     return people.reset_index()

@@ -62,7 +62,9 @@ def spoil_lines(lines: DataFrame, times: float, seed: int) -> DataFrame:
         price_eur=lines["price_eur"].mask(hit["cents"], 100 * lines["price_eur"]),
         ordered_at=written.astype("str"),
     )
-    return spoiled.iloc[np.repeat(np.arange(len(lines)), 1 + hit["sent twice"])].reset_index(drop=True)  # fmt: skip
+    return spoiled.iloc[np.repeat(np.arange(len(lines)), 1 + hit["sent twice"])].reset_index(
+        drop=True
+    )
 
 
 def read_as_written(lines: DataFrame) -> DataFrame:

@@ -165,7 +165,9 @@ def clean_usage(source: str, raw: DataFrame) -> Cleaned:
     cleaning.merge("usage_id")
     for column in ["minutes", "megabytes"]:
         cleaning.parse(column, parsing.parse_numbers, NUMBER)
-    cleaning.set_aside("minutes", ~cleaning["minutes"].between(0, 1_440), "not from 0 to 1,440 minutes")  # fmt: skip
+    cleaning.set_aside(
+        "minutes", ~cleaning["minutes"].between(0, 1_440), "not from 0 to 1,440 minutes"
+    )
     read_moments(cleaning, "used_on")
     return cleaning.done(source_schema(source))
 
@@ -256,7 +258,9 @@ def _steps_down(names):
 
 def clean_complaints(raw: DataFrame) -> Cleaned:
     """Clean the complaint forms: topic, date and the wish to be called in one form each."""
-    cleaning = Cleaning("operator.complaints", raw, ["entry_id", "written_on", "topic", "call_me_back"])  # fmt: skip
+    cleaning = Cleaning(
+        "operator.complaints", raw, ["entry_id", "written_on", "topic", "call_me_back"]
+    )
     read_ids(cleaning)
     cleaning.merge("entry_id")
     cleaning.parse("call_me_back", parsing.parse_flags, "read as yes or no")

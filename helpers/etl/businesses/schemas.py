@@ -143,9 +143,14 @@ def _fits(pa, name, rule):
     import pandas as pd
 
     if rule == "moment":
-        return pa.Check(lambda v: pd.to_datetime(v, errors="coerce").notna() | v.isna(), error=f"{name} is a date")  # fmt: skip
+        return pa.Check(
+            lambda v: pd.to_datetime(v, errors="coerce", utc=True).notna() | v.isna(),
+            error=f"{name} is a date",
+        )
     if rule == "text":
-        return pa.Check(lambda v: v.map(lambda one: isinstance(one, str)) | v.isna(), error=f"{name} is a text")  # fmt: skip
+        return pa.Check(
+            lambda v: v.map(lambda one: isinstance(one, str)) | v.isna(), error=f"{name} is a text"
+        )
     if isinstance(rule, list):
         return pa.Check(lambda v: v.isin(rule) | v.isna(), error=f"{name} is a known word")
     least, most = rule

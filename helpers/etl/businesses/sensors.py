@@ -10,7 +10,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
-from helpers.etl.books import Accounting, Cleaned, Cleaning, merge_deliveries
+from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
 from helpers.etl.businesses.steps import NUMBER
 from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, parse_numbers, typed
@@ -34,7 +34,9 @@ def clean_cold_rooms(raw: DataFrame) -> Cleaned:
     minutes = pd.to_numeric(dated["reading_id"].astype("str").str.extract(r"-(\d{1,8})$")[0])
     starts = (dated["read_at"] - pd.to_timedelta(minutes, unit="m")).mode()
     if starts.empty:
-        raise ValueError("No reading_id ends in the minute of its read_at, as C0-600 does. Look at the file.")  # fmt: skip
+        raise ValueError(
+            "No reading_id ends in the minute of its read_at, as C0-600 does. Look at the file."
+        )
     start = starts.iloc[0]
 
     def name(sensor, at):
@@ -105,9 +107,9 @@ def clean_readings(
     cleaning.table = cleaning.table.assign(fault=fault)
     done = cleaning.done(source_schema(source))
     made = len(done.table) + len(done.quarantined) - len(once)
-    accounting = Accounting(source, len(raw), len(done.table) - made,
-                            done.accounting.quarantined, len(raw) - len(once), made)  # fmt: skip
-    return replace(done, accounting=accounting)
+    loaded, merged = len(done.table) - made, len(raw) - len(once)
+    books = Books(source, len(raw), loaded, done.books.quarantined, merged, made=made)
+    return replace(done, books=books)
 
 
 def with_gaps(readings: DataFrame, at: str, name: Callable) -> DataFrame:
@@ -135,7 +137,13 @@ def with_gaps(readings: DataFrame, at: str, name: Callable) -> DataFrame:
         missing.append(DataFrame({"sensor_id": sensor, at: never.astype(ordered[at].dtype)}))
     gaps = pd.concat(missing, ignore_index=True)
     gaps["reading_id"] = [name(s, t) for s, t in zip(gaps["sensor_id"], gaps[at], strict=True)]
-    steady = [c for c in ordered.columns if c not in gaps and ordered.groupby("sensor_id")[c].nunique().max() == 1 and ordered[c].dtype.kind not in "if"]  # fmt: skip
+    steady = [
+        c
+        for c in ordered.columns
+        if c not in gaps
+        and ordered.groupby("sensor_id")[c].nunique().max() == 1
+        and ordered[c].dtype.kind not in "if"
+    ]
     for column in steady:  # such as the store that a sensor stands in
         gaps[column] = gaps["sensor_id"].map(ordered.groupby("sensor_id")[column].first())
     every = pd.concat([ordered, gaps], ignore_index=True) if len(gaps) else ordered

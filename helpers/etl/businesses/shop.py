@@ -144,7 +144,7 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     Examples
     --------
     >>> raw = DataFrame({"session_id": [5, 5], "customer_id": [1, 1], "started_at": ["2024-09-01T10:00:00"] * 2})
-    >>> clean_keyed("shop.sessions", raw).accounting.merged
+    >>> clean_keyed("shop.sessions", raw).books.merged
     1
     """
     schema = source_schema(source)
@@ -277,7 +277,16 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     >>> done.table[["category", "price_eur"]].to_numpy().tolist(), done.quarantined["reason"].tolist()
     ([['mask', 1058.5], ['mask', 58.0]], ['a row of totals'])
     """
-    needs = ["line_id", "customer_id", "product_id", "category", "store", "ordered_at", "price_eur", "points"]  # fmt: skip
+    needs = [
+        "line_id",
+        "customer_id",
+        "product_id",
+        "category",
+        "store",
+        "ordered_at",
+        "price_eur",
+        "points",
+    ]
     cleaning = Cleaning("shop.sales", raw, needs)
     cleaning.refuse(cleaning["line_id"].eq("line_id"), "a header in the middle of a file")
     cleaning.refuse(cleaning["line_id"].astype("str").str.lower().eq("total"), "a row of totals")
@@ -322,7 +331,9 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
 
 def clean_profiles(raw: DataFrame) -> Cleaned:
     """Clean the forms typed in the stores: skin type, age and consent in people's own words."""
-    cleaning = Cleaning("shop.profiles", raw, ["entry_id", "entered_at", "skin_type", "age", "email_consent"])  # fmt: skip
+    cleaning = Cleaning(
+        "shop.profiles", raw, ["entry_id", "entered_at", "skin_type", "age", "email_consent"]
+    )
     read_ids(cleaning)
     cleaning.merge("entry_id")
     _skin_type(cleaning)
@@ -370,4 +381,9 @@ SHOP = {
     "profiles": Step(clean_profiles),
 }
 # Tables that grow by the hour go into the lake as well, by the month of this column.
-SHOP_MONTHS = {"events": "at", "live_events": "at", "web_log": "requested_at", "cold_rooms": "read_at"}  # fmt: skip
+SHOP_MONTHS = {
+    "events": "at",
+    "live_events": "at",
+    "web_log": "requested_at",
+    "cold_rooms": "read_at",
+}

@@ -35,7 +35,9 @@ def read_numbers(cleaning: Cleaning, *columns: str, whole: bool = False) -> None
     for column in columns:
         gaps = parsing.blanks_to_gaps(cleaning[column])
         cleaning.repair(column, gaps, "a blank is a gap")
-        cleaning.parse(column, lambda values: parsing.parse_numbers(values, by=by, whole=whole), NUMBER)  # fmt: skip
+        cleaning.parse(
+            column, lambda values: parsing.parse_numbers(values, by=by, whole=whole), NUMBER
+        )
 
 
 def read_whole(cleaning: Cleaning, *columns: str) -> None:
@@ -250,7 +252,9 @@ def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
     foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
     cleaning.repair("price", euro, "currency and unit to euro")
     cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
-    cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(columns=["currency", "unit"])  # fmt: skip
+    cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(
+        columns=["currency", "unit"]
+    )
     read_moments(cleaning, *[name for name in raw.columns if name.endswith("_on")])
     return cleaning.done(source_schema(source))
 
@@ -283,8 +287,12 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     cleaning.refuse(probe, "a robot: it asks for what no person asks for")
     nobody = ~cleaning["path"].str.contains(PERSON[source], regex=True, na=False)
     cleaning.refuse(nobody, "a robot: no session or customer in the path")
-    moments = pd.to_datetime(cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True)  # fmt: skip
-    cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(columns="at")  # fmt: skip
+    moments = pd.to_datetime(
+        cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True
+    )
+    cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(
+        columns="at"
+    )
     read_whole(cleaning, "status", "bytes")
     return cleaning.done(source_schema(source))
 

@@ -159,7 +159,11 @@ def _read_bytes(path):
 
 def _decode(content, name):
     """Return the text, or name the first byte that is not UTF-8."""
-    for start, encoding in [(b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x1f\x8b", "gzip")]:  # fmt: skip
+    for start, encoding in [
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+        (b"\x1f\x8b", "gzip"),
+    ]:
         if content.startswith(start):
             raise ValueError(
                 f"{name} is {encoding}, by its first two bytes; UTF-8 text was expected. "

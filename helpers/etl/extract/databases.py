@@ -80,7 +80,7 @@ def read_sql(
     The rows as Python values: whole numbers, floats, texts, True or False, dates, moments, None; the
     same from SQLite and PostgreSQL. A row is set aside when one of its values does not fit its
     column's type, which SQLite allows; `line` counts rows from 1. Provenance (its cursor is the last
-    key), account.
+    key), books.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read_sql(
     ...     _ = made.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY, joined_on DATE)")
     ...     _ = made.execute("INSERT INTO customers VALUES (1, '2024-09-01'), (2, 'soon')")
     ...     made.commit()
-    >>> raw, odd, provenance, account = read_sql(f"sqlite:///{path}", "customers")
+    >>> raw, odd, provenance, books = read_sql(f"sqlite:///{path}", "customers")
     >>> raw.to_dict("records"), odd["reason"].tolist(), provenance.cursor
     ([{'id': 1, 'joined_on': datetime.date(2024, 9, 1)}], ["joined_on 'soon' is not a date"], '2')
     """

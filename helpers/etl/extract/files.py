@@ -5,20 +5,15 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import lzma
 import re
-import stat
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import NamedTuple
 
-from pandas import DataFrame
-
-from helpers.etl.extract.result import CannotExtract, Tray, aside_table
-from helpers.files import sha256_of, write_whole
+from helpers.etl.extract.result import CannotExtract
+from helpers.files import sha256_of
 
 _BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"),
          (b"\x00\x00\xfe\xff", "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -195,108 +190,3 @@ def printable(text: str) -> str:
     if text.isascii() or not _UNDECODED.search(text):
         return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def unpack_zip(
-    path: str | Path,
-    folder: str | Path,
-    *,
-    largest: int = 200_000_000,
-    members: int = 1_000,
-) -> tuple[list[Path], DataFrame]:
-    """Unpack a zip archive into `folder`, and nowhere else.
-
-    Parameters
-    ----------
-    path : the archive.
-    folder : where its files go.
-    largest : bytes that all members may have together, counted as they are unpacked.
-    members : files that it may hold.
-
-    Returns
-    -------
-    The files written, in the archive's order, and the members refused: as in `Extract.set_aside`,
-    `line` the place in the archive. Refused are names that lead out of the folder, links, members
-    with a password, packed in an unknown way or damaged, and a name that came before, as that of a
-    file or of a folder.
-
-    Raises
-    ------
-    CannotExtract
-        If it is no archive, or holds more than is allowed; what was written before stays.
-
-    Examples
-    --------
-    >>> import io, tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> with zipfile.ZipFile(folder / "batch.zip", "w") as archive:
-    ...     archive.writestr("sales.csv", "id")
-    ...     archive.writestr("../evil.csv", "id")
-    >>> written, refused = unpack_zip(folder / "batch.zip", folder / "in")
-    >>> [one.name for one in written], refused["reason"].tolist()
-    (['sales.csv'], ['its name leads out of the folder'])
-    """
-    path, folder = Path(path), Path(folder)
-    tray, left = Tray(path.name), largest
-    try:
-        with zipfile.ZipFile(path) as archive:
-            found = [one for one in archive.infolist() if not one.is_dir()]
-            if len(found) > members:
-                raise CannotExtract(
-                    f"{path.name} holds {len(found):,} files; up to {members:,} are unpacked: "
-                    "check that it is the right one."
-                )
-            for place, member in enumerate(found, 1):
-                content, fault = _member(archive, member, folder, tray.rows, left)
-                left -= len(content)
-                if left < 0:
-                    raise CannotExtract(
-                        f"{path.name} unpacks to more than is allowed, {member.filename[:80]!r} being "
-                        "too much: allow more with largest=..., if it is to be trusted."
-                    )
-                made = None if fault else write_whole(folder / member.filename, content)
-                tray.put(made, place, fault, repr(member.filename))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise CannotExtract(
-            f"{path.name} cannot be unpacked: {error}. It is damaged or no zip archive: fetch it "
-            "again."
-        ) from error
-    return tray.rows, aside_table(tray.aside)
-
-
-def _member(archive, member, folder, written, most):
-    """Return the bytes of a member (one more than `most` at most), and why it is refused or ""."""
-    if fault := _fault(member, folder, written):
-        return b"", fault
-    try:
-        with archive.open(member) as file:
-            return file.read(most + 1), ""
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        return b"", f"it is damaged: {error}"
-    except NotImplementedError as error:
-        return b"", f"it is packed in an unknown way: {error}"
-
-
-def _fault(member, folder, written):
-    """Return why a member may not be unpacked, or ""."""
-    name = member.filename
-    parts = PurePosixPath(name).parts
-    outside = name.startswith("/") or PureWindowsPath(name).drive or not parts
-    if outside or ".." in parts or "\\" in name or "\0" in name:
-        return "its name leads out of the folder"
-    if not name.isprintable() or len(name) > 200 or ":" in name:
-        return "its name is none that every system takes"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "it is a link"
-    if member.flag_bits & 1:
-        return "it needs a password"
-    own = _spelt(folder / name)
-    taken = [_spelt(one) for one in written]
-    if any(one[: len(own)] == own or own[: len(one)] == one for one in taken):
-        return "its name came before, as that of a file or a folder"
-    return ""
-
-
-def _spelt(path):
-    """Return the parts of a path as systems compare them that see no difference in case."""
-    return [part.casefold() for part in path.parts]

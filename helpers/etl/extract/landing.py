@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pandas import DataFrame
 
-from helpers.etl.extract.result import CannotExtract, RowAccount, aside_table, sha256_of_rows
+from helpers.etl.books import Books
+from helpers.etl.extract.result import CannotExtract, aside_table, sha256_of_rows
 from helpers.files import sha256_of
 
 _TABLES = """
@@ -66,8 +67,8 @@ class Landing:
     ...     mark = landing.keep(mark, [{"id": 1}], [], {"next": "page 2"}, key="id")
     ...     mark = landing.keep(mark, [{"id": 1}, {"id": 2}], [], {"next": None}, key="id")
     ...     landing.finish(mark, {"since": "2025-03-01"})
-    ...     landing.rows("ratings"), str(landing.account(mark)), landing.begin("ratings").state
-    ([{'id': 1}, {'id': 2}], '3 in = 2 returned + 0 set aside + 1 merged', {'since': '2025-03-01'})
+    ...     landing.rows("ratings"), landing.books(mark).line(), landing.begin("ratings").state
+    ([{'id': 1}, {'id': 2}], '3 in = 2 loaded + 0 set aside + 1 merged', {'since': '2025-03-01'})
     """
 
     def __init__(self, path: str | Path):
@@ -172,14 +173,14 @@ class Landing:
         )
         return aside_table(found.fetchall())
 
-    def account(self, mark: Mark) -> RowAccount:
-        """Return the account of a run: what came in was counted as it came."""
+    def books(self, mark: Mark) -> Books:
+        """Return the books of a run: what came in was counted as it came."""
         seen, merged = self._one("SELECT seen, merged FROM cursors WHERE source = ?", mark.source)
         asked = "SELECT count(*) FROM {} WHERE source = ? AND run = ?"
         landed, aside = (
             self._one(asked.format(one), mark.source, mark.run)[0] for one in ("landed", "aside")
         )
-        return RowAccount(seen, landed, aside, merged)
+        return Books(mark.source, seen, landed, merged=merged, set_aside=aside)
 
     def unread(self, paths: Iterable[Path]) -> list[Path]:
         """Return the files that are new or changed since `remember` was told of them, in order.

@@ -76,8 +76,8 @@ def read_logs(
     >>> from helpers.files import write_whole
     >>> line = '198.18.0.1 - - [01/Sep/2024:10:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "curl/8"'
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "access.log", line + chr(10) + line[:40])
-    >>> raw, odd, _, account = read_logs(path)
-    >>> raw.loc[0, ["path", "status"]].tolist(), odd["line"].tolist(), account.rows_in
+    >>> raw, odd, _, books = read_logs(path)
+    >>> raw.loc[0, ["path", "status"]].tolist(), odd["line"].tolist(), books.rows_in
     (['/', '200'], [2], 2)
     """
     files = rotated(paths) if isinstance(paths, str | Path) else list(paths)

@@ -1,4 +1,4 @@
-"""What a web page says about its thing: in its headings, its lists, and its facts for machines."""
+"""Public web pages, read as their owner asks, and what each says about its thing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from helpers.etl.extract.web import (
     Caller,
     CannotFetch,
     NetworkLimits,
-    get_patiently,
     host_of,
     joined,
     shown,
@@ -112,29 +111,32 @@ def _text(element):
 
 def _json_ld(page, own, names):
     """Return the machine-readable facts of the page's thing as JSON text in one way of writing."""
-    everywhere, within = _nodes_in(page), _nodes_in(own) if own else []
-    products = [node for node in everywhere if "Product" in _kinds(node)]
+    everywhere, within = _things_in(page), _things_in(own) if own else {}
+    products = [text for text, node in everywhere.items() if "Product" in _kinds(node)]
     if len(products) > 1:
-        named = [one for one in products if {str(one.get(key)) for key in _NAMES} & names]
+        named = [
+            one for one in products if names & {str(everywhere[one].get(key)) for key in _NAMES}
+        ]
         inside = [one for one in products if one in within]
-        products = next((some for some in (named, inside) if len(some) == 1), None)
-        if products is None:
+        products = next((some for some in (named, inside) if len(some) == 1), [])
+        if not products:
             raise CannotFetch(
                 "its facts for machines tell of several products, and it cannot be told which is the "
                 "page's own."
             )
-    found = products or [node for node in everywhere if not _kinds(node) & _OF_THE_SITE]
-    return json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False) if found else None
+    others = [text for text, node in everywhere.items() if not _kinds(node) & _OF_THE_SITE]
+    found = products or others
+    return f"[{', '.join(found)}]" if len(found) > 1 else next(iter(found), None)
 
 
-def _nodes_in(element):
-    """Return what the JSON-LD scripts in an element tell of, each thing once."""
+def _things_in(element):
+    """Return what the JSON-LD scripts in an element tell of: the text of each thing -> the thing."""
     found = []
     for script in element.find_all("script"):
         if script.get("type", "").partition(";")[0].strip().lower() == "application/ld+json":
             with contextlib.suppress(BadJson):
                 found += _nodes(parsed(script.string or ""))
-    return [one for place, one in enumerate(found) if one not in found[:place]]
+    return {json.dumps(node, ensure_ascii=False): node for node in found}
 
 
 def _nodes(value):
@@ -211,7 +213,7 @@ def read_site(
 def _rules(caller: Caller, pause) -> Protego:
     """Return the rules of robots.txt: none where it is missing; without an answer, no reading."""
     try:
-        answer = get_patiently(caller, f"{caller.host}/robots.txt", pause=pause)
+        answer = caller.get(f"{caller.host}/robots.txt", pause=pause)
     except CannotFetch as error:
         if 400 <= error.status < 500 and error.status != 429:
             return Protego.parse("")
@@ -305,8 +307,8 @@ class _Walk:
         self.read += 1
         hops, page = [address], None
         try:
-            answer = get_patiently(
-                self.caller, address, pause=self.pause, hop=lambda url: self._hop(url, hops)
+            answer = self.caller.get(
+                address, pause=self.pause, hop=lambda url: self._hop(url, hops)
             )
             page = _parsed(answer)
             if page.select_one(self.thing) is not None:

@@ -104,7 +104,7 @@ def read_json_lines(
     Returns
     -------
     The raw table: one row an object, one column a key met (in the order met), None where an object
-    lacks it; nested values stay lists and dicts. Rows set aside, provenance, row account.
+    lacks it; nested values stay lists and dicts. Rows set aside, provenance, books.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def read_json_lines(
     >>> import tempfile
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "events.jsonl", '{"id": 1}\\n{"id": "2"},\\n{"id"')
-    >>> raw, odd, _, account = read_json_lines(path)
+    >>> raw, odd, _, books = read_json_lines(path)
     >>> raw.to_dict("records"), odd["reason"].tolist()
     ([{'id': 1}], ['Extra data: line 1 column 12 (char 11)', "Expecting ':' delimiter: line 1 column 6 (char 5)"])
     """
@@ -153,8 +153,8 @@ def read_json_list(
     >>> import tempfile
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "forms.json", '[{"age": "29y"}, 7]')
-    >>> print(read_json_list(path).account)
-    2 in = 1 returned + 1 set aside + 0 merged
+    >>> print(read_json_list(path).books.line())
+    2 in = 1 loaded + 1 set aside + 0 merged
     """
     limits = limits or FileLimits()
     content = read_whole(path, limits)

@@ -1,4 +1,4 @@
-"""Row accounting: every row that a source holds is returned, set aside with a reason, or merged."""
+"""What a reader returns: the rows, what was set aside with its reason, where it is from, the books."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import require_columns
+from helpers.etl.books import Books
 from helpers.files import sha256_of
 
 ASIDE_COLUMNS = ["source", "line", "reason", "text"]
@@ -25,53 +26,6 @@ class CannotExtract(ValueError):
     """A source cannot be read; the message says what was expected, what was found, what to do."""
 
 
-@dataclass(frozen=True)
-class RowAccount:
-    """What became of the rows that a source holds.
-
-    Attributes
-    ----------
-    rows_in : rows met in the source, counted before anything was decided about them.
-    returned, set_aside, merged : where each of them went; merged are copies of a returned row.
-
-    Raises
-    ------
-    CannotExtract
-        If the account does not close.
-
-    Examples
-    --------
-    >>> print(RowAccount(120, 117, set_aside=2, merged=1))
-    120 in = 117 returned + 2 set aside + 1 merged
-    """
-
-    rows_in: int
-    returned: int
-    set_aside: int = 0
-    merged: int = 0
-
-    def __post_init__(self):
-        if self.rows_in != self.returned + self.set_aside + self.merged:
-            raise CannotExtract(
-                f"the row account does not close: {self}. A row was lost or counted twice; report "
-                "the source that shows it."
-            )
-
-    def __add__(self, other: RowAccount) -> RowAccount:
-        return RowAccount(
-            self.rows_in + other.rows_in,
-            self.returned + other.returned,
-            self.set_aside + other.set_aside,
-            self.merged + other.merged,
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"{self.rows_in:,} in = {self.returned:,} returned + {self.set_aside:,} set aside + "
-            f"{self.merged:,} merged"
-        )
-
-
 class Extract(NamedTuple):
     """What a reader returns.
 
@@ -82,13 +36,13 @@ class Extract(NamedTuple):
         file, the place in a list; 0 for none), `reason`, `text` (as it stood there, at most its
         first 10,000 characters).
     provenance : where the rows came from.
-    account : what became of each.
+    books : what became of each.
     """
 
     table: DataFrame
     set_aside: DataFrame
     provenance: Origin
-    account: RowAccount
+    books: Books
 
 
 @dataclass
@@ -134,7 +88,7 @@ class Tray:
     def extract(
         self, table: DataFrame, read_as: str, when: str, sha256: str = "", cursor: str = ""
     ) -> Extract:
-        """Return the table with what was set aside, its provenance and the account.
+        """Return the table with what was set aside, its provenance and the books.
 
         Parameters
         ----------
@@ -143,8 +97,8 @@ class Tray:
         """
         sha256 = sha256 or sha256_of_rows(self.rows)
         origin = Origin(self.source, *table.shape, sha256, when, read_as, cursor)
-        account = RowAccount(self.seen, len(table), len(self.aside))
-        return Extract(table, aside_table(self.aside), origin, account)
+        books = Books(self.source, self.seen, len(table), set_aside=len(self.aside))
+        return Extract(table, aside_table(self.aside), origin, books)
 
 
 def aside_table(rows: list[tuple]) -> DataFrame:
@@ -159,7 +113,7 @@ def together(extracts: Iterable[Extract]) -> Extract:
     Returns
     -------
     The tables one below the other (columns are united, a missing cell is None), what was set
-    aside, a provenance that names the sources and hashes their fingerprints, and the summed account.
+    aside, a provenance that names the sources and hashes their fingerprints, and the summed books.
     The cursor is that of the last part, if all are of one source, and else "".
 
     Raises
@@ -174,8 +128,8 @@ def together(extracts: Iterable[Extract]) -> Extract:
         )
     table = _stacked([part.table for part in parts])
     aside = pd.concat([part.set_aside for part in parts], ignore_index=True)
-    account = sum((part.account for part in parts), RowAccount(0, 0))
-    return Extract(table, aside, _common([part.provenance for part in parts], table), account)
+    books = sum((part.books for part in parts[1:]), parts[0].books)
+    return Extract(table, aside, _common([part.provenance for part in parts], table), books)
 
 
 def _common(origins, table):
@@ -220,19 +174,19 @@ def merge_copies(extract: Extract, key: str) -> Extract:
     --------
     >>> from helpers.etl.extract.result import object_table
     >>> table = object_table([{"id": 1}, {"id": 1}, {"id": 2}])
-    >>> twice = Extract(table, aside_table([]), Origin("x", 3, 1, ""), RowAccount(3, 3))
-    >>> print(merge_copies(twice, "id").account)
-    3 in = 2 returned + 0 set aside + 1 merged
+    >>> twice = Extract(table, aside_table([]), Origin("x", 3, 1, ""), Books("x", 3, 3))
+    >>> print(merge_copies(twice, "id").books.line())
+    3 in = 2 loaded + 0 set aside + 1 merged
     """
-    table, account = extract.table, extract.account
+    table, books = extract.table, extract.books
     require_columns(table, extract.provenance.source, [key])
     again = table[key].map(repr).duplicated()
     if again.any():
         again &= table.map(repr).duplicated()
     kept = table[~again].reset_index(drop=True)
     merged = int(again.sum())
-    account = RowAccount(account.rows_in, len(kept), account.set_aside, account.merged + merged)
-    return Extract(kept, extract.set_aside, replace(extract.provenance, rows=len(kept)), account)
+    books = replace(books, loaded=len(kept), merged=books.merged + merged)
+    return Extract(kept, extract.set_aside, replace(extract.provenance, rows=len(kept)), books)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.etl.extract.landing import Landing, Mark
@@ -27,7 +28,6 @@ from helpers.etl.extract.web import (
     Caller,
     CannotFetch,
     NetworkLimits,
-    get_patiently,
     host_of,
     joined,
     patiently,
@@ -88,7 +88,7 @@ def read_api(
     -------
     The rows that are new in this run (with those that a stopped run had kept already), values typed
     as in JSON; what was set aside (no object); a provenance with the first page's ETag and, as
-    cursor, the newest moment; the account.
+    cursor, the newest moment; the books.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _landed(kept, mark, url, read_as, when, columns=()):
     rows = kept.rows(mark.source, mark.run)
     table = object_table(rows, columns)
     origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), when, read_as)
-    return Extract(table, kept.aside(mark), origin, kept.account(mark))
+    return Extract(table, kept.aside(mark), origin, kept.books(mark))
 
 
 def _questions(query):
@@ -164,7 +164,7 @@ class _Walk:
         for _ in range(self._caller.limits.pages):
             known = {"If-None-Match": etag} if etag and state.get("asked") == params else {}
             try:
-                answer = get_patiently(self._caller, self._url, params, known, self._pause)
+                answer = self._caller.get(self._url, params, known, self._pause)
             except CannotFetch as error:
                 if met or not state.get("next") or error.status not in _FORGOTTEN:
                     raise
@@ -284,8 +284,7 @@ def page_of(answer: Answer) -> dict:
         ) from error
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A server-sent event: its number in the feed, its kind, its text."""
 
     id: str
@@ -478,19 +477,15 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
     >>> list(events_of(iter(stream)))
     [Event(id='7', kind='click', data='{}')]
     """
-    last, kind, data, size = "", "", [], 0
+    last, kind, data = "", "", []
     for line in _lines(pieces):
-        size = size + len(line) + 1 if line else 0
-        if size > LONGEST_EVENT:
-            raise _endless()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
         if not line:
             if data:
                 yield Event(last, kind or "message", "\n".join(data))
             kind, data = "", []
-            continue
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "id" and "\0" not in value:
+        elif name == "id" and "\0" not in value:
             if len(value.encode()) > _LONGEST_ID:
                 raise CannotFetch(
                     f"an event has an id of {len(value):,} characters, {value[:40]!r} and so on; up to "
@@ -506,25 +501,22 @@ def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:
 def _lines(pieces):
     """Yield the whole lines of a stream; a line may end in any of the three ways."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    decoder, rest = io.IncrementalNewlineDecoder(decoder, translate=True), ""
+    decoder, rest, size = io.IncrementalNewlineDecoder(decoder, translate=True), "", 0
     for piece in itertools.chain(pieces, [b""]):
         try:
-            rest += decoder.decode(piece)
+            *whole, rest = (rest + decoder.decode(piece)).split("\n")
         except UnicodeDecodeError as error:
             raise CannotFetch(
                 f"a stream of events is UTF-8, but byte 0x{error.object[error.start]:02x} came, which "
                 "is none: tell who runs it."
             ) from error
-        *whole, rest = rest.split("\n")
-        if len(rest) > LONGEST_EVENT:
-            raise _endless()
-        yield from whole
+        for line in whole:
+            size = size + len(line) + 1 if line else 0
+            yield line
+        if size + len(rest) > LONGEST_EVENT:
+            raise CannotFetch(
+                f"an event of the stream is longer than {LONGEST_EVENT:,} bytes: check the address, or "
+                "tell who runs it."
+            )
     if decoder.getstate()[1] & 1:  # a carriage return at the end, which might have been half an end
         yield rest
-
-
-def _endless():
-    return CannotFetch(
-        f"an event of the stream is longer than {LONGEST_EVENT:,} bytes: check the address, or tell "
-        "who runs it."
-    )

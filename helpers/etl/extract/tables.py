@@ -67,7 +67,7 @@ def read_csv(
 
     Returns
     -------
-    The raw table (text columns in the file's order), rows set aside, provenance, row account.
+    The raw table (text columns in the file's order), rows set aside, provenance, books.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def read_csv(
     >>> import tempfile
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "sales.csv", "id;price\\n1;9,90\\n2\\nTotal;9,90\\n3;\\n")
-    >>> raw, odd, provenance, account = read_csv(path, when="2025-03-01")
+    >>> raw, odd, provenance, books = read_csv(path, when="2025-03-01")
     >>> raw.to_dict("list"), provenance.read_as
     ({'id': ['1', '3'], 'price': ['9,90', '']}, "utf-8, separator ';'")
     >>> odd[["line", "reason"]].to_dict("split")["data"]
     [[3, 'it has 1 field(s), the header 2'], [4, 'it is a row of totals']]
-    >>> print(account)
-    4 in = 2 returned + 2 set aside + 0 merged
+    >>> print(books.line())
+    4 in = 2 loaded + 2 set aside + 0 merged
     """
     if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
         raise CannotExtract(
@@ -105,9 +105,8 @@ def read_csv(
     for number, fields, text, fault in rows[1:]:
         if spare and not any(map(str.strip, fields[len(header) :])):
             fields = fields[: len(header)]
-        tray.put(
-            fields, number, fault or _oddness(fields, text, header, totals), text.rstrip("\r\n")
-        )
+        fault = fault or _oddness(fields, text, header, totals)
+        tray.put(fields, number, fault, text.rstrip("\r\n") if fault else "")
     table = pd.DataFrame(tray.rows, columns=header, dtype="str")
     return tray.extract(table, f"{content.encoding}, separator {separator!r}", when, content.sha256)
 
@@ -163,9 +162,11 @@ def _header(rows, name, columns):
     mostly_more = usual > len(header) and 2 * widths[usual] > len(below)
     mostly_more = mostly_more and (len(names) == 1 or not widths[len(names)])
     spare = len(names) < len(header) or mostly_more
-    filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
+    more = [fields[len(names) :] for fields in below if len(fields) > len(names)]
+    filled = sum(any(map(str.strip, cells)) for cells in more)
     fault = fault or _fault_of(names, text, columns)
-    if not fault and spare and 2 * filled > len(below):
+    few = len(names) == 1 or len(names) < len(header)
+    if not fault and few and spare and 2 * filled > len(below):
         fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
     if fault:
         raise CannotExtract(
@@ -226,13 +227,15 @@ def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], st
             lines.place = end
         elif fault and not width:
             lines.place = start + 1
+        number, text, damage = lines.lines[start]
+        if lines.place > start + 1:
+            own = lines.lines[start : lines.place]
+            text = "".join(line.text for line in own)
+            damage = next((line.fault for line in own if line.fault), "")
+            fault = fault and f"{fault}, in a row of {len(own):,} lines"
         if fields or fault:
             width = width or len(fields)
-            own = lines.lines[start : lines.place]
-            if fault and len(own) > 1:
-                fault += f", in a row of {len(own):,} lines"
-            fault = next((line.fault for line in own if line.fault), fault)
-            yield own[0].number, fields, "".join(line.text for line in own), fault
+            yield number, fields, text, damage or fault
 
 
 class _Quotes:
@@ -280,14 +283,14 @@ class _Quotes:
     def _shape(self, place):
         """Return of a line how many fields it has, whether it opens a quote, what it starts with."""
         if place not in self._shapes:
-            text = self._lines[place].text
-            fields = [""]
+            text, fields = self._lines[place].text, [""]
             with contextlib.suppress(csv.Error):
                 fields = next(csv.reader([text], delimiter=self._separator), fields)
-            opens = text.count('"') % 2 == 1
-            first = fields[0].strip()
+            opens, first = text.count('"') % 2 == 1, fields[0].strip()
             kind = (first[:1].isalpha(), first[:1].isdigit(), any(map(str.isdigit, first)))
-            self._shapes[place] = (len(fields), opens, None if opens and len(fields) == 1 else kind)
+            within = '"' in "".join(fields) and '""' not in text  # in the middle of a field
+            count = 0 if within else len(fields)
+            self._shapes[place] = (count, opens, None if opens and len(fields) == 1 else kind)
         return self._shapes[place]
 
 
@@ -318,8 +321,8 @@ def read_sensors(
     >>> from helpers.files import write_whole
     >>> text = "read_at,temperature_c\\n2024-09-01T10:00:00,5.1\\n-1,5.2\\nNaN,5.3\\n"
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "room.csv", text)
-    >>> print(read_sensors(path, "read_at").account)
-    3 in = 1 returned + 2 set aside + 0 merged
+    >>> print(read_sensors(path, "read_at").books.line())
+    3 in = 1 loaded + 2 set aside + 0 merged
     """
     return together(timed(read_csv(path, when=when, **options), moment) for path in _each(paths))
 
@@ -363,8 +366,8 @@ def timed(extract: Extract, column: str) -> Extract:
         tray.put(None, place + 1, fault, str(row))
     kept = extract.table.drop(index=odd).reset_index(drop=True)
     aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
-    account = replace(extract.account, returned=len(kept), set_aside=len(aside))
-    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), account)
+    books = replace(extract.books, loaded=len(kept), set_aside=len(aside))
+    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), books)
 
 
 def _no_moment(value):

@@ -1,4 +1,4 @@
-"""Calls to web services that nobody vouches for: bounded in time, bytes, redirects and hosts; tried again with patience."""
+"""Calls to web services that nobody vouches for: bounded, patient, on one host."""
 
 from __future__ import annotations
 
@@ -87,23 +87,17 @@ def refuse_status(answer: Answer) -> Answer:
         f"{shown(answer.url)} answered {status}: {said!r}. "
         f"{todo.get(status, 'Try later.' if again else 'Check what was asked.')}",
         again,
-        wait_asked_for(answer.headers) if again else None,
+        _wait_asked_for(answer.headers) if again else None,
         status,
     )
 
 
-def wait_asked_for(headers: Mapping[str, str]) -> float | None:
+def _wait_asked_for(headers):
     """Return the seconds that the header `Retry-After` asks for, or None.
 
-    Its value is whole seconds, as the standard has them, decimal seconds, as some services write, or
-    a date.
-
-    Examples
-    --------
-    >>> wait_asked_for({"retry-after": "0.25"}), wait_asked_for({"retry-after": "soon"})
-    (0.25, None)
+    They are whole, as the standard has them, decimal, as some services write, or a date.
     """
-    text = headers.get("retry-after", "").strip()
+    text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20:
         return float(text)
     try:
@@ -210,14 +204,24 @@ host that is called here: check the address.
         url: str,
         params: Mapping | None = None,
         headers: Mapping | None = None,
-        hop: Callable[[str], None] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        hop: Callable[[str], None] = lambda url: None,
     ) -> Answer:
-        """Return the answer to one call, whatever its status.
+        """Return a good answer (200 to 299, or 304), after as many tries as the limits allow.
 
         Before a redirect is followed, `hop` is called with its address and may raise.
+
+        Raises
+        ------
+        CannotFetch
+            If the host is another, does not answer, is too slow, answers too much or no good.
         """
-        with self.opened(url, params, headers, hop=hop) as (answer, blocks):
-            return replace(answer, body=b"".join(blocks))
+
+        def call():
+            with self.opened(url, params, headers, hop=hop) as (answer, blocks):
+                return refuse_status(replace(answer, body=b"".join(blocks)))
+
+        return patiently(call, self.limits, pause)
 
     @contextlib.contextmanager
     def opened(
@@ -226,7 +230,7 @@ host that is called here: check the address.
         params: Mapping | None = None,
         headers: Mapping | None = None,
         whole_s: float | None = None,
-        hop: Callable[[str], None] | None = None,
+        hop: Callable[[str], None] = lambda url: None,
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
         """Yield an answer without its body, and the body's blocks as they come.
 
@@ -254,7 +258,7 @@ host that is called here: check the address.
                     f"{shown(url)} is not on {self.host}, the only host that is called here: check "
                     "the address."
                 )
-            if hop and url != start:
+            if url != start:
                 hop(url)
             left = max(0.01, deadline - time.monotonic())
             timeout = min(left, self.limits.connect_s), min(left, self.limits.read_s)
@@ -350,16 +354,10 @@ def patiently(
     limits: NetworkLimits,
     pause: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Do `work`, and again when it failed in a way that may pass.
+    """Do `work`, and again when it raised a `CannotFetch` that another try may help (`again`).
 
     Between two tries it waits as long as the service asked, or else 0.2 seconds, then twice as long
     each time. A service that asks for more than `limits.longest_wait_s` is given up at once.
-
-    Parameters
-    ----------
-    work : raises `CannotFetch`, with `again` when another try may help.
-    limits : `tries` and `longest_wait_s` count.
-    pause : waits for so many seconds.
 
     Raises
     ------
@@ -389,17 +387,3 @@ def patiently(
 
     retry, stop = retry_if_exception(may_pass), stop_after_attempt(limits.tries)
     return Retrying(stop=stop, wait=wait, retry=retry, sleep=pause, reraise=True)(work)
-
-
-def get_patiently(
-    caller: Caller,
-    url: str,
-    params: Mapping | None = None,
-    headers: Mapping | None = None,
-    pause: Callable[[float], None] = time.sleep,
-    hop: Callable[[str], None] | None = None,
-) -> Answer:
-    """Return a good answer (200 to 299, or 304), after as many tries as the limits allow."""
-    return patiently(
-        lambda: refuse_status(caller.get(url, params, headers, hop)), caller.limits, pause
-    )

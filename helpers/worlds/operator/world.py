@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -51,8 +50,8 @@ class OperatorRecord:
     people : the customers of the month to come, one array a trait.
     rows : how many people the world has had so far.
     labels, held : of those scored last, and those that a delay keeps back, by table.
-    past : month -> what its customers did: one array each, and `touches`, what incidents did to its
-        tables.
+    past : the months that are over, in order: what the customers did, one array each, and `touches`,
+        what incidents did to the tables.
     """
 
     schedule: Schedule
@@ -61,7 +60,7 @@ class OperatorRecord:
     rows: int
     labels: pd.DataFrame
     held: Mapping[str, pd.DataFrame]
-    past: Mapping[int, dict]
+    past: tuple[dict, ...]
 
     def __post_init__(self):
         close(self.people)
@@ -106,8 +105,8 @@ class Operator:
         self._playing = False
         towers = max(3, self.subscribers // 200)
         people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, towers)
-        nothing, plan = MappingProxyType({}), Schedule(incidents, "operator")
-        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, nothing)
+        plan = Schedule(incidents, "operator")
+        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, ())
         self._history = self._live_history(people)
 
     @property
@@ -199,7 +198,7 @@ class Operator:
             rows=before.rows + len(joined["row"]),
             labels=_label_table(people["id"], lived["left"], month),
             held=held,
-            past=MappingProxyType({**before.past, month: over}),
+            past=(*before.past, over),
         )
         return books.tables
 

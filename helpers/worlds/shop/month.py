@@ -58,7 +58,7 @@ class ShopRecord:
     market, state : all that a shop and its customers are.
     bestsellers : products of the old window's list, shown when the model takes too long.
     pending, held : labels not known yet, and those that a delay keeps back, by table.
-    played : by month.
+    played : the months that are over, in order.
     """
 
     market: Market
@@ -66,7 +66,7 @@ class ShopRecord:
     bestsellers: np.ndarray
     pending: Mapping[str, DataFrame]
     held: Mapping[str, DataFrame]
-    played: Mapping[int, Played]
+    played: tuple[Played, ...]
 
     def books(self, month: int) -> Books:
         """Return the books of the two tables that are stored as of the first day of `month`."""

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from helpers.etl.extract.kinds import KINDS
 from helpers.worlds.operator.world import Operator
 from helpers.worlds.play import MONTHS, CannotPlay, is_whole, plainly, require_number
 from helpers.worlds.shop.world import Shop
@@ -295,7 +296,7 @@ class Sources:
         A file shows a column under whatever name it has; a database or a service knows the columns
         it had in the history, and no others: what is renamed meanwhile goes under its old name.
         """
-        if source.name in self._record.clean and source.kind not in _ENDINGS:
+        if source.name in self._record.clean and KINDS[source.kind].needs != "files":
             table = table.rename(columns=self._books.old_names(month))
             table = table.reindex(columns=self._record.clean[source.name].columns)
         parts = self._parts(source, table, month)
@@ -316,7 +317,7 @@ class Sources:
         of_row = np.maximum(of_row, 0) + months[0]
         if source.bulky:
             months = range(1 - self._months, 1)
-        if source.kind not in _ENDINGS:
+        if KINDS[source.kind].needs != "files":
             return [(month, everything[of_row >= months[0]])]
         parts = [(one, everything[of_row == one]) for one in months]
         return [part for part in parts if len(part[1])] or parts[-1:]
@@ -341,7 +342,7 @@ class Sources:
 
     def _place(self, source, month, packed):
         """Return the file, table or endpoint that a part goes to."""
-        if source.kind not in _ENDINGS:
+        if KINDS[source.kind].needs != "files":
             return source.place
         return f"{source.place}_{self._books.label(month)}{_ENDINGS[source.kind]}{'.gz' * packed}"
 
@@ -361,16 +362,17 @@ class Sources:
 
 def _render(batch, source, clean, planting, month, packed):
     """Put one part of a source into the batch in its form: table, documents, feed or file."""
-    if source.kind == "table":
+    needs = KINDS[source.kind].needs
+    if needs == "database":
         batch.tables[source.place] = (source, clean, planting.written())
-    elif source.kind == "documents":
+    elif needs == "file":
         batch.documents[source.place] = documents(source.name, planting.written())
+    elif needs == "service":
+        batch.feeds[source.name] = Feed.of(source, clean, planting)
     elif source.kind == "csv":
         batch.files.update(files.csv_export(planting, source, month, packed))
-    elif source.kind in _RENDER:
-        batch.files.update(_RENDER[source.kind](planting, source, month))
     else:
-        batch.feeds[source.name] = Feed.of(source, clean, planting)
+        batch.files.update(_RENDER[source.kind](planting, source, month))
 
 
 def _books(world, months):

@@ -18,8 +18,7 @@ class Source:
     Attributes
     ----------
     name : what it is called here, in the truth and in the scores.
-    kind : "table" (database), "documents", "csv", "json lines", "xml", "log", "sensors", "survey",
-        "forms" (files), "endpoint", "partner", "stream" or "pages" (served).
+    kind : one of `helpers.etl.extract.kinds.KINDS`.
     key : the column that names a row; never spoiled, and unique but for events that the world
         itself delivers twice.
     place : the table, the endpoint, or the start of the file names.

@@ -24,6 +24,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
+from helpers.etl.extract.kinds import KINDS
 from helpers.worlds.play import CannotPlay, require_number
 from helpers.worlds.sources.blemishes import stream
 from helpers.worlds.sources.pages import page, robots_txt
@@ -166,18 +167,22 @@ class Gate:
 def _whole_app(books, feeds, settings, seed, keys, closing):
     """Return the host: interfaces under their prefixes, pages everywhere else."""
     host = _plain_app(f"The {books.name}'s public pages")
-    for name, title, kind, burst in [
-        ("api", f"The {books.name}'s interface", "endpoint", settings.burst),
-        ("partner", "A third party's interface", "partner", settings.burst // 4),
+    for name, title, burst in [
+        ("api", f"The {books.name}'s interface", settings.burst),
+        ("partner", "A third party's interface", settings.burst // 4),
     ]:
         fails = stream(seed, 0, f"failures {name}").random(4096) < settings.failures
         gate = Gate(keys[name], burst, settings.retry_after_s, fails)
         app = _plain_app(title, dependencies=[Depends(gate)])
-        sources = [source for source in books.sources if source.kind == kind]
-        _add_readers(host, app, f"/{name}/v1", sources, feeds, gate)
+        _add_readers(host, app, f"/{name}/v1", _served_by(books, name), feeds, gate)
     host.mount("/live", _stream_app(books, feeds, keys["api"], closing))
     _add_pages(host, books, feeds, settings)
     return host
+
+
+def _served_by(books, service):
+    """Return the sources of a business that one of its services gives out."""
+    return [source for source in books.sources if KINDS[source.kind].service == service]
 
 
 def _plain_app(title, **options):
@@ -279,7 +284,7 @@ def _stream_app(books, feeds, key, closing):
     """Return the app of the live stream, as server-sent events."""
     gate = Gate(key, 1_000_000, 0.0, np.zeros(1, dtype=bool))
     app = _plain_app(f"The {books.name}'s live stream", dependencies=[Depends(gate)])
-    source = next(source for source in books.sources if source.kind == "stream")
+    (source,) = _served_by(books, "live")
 
     @app.get(f"/{source.place}")
     async def live(
@@ -326,7 +331,7 @@ async def _events(feed, start, end, speed, closing):
 
 def _add_pages(host, books, feeds, settings):
     """Add robots.txt and the public pages."""
-    source = next(source for source in books.sources if source.kind == "pages")
+    (source,) = _served_by(books, "site")
 
     @host.get("/robots.txt")
     async def robots() -> PlainTextResponse:
