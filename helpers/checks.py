@@ -158,6 +158,33 @@ expected. Compare first, as in column == "Yes", and leave gaps out.
         )
 
 
+def moment_in(day: object, zone: object) -> pd.Timestamp:
+    """Return a day as the moment it begins; one without a time zone is of the `zone` of a table.
+
+    Raises
+    ------
+    ValueError
+        If it is no day, or in a time zone while the table has none (`zone` None).
+
+    Examples
+    --------
+    >>> moment_in("2024-09-01", "Europe/Berlin")
+    Timestamp('2024-09-01 00:00:00+0200', tz='Europe/Berlin')
+    """
+    try:
+        moment = pd.Timestamp(day)
+    except (ValueError, TypeError):
+        moment = pd.NaT
+    if pd.isna(moment):
+        raise ValueError(f"A day such as '2024-09-01' was expected; got {day!r}. Write one.")
+    if zone is None and moment.tz is not None:
+        raise ValueError(
+            f"{moment} is in a time zone, and the dates of the table are in none, so which came first "
+            "is unknown. Bring both to one, as with .dt.tz_localize."
+        )
+    return moment.tz_localize(zone) if zone is not None and moment.tz is None else moment
+
+
 def kinds_of(values: Iterable) -> set[str]:
     """Return of what kinds the values are that can never be equal; gaps are of none.
 

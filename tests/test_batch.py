@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 
 from helpers.deployment.batch import score_batch, write_batch
+from helpers.etl.prepare import Resampled
 from helpers.training.churn import logistic, majority
 
 KNOWN = pd.DataFrame({"customerID": list("abcd"), "tenure": [1, 2, 60, 70]})
@@ -228,3 +230,20 @@ def test_a_column_that_the_model_needs_is_named():
         ValueError, match=r"^the model cannot score these customers: .* Prepare the table"
     ):
         score_batch(alone, EIGHT, 0.5)
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda model: Resampled(model),
+    lambda model: FixedThresholdClassifier(model),
+    lambda model: CalibratedClassifierCV(model, cv=2),
+    lambda model: VotingClassifier([("one", model)], voting="soft"),
+    lambda model: make_pipeline(*model[:-1], Resampled(model[-1])),
+    lambda model: make_pipeline(make_pipeline(*model[:-1]), model[-1]),
+    lambda model: GridSearchCV(Resampled(model), {"seed": [1]}, cv=2),
+])  # fmt: skip
+def test_a_column_that_the_model_cannot_use_is_refused_however_it_is_wrapped(wrap):
+    known = pd.DataFrame({"customerID": list("abcdefgh"), "SeniorCitizen": [1, 1, 1, 0] * 2})
+    model = wrap(logistic(amounts=[], levels=["SeniorCitizen"])).fit(known, [1, 1, 0, 0] * 2)
+    assert len(score_batch(model, known, 0.5)) == 8
+    with pytest.raises(ValueError, match="SeniorCitizen of 8 of 8 customer"):
+        score_batch(model, known.assign(SeniorCitizen=known["SeniorCitizen"].astype(str)), 0.5)

@@ -230,3 +230,11 @@ def test_gaps_among_flags_are_refused_in_groups_too():
     ):
         with pytest.raises(ValueError, match=r"churned has 1 value\(s\) that are no flags"):
             ask()
+
+
+def test_truth_and_probability_in_other_orders_are_refused():
+    truth = pd.Series([True, False, False], index=["a", "b", "c"])
+    chance = pd.Series([0.1, 0.2, 0.9], index=["c", "b", "a"])
+    with pytest.raises(ValueError, match="stand in different orders"):
+        scores(truth, chance)
+    assert scores(truth, chance.loc[truth.index])["accuracy"] == 1

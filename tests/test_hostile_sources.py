@@ -40,6 +40,7 @@ from helpers.etl.extract import (
 )
 from helpers.etl.extract import pages as pages_reader
 from helpers.etl.extract import services as live
+from helpers.etl.extract.web import host_of
 
 SMALL = FileLimits(size=3_000_000, line=200_000, rows=1_000)
 IDS = [str(number) for number in range(1, 9)]
@@ -638,6 +639,21 @@ def test_a_key_that_two_rows_share_is_refused_for_a_part_may_end_between_them(ro
     assert_one_sentence(told.value)
     with pytest.raises(CannotExtract, match="rows without a late"):
         read_sql(url, "t", key="late", rows=rows)
+
+
+@pytest.mark.parametrize(("order", "keys"), [("NOCASE", ["a", "A"]), ("RTRIM", ["a", "a "])])
+def test_keys_are_compared_as_the_database_compares_them(order, keys, tmp_path):
+    url = database(tmp_path, f"CREATE TABLE t (k TEXT COLLATE {order})",
+                   f"INSERT INTO t VALUES ('{keys[0]}'), ('{keys[1]}'), ('b')")  # fmt: skip
+    with pytest.raises(CannotExtract, match="more than one row with the k 'a'"):
+        read_sql(url, "t", key="k", rows=1)
+    assert read_sql(url, "t", key="k").table["k"].tolist() == [*keys, "b"], "one part loses none"
+
+
+def test_a_long_whole_number_is_read_to_its_last_digit_whatever_the_column(tmp_path):
+    url = database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, code NUMERIC)",
+                   "INSERT INTO t VALUES (1, 9007199254740993), (2, 1.5)")  # fmt: skip
+    assert read_sql(url, "t").table["code"].tolist() == [9007199254740993, 1.5]
 
 
 def test_a_table_is_read_by_a_key_of_days_and_goes_on_behind_the_last_one(tmp_path):
@@ -1451,6 +1467,54 @@ def test_a_redirect_leads_to_no_page_that_robots_txt_rules_out_and_is_waited_for
     assert raw.set_aside["reason"][0] == "it leads on to /private/1, and robots.txt asks not to read it"  # fmt: skip
     assert raw.table["url"].tolist() == [f"{rude.url}/", f"{rude.url}/c"]
     assert waits == [0.2] * 3, "a redirect is a page more"
+
+
+def test_an_address_is_one_however_it_is_written_and_robots_txt_sees_it_as_it_is_called(rude):
+    links = [
+        "/p/%7Ea",
+        "/p/~a",
+        "/p/%7ea",
+        "/q/../p/./~a",
+        "/q/%2E%2e/private/1",
+        "/priv%61te/1",
+        "/p/a b",
+    ]
+    links = "".join(f'<a href="{rude.url}{link}">x</a>' for link in links)
+    pages = {"/": thing(1, links), "/p/~a": thing(2), "/p/a%20b": thing(3), "/private/1": thing(9)}
+    raw, asked = site(rude, pages, "User-agent: *\nDisallow: /private")
+    assert asked == ["/", "/p/~a", "/p/a%20b"]
+    assert raw.set_aside["text"].tolist() == ["/private/1"]
+
+
+def test_links_begin_where_the_page_says_that_they_do(rude):
+    links = '<base href="/shop/"><a href="2">x</a>'
+    assert site(rude, {"/": thing(1, links), "/shop/2": thing(2)})[1] == ["/", "/shop/2"]
+
+
+def test_a_name_with_an_umlaut_is_the_host_that_it_stands_for():
+    assert host_of("http://b\u00fccher.example/a") == host_of("http://xn--bcher-kva.example/b")
+
+
+OTHERS = '<h1>Shop</h1><p class="price">1</p><dl><dt>brand</dt><dd>Fog</dd></dl>'
+
+
+def test_the_facts_are_those_of_the_thing_and_not_the_first_on_the_page():
+    own = '<h1>Dew</h1><p class="price">9</p><dl><dt>brand</dt><dd>Lumo</dd></dl>'
+    html = (
+        f'{OTHERS}<div class="product" data-id="7">{own}<i class="product" data-id="0"></i></div>'
+    )
+    facts = facts_of(BeautifulSoup(html, "html.parser"), ".product")
+    assert facts == {"id": "7", "title": "Dew", "price": "9", "brand": "Lumo", "json_ld": None}
+
+
+@pytest.mark.parametrize(("html", "why"), [
+    ('<p class="product" data-id="7">a</p><p class="product" data-id="8">b</p>', "several things, such as '7' and '8'"),
+    ('<p class="product">a</p><p class="product">b</p>', "several things"),
+    ('<div class="product"><i class="price old">12</i><i class="price">9</i></div>', "several prices, such as '12' and '9'"),
+])  # fmt: skip
+def test_of_several_things_or_prices_none_is_taken_for_the_page_s_own(html, why):
+    with pytest.raises(CannotFetch, match=why):
+        facts_of(BeautifulSoup(html, "html.parser"), ".product")
 
 
 def test_a_site_that_makes_up_addresses_without_end_is_given_up(rude, monkeypatch):

@@ -13,6 +13,7 @@ from helpers.etl.combine import (
     WinningRule,
     check_cardinality,
     join,
+    match_by_name,
     one_schema,
     rename,
     resolve_conflicts,
@@ -235,3 +236,58 @@ def test_a_rule_that_believes_an_unknown_source_is_refused():
     shop = pd.DataFrame({"product_id": [1], "price_eur": [9.5]})
     with pytest.raises(ValueError, match="believes pages; the tables are shop"):
         resolve_conflicts({"shop": shop}, "product_id", [rule])
+
+
+HUGE = 2**53 + 1  # the first whole number that no float holds
+
+
+def test_keys_that_could_not_meet_are_refused_in_a_sentence():
+    right = pd.DataFrame({"k": ["1", "2"], "v": [1, 2]})
+    mixed = pd.DataFrame({"k": pd.Series([1, "2"], dtype=object)})
+    for left in (mixed, pd.DataFrame({"k": [1, 2]})):
+        with pytest.raises(ValueError, match="nothing would meet"):
+            join(left, right, "k")
+    with pytest.raises(ValueError, match="nothing would meet"):
+        check_cardinality(pd.DataFrame({"k": [1]}), right.assign(k="1"), "k", "many-to-one")
+    with pytest.raises(ValueError, match="whole ones are rounded"):
+        join(pd.DataFrame({"k": [HUGE]}), pd.DataFrame({"k": [float(HUGE)], "v": 1}), "k")
+    gaps = pd.DataFrame({"k": pd.Series([None, None], dtype=object)})
+    assert join(gaps, pd.DataFrame({"k": [1], "v": [1]}), "k")["v"].isna().all()
+
+
+def test_sources_of_other_kinds_are_told_and_no_long_number_is_rounded():
+    rule = [WinningRule("ean", ("a", "b"), "a is newer")]
+    one = pd.DataFrame({"id": [1], "ean": [HUGE]})
+    two = pd.DataFrame({"id": [1, 2], "ean": [HUGE - 1, HUGE + 2]})
+    table, lost = resolve_conflicts({"a": one, "b": two}, "id", rule)
+    assert table["ean"].tolist() == [HUGE, HUGE + 2]
+    assert lost["value"].tolist() == [HUGE - 1]
+    with pytest.raises(ValueError, match="id holds numbers and texts in a, b"):
+        resolve_conflicts({"a": one, "b": two.assign(id=["1", "2"])}, "id", rule)
+    with pytest.raises(ValueError, match="id holds numbers in a and texts in b"):
+        one_schema({"a": one, "b": two.assign(id=["1", "2"])}, {})
+    levels = {name: pd.DataFrame({"id": [1, 2], "ean": pd.Categorical(words)})
+              for name, words in [("a", ["x", None]), ("b", ["y", "z"])]}  # fmt: skip
+    assert resolve_conflicts(levels, "id", rule)[0]["ean"].tolist() == ["x", "z"]
+
+
+def test_a_name_is_matched_to_the_id_to_its_last_digit():
+    theirs, ours = pd.DataFrame({"n": ["a", "b"]}), pd.DataFrame({"n": ["a"], "id": [HUGE]})
+    assert match_by_name(theirs, ours, ["n"], "id")["id"][0] == HUGE
+    with pytest.raises(ValueError, match="n holds texts in their table and numbers in our"):
+        match_by_name(theirs, ours.assign(n=5), ["n"], "id")
+
+
+def test_two_values_never_take_one_name():
+    with pytest.raises(ValueError, match="two values under one name"):
+        unify_versions([{"v": 2, "a": 1, "b": 5}], {1: {}, 2: {"a": "b"}})
+
+
+def test_an_answer_of_nobody_is_no_consent_of_somebody():
+    people = pd.DataFrame({"customer_id": [1, None]})
+    answers = pd.DataFrame({"customer_id": [1, None], "ok": [True, True]})
+    assert with_consent(people, answers, "ok")[0]["customer_id"].tolist() == [1]
+    with pytest.raises(ValueError, match="numbers in the table and texts in consents"):
+        with_consent(people, answers.assign(customer_id=["1", None]), "ok")
+    with pytest.raises(ValueError, match="no flags, the first being 'no'"):
+        with_consent(people, answers.assign(ok="no"), "ok")

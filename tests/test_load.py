@@ -327,3 +327,66 @@ print(load_warehouse(DataFrame({{"id": [1, 2]}}), r"{tmp_path / "w.duckdb"}", "t
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     assert [one["text"] for one in notebook.cells[0].outputs] == ["2\n"]
+
+
+def test_a_name_in_other_capitals_is_the_same_table(tmp_path):
+    file = tmp_path / "shop.duckdb"
+    load_warehouse(pd.DataFrame({"order_id": [1, 2]}), file, "orders", "order_id")
+    assert load_warehouse(pd.DataFrame({"order_id": [3]}), file, "Orders", "order_id") == 3
+    both = {name: pd.DataFrame({"order_id": [1]}) for name in ("orders", "Orders")}
+    with pytest.raises(ValueError, match="Two tables are called 'Orders' but for capitals"):
+        load_tables(both, file, {})
+    assert len(read_warehouse(file, "FROM orders")) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_of_texts_and_numbers_is_refused_for_a_database_would_make_them_one(kind, tmp_path):
+    mixed = pd.DataFrame({"line_id": pd.Series([1, "1"], dtype=object), "month": ["8", "8"]})
+    with pytest.raises(ValueError, match="line_id holds numbers and texts"):
+        load(kind, tmp_path, mixed)
+
+
+def test_a_moment_with_a_zone_is_the_same_row_in_a_file_that_knows_no_zones(tmp_path):
+    at = pd.Series(pd.to_datetime(["2024-09-01T10:00Z"]))
+    for one in (at, at.dt.tz_convert("Asia/Tokyo")):
+        rows = load_database(pd.DataFrame({"at": one, "n": 1}), tmp_path / "x.sqlite", "x", "at")
+    assert rows == 1
+
+
+def test_what_sqlite_cannot_hold_is_said_in_a_sentence(tmp_path):
+    for value in (2**70, "half a \ud800"):
+        table = pd.DataFrame({"line_id": pd.Series([value], dtype=object)})
+        with pytest.raises(ValueError, match="x could not be stored"):
+            load_database(table, tmp_path / "x.sqlite", "x", "line_id")
+
+
+def test_the_first_delivery_into_a_lake_is_merged_like_the_others(tmp_path):
+    twice = pd.DataFrame({"line_id": [1, 1], "month": ["8", "9"]})
+    load_lake(twice, tmp_path, "sales", ["month"], "line_id")
+    assert read_lake(tmp_path, "sales")["month"].tolist() == ["9"]
+
+
+def test_a_lake_rounds_no_long_number(tmp_path):
+    long = pd.DataFrame({"line_id": [1], "code": [2**53 + 1], "month": ["8"]})
+    load_lake(long, tmp_path, "sales", ["month"], "line_id")
+    with pytest.raises(ValueError, match="code of sales has 1 whole number.s. that a decimal one"):
+        load_lake(long.assign(line_id=2, code=0.5), tmp_path, "sales", ["month"], "line_id")
+    assert read_lake(tmp_path, "sales")["code"].tolist() == [2**53 + 1]
+
+
+def test_features_of_ids_of_another_kind_or_from_nowhere_are_refused(tmp_path):
+    day = pd.to_datetime(["2024-08-01"])
+    known = pd.DataFrame({"customer_id": [7], "known_at": day, "orders": [3]})
+    store = tmp_path / "features.duckdb"
+    store_features(known, store, "customers", "customer_id")
+    for ids in (["007"], ["a"]):
+        asked = pd.DataFrame({"customer_id": ids, "at": day})
+        with pytest.raises(ValueError, match="texts in the rows asked and numbers in customers"):
+            features_as_of(asked, store, "customers", "customer_id", "at")
+    with pytest.raises(ValueError, match="holds no table people with customer_id"):
+        features_as_of(asked, store, "people", "customer_id", "at")
+
+
+def test_whether_a_feature_is_from_the_future_is_not_told_by_texts():
+    with pytest.raises(ValueError, match="at of the table holds texts"):
+        require_no_future(pd.DataFrame({"at": ["9.1.2024"], "known_at": ["10.1.2024"]}), "at")

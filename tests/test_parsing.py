@@ -1,10 +1,20 @@
 """`helpers.etl.parsing`: numbers and flags as businesses write them, and what only looks like them."""
 
+from datetime import datetime, timedelta, timezone
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.etl.parsing import number_style, parse_dates, parse_flags, parse_numbers, parse_whole
+from helpers.etl.parsing import (
+    number_style,
+    parse_dates,
+    parse_flags,
+    parse_numbers,
+    parse_whole,
+    spelling_key,
+    typed,
+)
 
 
 @pytest.mark.parametrize(("texts", "numbers"), [
@@ -87,3 +97,37 @@ def test_ids_keep_every_digit_or_are_gaps():
     assert parse_whole(pd.Series(["7", "7.5"])).tolist() == [7.0, 7.5]
     assert parse_numbers(pd.Series(["1.234E+12", "5"]), whole=True).tolist()[1] == 5
     assert np.isnan(parse_numbers(pd.Series(["1.234E+12", "5"]), whole=True)[0])
+
+
+def test_a_row_of_no_known_file_is_read_in_a_style_of_its_own():
+    files = pd.Series(["a.csv", None, None])
+    assert parse_numbers(pd.Series(["1.5", "2,5", "3,5"]), by=files).tolist() == [1.5, 2.5, 3.5]
+
+
+def test_one_stray_decimal_rounds_no_id():
+    ids = parse_whole(pd.Series(["9007199254740992", "9007199254740993", "5.5"]))
+    assert np.isnan(ids[1])
+    assert ids[2] == 5.5
+    ids = typed(pd.DataFrame({"id": [2**53, 2**53 + 1, 5.5]}, dtype=object))["id"]
+    assert ids.nunique() == 3
+
+
+def test_dates_with_dots_are_read_in_the_order_of_the_column():
+    def read(*texts):
+        return parse_dates(pd.Series(texts)).astype("str").tolist()
+
+    assert read("09.13.2024", "09.01.2024") == ["2024-09-13", "2024-09-01"]
+    assert read("25.12.2024", "09.01.2024") == ["2024-12-25", "2024-01-09"]
+
+
+def test_moments_of_several_zones_are_brought_to_one():
+    moments = [datetime(2024, month, 1, tzinfo=timezone(timedelta(hours=h))) for month, h in [(1, 1), (7, 2)]]  # fmt: skip
+    table = typed(pd.DataFrame({"at": moments}, dtype=object))
+    assert table["at"].tolist() == moments
+    assert parse_dates(table["at"]).tolist() == [pd.Timestamp("2023-12-31 23:00"), pd.Timestamp("2024-06-30 22:00")]  # fmt: skip
+    clocks = pd.DataFrame({"at": [moments[0], datetime(2024, 7, 1)]}, dtype=object)
+    assert typed(clocks)["at"].tolist() == clocks["at"].tolist()
+
+
+def test_a_letter_written_with_its_accent_apart_is_the_same_letter():
+    assert spelling_key("Cre\u0300me") == spelling_key("Cr\u00e8me")

@@ -92,3 +92,9 @@ def test_a_band_holds_its_age(years, band):
 def test_what_cannot_be_counted_is_refused(ask, message):
     with pytest.raises(ValueError, match=message):
         ask()
+
+
+def test_ages_are_numbers_and_a_half_year_is_in_its_band():
+    assert age_bands(pd.Series([29.5, 30])).tolist() == ["20-29", "30-39"]
+    with pytest.raises(ValueError, match="Read them with parse_ages first"):
+        age_bands(pd.Series(["29 years"]))

@@ -226,3 +226,12 @@ def test_ids_that_a_spreadsheet_shortened_are_counted_gaps_and_nobody_elses():
     assert cleaning["customer_id"].tolist() == [pd.NA, pd.NA, 7]
     told = cleaning.done().changes.set_index("what")["values"]
     assert told["an id in scientific notation: digits are lost"] == 2
+
+
+def test_the_younger_copy_is_told_by_moments_and_not_by_texts():
+    copies = pd.DataFrame({"k": [1, 1], "at": ["2024-09-01T10:00Z", "2024-09-01T11:00+02:00"]})
+    assert merge_deliveries(copies, "k", "at")["at"].tolist() == ["2024-09-01T10:00Z"]
+    with pytest.raises(ValueError, match="'10' cannot be read as a moment"):
+        merge_deliveries(copies.assign(at=["10", "9"]), "k", "at")
+    lists = pd.DataFrame({"k": [1, 1], "v": [[1], [2]]})
+    assert len(differing_copies(lists, "k")) == 2

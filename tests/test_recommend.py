@@ -200,3 +200,13 @@ def test_a_product_without_a_score_of_sustainability_is_named_where_it_counts(sc
     ):
         PersonalBestsellers(sustainability=0.3).fit(SOLD, products, on=ON)
     PersonalBestsellers().fit(SOLD, products, on=ON)
+
+
+def test_orders_with_a_time_zone_and_a_day_without_one_meet():
+    orders = DataFrame({"customer_id": [1], "product_id": [1], "ordered_at": pd.to_datetime(["2025-05-01T10:00Z"])})  # fmt: skip
+    model = PersonalBestsellers().fit(orders, PRODUCTS, on="2025-06-01")
+    assert model.recommend([1], 1)["product_id"].tolist() == [1]
+    with pytest.raises(ValueError, match="in a time zone"):
+        PersonalBestsellers().fit(orders.assign(ordered_at=ON - pd.Timedelta(days=9)), PRODUCTS, on="2025-06-01T00:00Z")  # fmt: skip
+    with pytest.raises(ValueError, match="length of a list"):
+        model.recommend([1], 1.5)

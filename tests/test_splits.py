@@ -121,3 +121,24 @@ def test_in_the_shop_a_random_split_trains_on_the_future_and_hides_new_products(
     assert at_random["trained_on_the_future"] > 0.9
     assert by_time["tested_on_new_products"] > 0.01 + at_random["tested_on_new_products"]
     assert at_random["tested_on_known_customers"] > by_time["tested_on_known_customers"]
+
+
+def test_what_leaks_knows_that_a_text_is_no_number_and_a_gap_nobody():
+    days = pd.date_range("2024-01-01", periods=4)
+    train = pd.DataFrame({"customer_id": [1, None], "at": days[:2]})
+    test = pd.DataFrame({"customer_id": [None, 3], "at": days[2:]})
+    assert what_leaks(train, test, "at")["tested_on_known_customers"] == 0
+    with pytest.raises(ValueError, match="texts in test and numbers in train"):
+        what_leaks(train, test.assign(customer_id=["1", "3"]), "at")
+
+
+def test_days_and_customers_that_cannot_be_compared_are_told():
+    table = visits(range(10))
+    for day, why in [("soon", "A day such as"), (pd.Timestamp("2024-01-04", tz="UTC"), "in none")]:
+        with pytest.raises(ValueError, match=why):
+            split_by_time(table, "at", day, "2024-01-08")
+    with pytest.raises(ValueError, match="dates holds str; dates were expected"):
+        dates_of_shares(table["at"].astype("str"))
+    mixed = pd.DataFrame({"customer_id": pd.Series([1, "1", 2, "2", 3, "3"], dtype=object)})
+    with pytest.raises(ValueError, match="customer_id holds numbers and texts"):
+        split_by_customer(mixed, seed=7)

@@ -484,3 +484,35 @@ def test_a_sensor_that_sends_fahrenheit_most_of_the_time_is_turned_back(share):
     sent = true.mask(fahrenheit, (true * 9 / 5 + 32).round(1))
     found = to_celsius(pd.DataFrame({"sensor_id": sensor, "t": sent}), "t", hour)
     assert (found - true).abs().max() < 0.11
+
+
+def test_groups_of_another_kind_than_in_training_are_refused():
+    train = pd.DataFrame({"category": ["1", "2"], "size_ml": [50.0, 70.0]})
+    imputer = Imputer(["size_ml"], by="category").fit(train)
+    with pytest.raises(
+        ValueError, match="category holds numbers in the table and texts in training"
+    ):
+        imputer.transform(pd.DataFrame({"category": [1], "size_ml": [None]}))
+    with pytest.raises(ValueError, match="numbers were expected"):
+        limits(pd.Series(["cheap"], name="price_eur"))
+
+
+def test_products_as_categories_and_of_another_kind():
+    lines = pd.DataFrame({"order_id": [1, 1, 2, 2], "product_id": [10, 20, 10, 20]})
+    pairs = bought_together(lines.astype({"product_id": "category"}))
+    pd.testing.assert_frame_equal(pairs, bought_together(lines))
+    products = pd.DataFrame({"product_id": pd.Categorical([10, 30])})
+    assert together_features(pairs, products)["best_partner"].tolist() == [20, pd.NA]
+    with pytest.raises(ValueError, match="texts in products and numbers in pairs"):
+        together_features(pairs, products.astype("int64").astype("str"))
+
+
+def test_features_say_which_column_cannot_be_counted():
+    lines, day = order_lines([(1, 1, 1, 3), (2, 1, 2, 4)]), "2024-01-16"
+    for column, values in [("ordered_at", "2024-08-30"), ("price_eur", "5")]:
+        with pytest.raises(ValueError, match=f"{column} of lines holds texts"):
+            customer_features(lines.assign(**{column: values}), day)
+    zoned = lines.assign(ordered_at=lines["ordered_at"].dt.tz_localize("UTC"))
+    assert len(customer_features(zoned, day)) == len(customer_features(lines, day))
+    with pytest.raises(ValueError, match="at of the table holds texts"):
+        calendar_features(pd.DataFrame({"at": ["2024-09-01"]}), "at")

@@ -21,6 +21,8 @@ from helpers.checks import (
 )
 from helpers.files import write_whole
 
+_CHAINS = ("steps", "transformer_list")  # of a pipeline, of a union
+_WRAPPED = ("best_estimator_", "estimator_", "model_")  # what a search, a threshold, a sampler fits
 # The label of who stays -> the label of who leaves. Other pairs are refused, not guessed.
 LEAVES = {"0": "1", "0.0": "1.0", "false": "true", "no": "yes", "stayed": "churned"}
 
@@ -106,12 +108,19 @@ def _place_of_leaving(model):
 
 def _parts(model) -> Iterator[BaseEstimator]:
     """Yield the parts of a model that read columns of the table by their names."""
-    model = getattr(model, "best_estimator_", getattr(model, "estimator_", model))
-    steps = [step for _, step in getattr(model, "steps", [])]
-    split = [part for step in steps for _, part, _ in getattr(step, "transformers_", [])]
-    for part in split or [model]:
+    for part in list(_split(model)) or [model]:
         if hasattr(part, "feature_names_in_"):
             yield part
+
+
+def _split(model) -> Iterator[BaseEstimator]:
+    """Yield what a model does to some columns each, however deep it is wrapped."""
+    yield from (part for _, part, _ in getattr(model, "transformers_", []))
+    inner = [step for name in _CHAINS for _, step in getattr(model, name, [])]
+    inner += [getattr(model, name) for name in _WRAPPED if hasattr(model, name)]
+    inner += [one.estimator for one in getattr(model, "calibrated_classifiers_", [])]
+    for one in [*inner, *getattr(model, "estimators_", [])]:
+        yield from _split(one)
 
 
 def _check_inputs(model, customers):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns
-from helpers.etl.parsing import rewritten, typed
+from helpers.checks import kinds_of, require_columns
+from helpers.etl.parsing import blanks_to_gaps, parse_dates, rewritten, typed
 
 if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
@@ -431,7 +431,13 @@ def merge_deliveries(
     ----------
     table : rows in the order in which they arrived.
     key : the column or columns that name a row.
-    newest : a column that tells which copy is younger; a gap counts as the oldest.
+    newest : a column that tells which copy is younger; a gap counts as the oldest. Texts are read as
+        moments, see `parse_dates`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a text in `newest` is no moment.
 
     Examples
     --------
@@ -453,15 +459,27 @@ def _one_a_key(table, key, newest):
     nameless = names.isna().any(axis=1)
     if not names.duplicated().any():
         return numbered.index
-    ranked = (
-        numbered.sort_values(newest, kind="stable", na_position="first") if newest else numbered
-    )
-    rows = ranked.index
+    ages = _ages(numbered[newest]) if newest else numbered.index.to_series()
+    rows = ages.sort_values(kind="stable", na_position="first").index
     kept = rows[~names.loc[rows].duplicated(keep="last") | nameless.loc[rows]]
     number = numbered.index.to_series()
     first = number.groupby([names[one] for one in keys], sort=False, dropna=False).transform("min")
     place = first.where(~nameless, number)
     return place.loc[kept].sort_values(kind="stable").index
+
+
+def _ages(values):
+    """Return what tells the younger copy; texts in the order of the moments that they say."""
+    if "texts" not in kinds_of(values):
+        return values
+    moments = parse_dates(values)
+    unread = values[moments.isna() & blanks_to_gaps(values).notna()]
+    if len(unread):
+        raise ValueError(
+            f"{values.name} tells which copy is younger, but {unread.iloc[0]!r} cannot be read as a "
+            "moment, and texts have another order ('10' before '9'). Read the column first."
+        )
+    return moments
 
 
 def _comparable(values):
@@ -481,6 +499,7 @@ def differing_copies(table: DataFrame, key: str | list[str]) -> DataFrame:
     [5.0, 4.0]
     """
     keys = [key] if isinstance(key, str) else list(key)
-    different = table.drop_duplicates()
+    require_columns(table, "the table", keys)
+    different = table[~table.apply(_comparable).duplicated()]
     again = different.duplicated(keys, keep=False) & different[keys].notna().all(axis=1)
     return different[again]

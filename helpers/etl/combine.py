@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_unique
+from helpers.checks import (
+    kinds_of,
+    require_columns,
+    require_filled,
+    require_same_kind,
+    require_unique,
+)
 from helpers.etl.load import kind_of
-from helpers.etl.parsing import spelling_key
+from helpers.etl.parsing import LARGEST_EXACT, spelling_key
 
 CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
 
@@ -30,7 +36,8 @@ def check_cardinality(
     Raises
     ------
     ValueError
-        If a key that should come once comes again (several gaps, too); with counts and the first.
+        If a key that should come once comes again (several gaps, too), with counts and the first; or
+        if keys could not meet, being texts on one side and numbers on the other.
 
     Examples
     --------
@@ -47,17 +54,42 @@ repeats first, or join on more columns.
     keys = [on] if isinstance(on, str) else list(on)
     require_columns(left, "the left table", keys)
     require_columns(right, "the right table", keys)
+    for key in keys:
+        _require_meeting(left[key], right[key], key)
     before, _, after = cardinality.partition("-to-")
     for side, table, many in [("left", left, before), ("right", right, after)]:
         counts = table.groupby(keys, dropna=False, sort=False).size()
         again = counts[counts > 1]
         if many == "one" and len(again):
-            rows = len(left[keys].merge(right[keys], on=keys, how="left"))
+            ours, theirs = left[keys].astype(object), right[keys].astype(object)
+            rows = len(ours.merge(theirs, on=keys, how="left"))
             raise ValueError(
                 f"{cardinality} was expected, so each {', '.join(keys)} comes once in the {side} "
                 f"table; but {len(again):,} of its {len(counts):,} key(s) come(s) again, the first "
                 f"being {again.index[0]} ({again.iloc[0]:,} times). The join would make {rows:,} "
                 f"rows of {len(left):,}. Merge the repeats first, or join on more columns."
+            )
+
+
+def _require_meeting(left, right, key):
+    """Stop if some keys are of a kind that is not on the other side, or have lost digits."""
+    ours, theirs = kind_of(left), kind_of(right)
+    if ours == theirs and object in (left.dtype, right.dtype):  # "texts" may be texts and numbers
+        ours, theirs = (" and ".join(sorted(kinds_of(side))) for side in (left, right))
+        if ours == theirs == "dates" and left.dtype != right.dtype:
+            ours, theirs = (f"{side.dtype} of dates" for side in (left, right))
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "
+            "meet. Bring both to one type first."
+        )
+    for side, values in [("left", left), ("right", right)]:
+        rounded = values.dtype.kind == "f" and values.abs().ge(LARGEST_EXACT)
+        if np.any(rounded):
+            raise ValueError(
+                f"{key} of the {side} table holds {int(rounded.sum()):,} decimal number(s) so large that "
+                f"whole ones are rounded, the first being {values[rounded].iloc[0]:.0f}: two keys may "
+                "have become one. Read the column as whole numbers (Int64) or as texts."
             )
 
 
@@ -102,14 +134,10 @@ def join(
             f"Both tables have the column(s) {', '.join(map(str, both))}, so which one is meant is "
             "unknown. Rename or drop one, or settle it with resolve_conflicts."
         )
-    for key in keys:
-        ours, theirs = kind_of(left[key]), kind_of(right[key])
-        if ours and theirs and ours != theirs:
-            raise ValueError(
-                f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "
-                "meet. Bring both to one type first."
-            )
     named = right.loc[right[keys].notna().all(axis=1)]  # a gap names nothing, so it joins nothing
+    for key in keys:
+        if not (kind_of(left[key]) and kind_of(right[key])):  # nothing but gaps meets nothing
+            named = named.head(0).astype({key: left[key].dtype})
     joined = left.merge(named, on=keys, how="left", indicator="_found")
     lost = joined["_found"].eq("left_only")
     if unmatched == "refuse" and lost.any():
@@ -156,7 +184,7 @@ def unify_versions(
     Raises
     ------
     ValueError
-        If a record is of a version without an entry.
+        If a record is of a version without an entry, or two of its keys would have one name.
 
     Examples
     --------
@@ -172,16 +200,17 @@ def unify_versions(
             f"Records of version(s) {', '.join(unknown)} were found; known are "
             f"{', '.join(map(str, versions))}. Add the names of the new version."
         )
-    return DataFrame(
-        [
-            {
-                versions[row.get(version, 1)].get(key, key): value
-                for key, value in row.items()
-                if key != version
-            }
-            for row in rows
-        ]
-    )
+    unified = []
+    for row in rows:
+        names = versions[row.get(version, 1)]
+        own = {key: value for key, value in row.items() if key != version}
+        unified.append({names.get(key, key): value for key, value in own.items()})
+        if len(unified[-1]) < len(own):
+            raise ValueError(
+                f"A record of version {row.get(version, 1)} would have two values under one name; its "
+                f"keys are {', '.join(own)}. Correct the names of this version."
+            )
+    return DataFrame(unified)
 
 
 def one_schema(
@@ -199,6 +228,11 @@ def one_schema(
     units : source -> our column -> a function of the column, such as cents to euro.
     columns : our columns; each source must have all of them after the renames.
 
+    Raises
+    ------
+    ValueError
+        If there is no table, a column is missing, or one holds texts here and numbers there.
+
     Examples
     --------
     >>> till = DataFrame({"price_eur": [5.0]})
@@ -215,8 +249,18 @@ def one_schema(
         part = part[wanted].assign(
             **{name: change(part[name]) for name, change in (units or {}).get(source, {}).items()}
         )
+        for before in parts:
+            for name in [one for one in before.columns if one in part.columns]:
+                ours, theirs = kind_of(before[name]), kind_of(part[name])
+                if ours and theirs and ours != theirs:
+                    raise ValueError(
+                        f"{name} holds {ours} in {before['source'].iloc[0]} and {theirs} in {source}. "
+                        "Bring both to one type first, as with units."
+                    )
         part.insert(0, "source", source)
         parts.append(part)
+    if not parts:
+        raise ValueError("At least one table was expected, and none came. Name the sources.")
     return pd.concat(parts, ignore_index=True)
 
 
@@ -256,7 +300,8 @@ def resolve_conflicts(
     Raises
     ------
     ValueError
-        If a table repeats or lacks a key, or a rule names a source or a column that is not there.
+        If a table repeats or lacks a key, the keys are of several kinds (texts, numbers), or a rule
+        names a source or a column that is not there.
 
     Examples
     --------
@@ -280,6 +325,12 @@ def resolve_conflicts(
                 f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first."
             )
         indexed[source] = table.set_index(key)
+    kinds = sorted(set().union(*(kinds_of(table[key]) for table in tables.values())))
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{key} holds {' and '.join(kinds)} in {', '.join(tables)}, so one {key} could stand there "
+            "twice, as 1 and as '1'. Bring all to one type first."
+        )
     keys = sorted(set().union(*(table.index for table in indexed.values())))
     result, lost = DataFrame({key: keys}), []
     for rule in rules:
@@ -298,7 +349,14 @@ def resolve_conflicts(
 
 def _winning(indexed, keys, rule):
     """Return the winning values of one column, and the values that lost."""
-    given = {source: indexed[source][rule.column].reindex(keys) for source in rule.sources}
+    columns = {source: _settled(indexed[source][rule.column]) for source in rule.sources}
+    if all(column.dtype.kind in "iu" for column in columns.values()):  # a gap would round ids
+        columns = (
+            {source: column.astype("Int64") for source, column in columns.items()}
+            if any(column.abs().ge(LARGEST_EXACT).any() for column in columns.values())
+            else columns
+        )
+    given = {source: column.reindex(keys) for source, column in columns.items()}
     values, winner = None, pd.Series("", index=keys, dtype="str")
     for source, column in given.items():
         winner = winner.mask(winner.eq("") & column.notna(), source)
@@ -314,6 +372,12 @@ def _winning(indexed, keys, rule):
             for one, value, whose, better in rows
         ]
     return values, conflicts
+
+
+def _settled(values: pd.Series) -> pd.Series:
+    """Return a column with the type of its values: each source has categories of its own."""
+    categories = isinstance(values.dtype, pd.CategoricalDtype)
+    return values.astype(values.cat.categories.dtype) if categories else values
 
 
 def _differ(said: pd.Series, won: pd.Series, tolerance: float) -> np.ndarray:
@@ -353,7 +417,8 @@ def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key
     Raises
     ------
     ValueError
-        If a column is missing, or `our_key` repeats.
+        If a column is missing or holds texts on one side and numbers on the other, or `our_key`
+        repeats or is missing in a row.
 
     Examples
     --------
@@ -365,9 +430,13 @@ def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key
     columns = list(on)
     require_columns(theirs, "their table", columns)
     require_columns(ours, "our table", [our_key, *columns])
+    require_filled(ours, "our table", our_key)
     require_unique(ours, "our table", our_key)
+    for name in columns:
+        require_same_kind(theirs[name], "their table", ours[name], "our table", name)
+        require_same_kind(ours[name], "our table", theirs[name], "their table", name)
     left, right = _compared(theirs, columns), _compared(ours, columns)
-    right[our_key] = ours[our_key].to_numpy()
+    right[our_key] = ours[our_key].convert_dtypes().array  # else a gap beside them rounds long ids
     counts = right.dropna(subset=columns).groupby(columns)[our_key].agg(["first", "size"])
     found = left.merge(counts, left_on=columns, right_index=True, how="left")
     size = found["size"].fillna(0).to_numpy()
@@ -385,6 +454,6 @@ def _compared(table, columns):
         if pd.api.types.is_numeric_dtype(values):
             parts[name] = values.astype("float64")
         else:
-            spelled = values.map(spelling_key, na_action="ignore")
+            spelled = values.map(lambda one: spelling_key(str(one)), na_action="ignore")
             parts[name] = spelled.where(spelled.ne(""))
     return DataFrame(parts)

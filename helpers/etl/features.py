@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns
+from helpers.checks import moment_in, require_columns, require_same_kind
 from helpers.etl.load import (
     WITH_ZONE,
     checked_name,
@@ -35,6 +35,7 @@ def calendar_features(table: DataFrame, at: str) -> DataFrame:
     [[12, 6, 'winter']]
     """
     require_columns(table, "the table", [at])
+    _require_moments(table, "the table", at)
     month = table[at].dt.month
     seasons = dict(enumerate(["winter", "spring", "summer", "autumn"]))
     return table.assign(
@@ -72,7 +73,13 @@ def customer_features(lines: DataFrame, as_of: str | pd.Timestamp) -> DataFrame:
     """
     needs = ["customer_id", "order_id", "product_id", "category", "price_eur", "ordered_at"]
     require_columns(lines, "lines", needs)
-    day = pd.Timestamp(as_of)
+    _require_moments(lines, "lines", "ordered_at")
+    if kind_of(lines["price_eur"]) not in ("numbers", ""):
+        raise ValueError(
+            f"price_eur of lines holds {kind_of(lines['price_eur'])}; numbers were expected, or the sum "
+            "is none. Read it with parse_numbers."
+        )
+    day = moment_in(as_of, lines["ordered_at"].dt.tz)
     known = lines[lines["ordered_at"] < day]
     people = known.groupby("customer_id", sort=True)
     table = people.agg(
@@ -114,7 +121,7 @@ def bought_together(lines: DataFrame, at_least: int = 2) -> DataFrame:
     [[10.0, 20.0, 2.0, 0.6666666666666666, 1.3333333333333333], [20.0, 10.0, 2.0, 1.0, 1.3333333333333333]]
     """
     require_columns(lines, "lines", ["order_id", "product_id"])
-    baskets = lines[["order_id", "product_id"]].dropna().drop_duplicates()
+    baskets = lines[["order_id", "product_id"]].apply(_plain).dropna().drop_duplicates()
     pairs = baskets.merge(baskets.rename(columns={"product_id": "with_product_id"}), on="order_id")
     pairs = pairs[pairs["product_id"] != pairs["with_product_id"]]
     table = pairs.groupby(["product_id", "with_product_id"]).size().reset_index(name="orders")
@@ -125,6 +132,12 @@ def bought_together(lines: DataFrame, at_least: int = 2) -> DataFrame:
     table["lift"] = table["share"] / (table["with_product_id"].map(each) / everything)
     order = ["lift", "orders", "product_id", "with_product_id"]
     return table.sort_values(order, ascending=[False, False, True, True], ignore_index=True)
+
+
+def _plain(values):
+    """Return a column with the type of its values, not that of categories."""
+    categories = isinstance(values.dtype, pd.CategoricalDtype)
+    return values.astype(values.cat.categories.dtype) if categories else values
 
 
 def together_features(pairs: DataFrame, products: DataFrame) -> DataFrame:
@@ -148,8 +161,11 @@ def together_features(pairs: DataFrame, products: DataFrame) -> DataFrame:
     [[1, 20], [0, <NA>]]
     """
     require_columns(products, "products", ["product_id"])
+    require_same_kind(
+        products["product_id"], "products", pairs["product_id"], "pairs", "product_id"
+    )
     first = pairs.drop_duplicates("product_id").set_index("product_id")
-    ids = products["product_id"]
+    ids = _plain(products["product_id"])
     best = ids.map(first["with_product_id"])
     numbered = pd.api.types.is_numeric_dtype(pairs["with_product_id"])
     return products.assign(
@@ -216,8 +232,9 @@ def features_as_of(
     Raises
     ------
     ValueError
-        If nothing is stored there, a moment is missing or is none, or one is in a time zone and the
-        other is not: hours of the future could slip in.
+        If nothing is stored there, the entities are of another kind there (texts, numbers), a moment
+        is missing or is none, or one is in a time zone and the other is not: hours of the future
+        could slip in.
 
     Examples
     --------
@@ -231,6 +248,8 @@ def features_as_of(
     >>> features_as_of(asked, store, "customers", "customer_id", "at")["orders"].tolist()
     [<NA>, 3]
     """
+    import duckdb
+
     checked_name(name)
     require_columns(asked, "the rows asked", [entity, at])
     if asked[at].isna().any():
@@ -241,8 +260,21 @@ def features_as_of(
     numbered["place"] = range(len(numbered))
     whom, place = identifier(entity), identifier(name)
     with opened(store) as connection:
-        known = connection.execute(f"SELECT {KNOWN_AT} FROM {place} LIMIT 0").description[0][1]
-        _require_moments(asked, "the rows asked", at, [kind_of_type(str(known))])
+        try:
+            there = connection.execute(f"SELECT {KNOWN_AT}, {whom} FROM {place} LIMIT 0")
+        except duckdb.Error as error:
+            raise ValueError(
+                f"The store holds no table {name} with {entity} and {KNOWN_AT}. Store it first with "
+                "store_features."
+            ) from error
+        known, named = (kind_of_type(str(kind)) for _, kind, *_ in there.description)
+        _require_moments(asked, "the rows asked", at, [known])
+        ours = kind_of(asked[entity])
+        if ours and ours != named:  # DuckDB would take the text "007" for 7, or stop at "a"
+            raise ValueError(
+                f"{entity} holds {ours} in the rows asked and {named} in {name}, so they would not "
+                "meet. Bring both to one type first."
+            )
         connection.register("asked", numbered)
         found = connection.execute(
             f"SELECT asked.place, stored.* EXCLUDE ({whom}) FROM asked ASOF LEFT JOIN {place} AS stored "
@@ -272,6 +304,9 @@ def require_no_future(table: DataFrame, at: str) -> None:
 for 2024-08-01. Read them as of the day with features_as_of.
     """
     require_columns(table, "the table", [at, KNOWN_AT])
+    _require_moments(table, "the table", at)
+    if table[KNOWN_AT].notna().any():
+        _require_moments(table, "the table", KNOWN_AT, [kind_of(table[at])])
     late = table[KNOWN_AT] > table[at]
     if late.any():
         row = int(late.to_numpy().argmax())

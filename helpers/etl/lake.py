@@ -25,6 +25,7 @@ from helpers.etl.load import (
     require_same_columns,
     require_same_kinds,
 )
+from helpers.etl.parsing import LARGEST_EXACT
 
 
 def load_lake(
@@ -77,8 +78,10 @@ def load_lake(
     lake = Path(lake)
     with one_writer(lake / name):
         _finish_move(lake, name)
-        if keys and (lake / name).is_dir():
-            table = merge_deliveries(_stacked(read_lake(lake, name), table, name), keys)
+        if keys:
+            there = (lake / name).is_dir()
+            table = _stacked(read_lake(lake, name), table, name) if there else table
+            table = merge_deliveries(table, keys)
         new = Path(tempfile.mkdtemp(dir=lake, prefix=f".{name}-new-"))
         try:
             _write_parquet(table, new, by)
@@ -99,7 +102,17 @@ def _stacked(stored, table, name):
         stored[[c for c in table.columns if there[c] or not coming[c]]],
         table[[c for c in table.columns if coming[c] or not there[c]]],
     ]
-    return pd.concat(parts, ignore_index=True)[list(table.columns)]
+    both = pd.concat(parts, ignore_index=True)[list(table.columns)]
+    for column in both.select_dtypes("floating"):
+        for part in parts:
+            if column in part and part[column].dtype.kind in "iu":
+                huge = part[column].abs().ge(LARGEST_EXACT)
+                if huge.any():
+                    raise ValueError(
+                        f"{column} of {name} has {int(huge.sum()):,} whole number(s) that a decimal one "
+                        "would round; what was there is unchanged. Bring the column to whole numbers first."
+                    )
+    return both
 
 
 def _write_parquet(table, folder, by):

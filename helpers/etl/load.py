@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import kinds_of, require_columns, require_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -182,8 +182,8 @@ def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
     Raises
     ------
     ValueError
-        If there is no row, a column is missing or comes twice, or a row has no key: it would be
-        added again by each delivery.
+        If there is no row, a column is missing or comes twice, a key mixes texts and numbers, or a
+        row has no key: it would be added again by each delivery.
 
     Examples
     --------
@@ -201,6 +201,12 @@ would make them double. Quarantine them first, or replace the whole table (key=N
             f"The table has two columns {names[names.duplicated()].iloc[0]!r}; SQL does not tell "
             "names apart that differ in capitals only. Rename or drop one."
         )
+    for one in keys:
+        if table[one].dtype == object and len(kinds := sorted(kinds_of(table[one]))) > 1:
+            raise ValueError(
+                f"{one} holds {' and '.join(kinds)}; a database keeps one kind in a column, so 1 and "
+                "'1' would become one key of two rows. Bring all to one type first."
+            )
     nameless = table[keys].isna().any(axis=1).to_numpy()
     if nameless.any():
         raise ValueError(
@@ -359,8 +365,13 @@ def load_tables(
 
     if not tables:
         return {}
-    named = {}
+    named: dict[str, list[str]] = {}
     for name, table in tables.items():
+        if str(name).casefold() in map(str.casefold, named):
+            raise ValueError(
+                f"Two tables are called {name!r} but for capitals, which SQL does not tell apart: one "
+                "would replace the other. Rename one."
+            )
         named[checked_name(name)] = checked_keys(table, keys.get(name))
         require_unrepeated(table, named[name])
     stored = {}
@@ -383,7 +394,9 @@ def _replace_or_add(connection, name, table, keys):
     """Write `incoming` under its name within an open transaction; return the rows stored."""
     place = identifier(name)
     there = one_value(
-        connection, "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name]
+        connection,  # DuckDB takes Orders and orders for one name
+        "SELECT count(*) FROM information_schema.tables WHERE lower(table_name) = lower(?)",
+        [name],
     )
     if keys and there:
         stored, coming = _types(connection, place), _types(connection, "incoming")
@@ -482,7 +495,8 @@ def load_database(
     ----------
     table : any rows; the index is not stored.
     url : an SQLAlchemy URL, or the path of an SQLite file. A file has one writer at a time; a
-        server holds a lock of its own on the table.
+        server holds a lock of its own on the table. SQLite knows no time zones: there, moments
+        with one are stored in UTC.
     name : the table's name: letters, digits and underscores.
     key : the column or columns that name a row.
 
@@ -512,7 +526,7 @@ def load_database(
         try:
             with engine.begin() as connection:
                 return _store(connection, table, name, keys)
-        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
+        except (sa.exc.SQLAlchemyError, DatabaseError, OverflowError, UnicodeError) as error:
             original = error.__cause__ if isinstance(error, DatabaseError) else error
             cause = str(getattr(original, "orig", None) or error).strip().splitlines()[0]
             raise ValueError(
@@ -525,6 +539,10 @@ def _store(connection, table, name, keys):
     """Write within one transaction; return the rows stored."""
     import sqlalchemy as sa
 
+    if connection.dialect.name == "sqlite":  # which keeps what a clock shows, and no zone
+        zoned = table.select_dtypes("datetimetz").columns
+        in_utc = {one: table[one].dt.tz_convert("UTC").dt.tz_localize(None) for one in zoned}
+        table = table.assign(**in_utc) if in_utc else table
     there = sa.inspect(connection).has_table(name)
     if there and keys:
         stored = sa.Table(name, sa.MetaData(), autoload_with=connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
@@ -135,7 +136,7 @@ def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) 
 
 def _positions(groups):
     """Return each group's name with the positions of its rows."""
-    codes, names = pd.factorize(groups)
+    codes, names = pd.factorize(groups, use_na_sentinel=False)  # a gap is a group, not -1
     return [(name, np.flatnonzero(codes == place)) for place, name in enumerate(names)]
 
 
@@ -191,7 +192,8 @@ def parse_whole(texts: Series) -> Series:
     exact = {text: int(text) for text in written[plain].unique() if abs(int(text)) < 2**63}
     others = parse_numbers(texts.mask(plain | lost_digits(texts)))
     if (others.dropna() % 1).ne(0).any():
-        return others.fillna(written.map(exact).astype("float64"))
+        held = {text: float(one) for text, one in exact.items() if abs(one) <= LARGEST_EXACT}
+        return others.fillna(written.map(held).astype("float64"))
     found = Series([exact.get(text) for text in written], texts.index, "Int64", texts.name)
     found = found.fillna(others.where(others.abs().lt(LARGEST_EXACT)).astype("Int64"))
     return found if found.isna().any() else found.astype("int64")
@@ -211,10 +213,11 @@ def lost_digits(texts: Series) -> Series:
 
 
 def parse_dates(texts: Series) -> Series:
-    """Read dates and moments: ISO, day first with dots, and with strokes in the order of the column.
+    """Read dates and moments: ISO, and with dots or strokes in the order of the column.
 
     Dates with strokes are read day first if one of them can be nothing else ("25/12/2024"), and else
-    month first. Moments with a zone are brought to UTC. Anything else, and a day that is in no
+    month first. Dates with dots are read day first, but month first if one of them can be nothing
+    else ("09.13.2024") and none can only be day first. Moments with a zone are brought to UTC. Anything else, and a day that is in no
     calendar, becomes a gap. Placeholders (1970-01-01) are read as they stand: see `no_placeholder`.
 
     Returns
@@ -235,7 +238,7 @@ def parse_dates(texts: Series) -> Series:
     ['25 Dec', '01 Sep']
     """
     if texts.dtype.kind == "M":
-        return texts
+        return texts if texts.dt.tz is None else texts.dt.tz_convert("UTC").dt.tz_localize(None)
     codes, words = pd.factorize(texts.astype("str").str.strip())
     words = Series(words, dtype="str", name=texts.name)
     iso = words.str.fullmatch(_ISO).to_numpy(bool)
@@ -254,9 +257,10 @@ def _day_or_month_first(words):
     numbers = (
         parts[["first", "second", "year", "hour", "minute", "seconds"]].astype("float64").fillna(0)
     )
-    strokes = parts["sign"].eq("/")
-    day_first = strokes & numbers["first"].gt(12) & numbers["second"].between(1, 12)
-    month_first = strokes & numbers["second"].gt(12) & numbers["first"].between(1, 12)
+    strokes, dots = parts["sign"].eq("/"), parts["sign"].eq(".")
+    only_day = numbers["first"].between(13, 31) & numbers["second"].between(1, 12)
+    only_month = numbers["second"].between(13, 31) & numbers["first"].between(1, 12)
+    day_first, month_first = strokes & only_day, strokes & only_month
     if day_first.any() and month_first.any():
         raise ValueError(
             f"One way of writing dates was expected in {words.name}, but {words[day_first].iloc[0]!r} "
@@ -264,6 +268,7 @@ def _day_or_month_first(words):
             "Parse the files one by one, by file name."
         )
     swapped = strokes & (not day_first.any())
+    swapped |= dots & ((dots & only_month).any() and not (dots & only_day).any())
     day = numbers["first"].where(~swapped, numbers["second"])
     month = numbers["second"].where(~swapped, numbers["first"])
     half = parts["half"].str.strip()
@@ -328,7 +333,7 @@ def spelling_key(text: str) -> str:
     >>> spelling_key(" Sun-Care.") == spelling_key("SUN CARE")
     True
     """
-    return re.sub(r"[\W_]+", "", text.casefold())
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", text).casefold())
 
 
 def one_spelling(
@@ -408,9 +413,13 @@ def _typed(values):
     kinds = {type(one) for one in values[values.notna()]}
     gaps = values.isna().any()
     if kinds and kinds <= {date, datetime}:
-        return pd.to_datetime(values)
+        zones = {getattr(one, "tzinfo", None) and one.utcoffset() for one in values[values.notna()]}
+        if None in zones and len(zones) > 1:
+            return values  # clocks with a zone and without one
+        return pd.to_datetime(values, utc=len(zones) > 1)  # summer and winter are two
     if kinds == {int, float}:
-        return values.astype("float64")
+        huge = values.map(lambda one: isinstance(one, int) and abs(one) > LARGEST_EXACT)
+        return values if huge.any() else values.astype("float64")
     dtypes = {bool: "boolean" if gaps else "bool", int: "Int64" if gaps else "int64",
               float: "float64", str: "str"}  # fmt: skip
     found = dtypes.get(kinds.pop()) if len(kinds) == 1 else None

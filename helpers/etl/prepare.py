@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, Tra
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import require_columns, require_rows, require_same_kind
 from helpers.etl.books import with_reason
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class Imputer(TransformerMixin, BaseEstimator):
         filled = X.copy()
         for name in self.columns:
             values = X[name]
+            if values.isna().any() and self.fill_by_.get(name):
+                groups = list(self.fill_by_[name])
+                require_same_kind(X[self.by], "the table", groups, "training", self.by)
             if isinstance(values.dtype, pd.CategoricalDtype):
                 values = values.cat.set_categories(
                     values.cat.categories.union([self.fill_[name]], sort=False)
@@ -297,7 +300,13 @@ def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tup
     >>> limits(Series([1.0, 2.0, 3.0, 4.0, 5.0]))
     (-1.0, 7.0)
     """
-    numbers = values.dropna().astype("float64")
+    try:
+        numbers = values.dropna().astype("float64")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{values.name or 'The column'} holds {values.dtype}, such as {values.dropna().iloc[0]!r}; "
+            "numbers were expected. Read it with parse_numbers first."
+        ) from error
     values = numbers[np.isfinite(numbers)].rename(values.name)
     if values.empty:
         raise ValueError(

@@ -12,7 +12,12 @@ from pathlib import Path
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import (
+    require_columns,
+    require_flags,
+    require_rows,
+    require_same_kind,
+)
 
 SECRET_BYTES = 32
 # What may be read in stage 2 and must not leave it: no model needs it, and it names a person.
@@ -137,7 +142,14 @@ def with_consent(
 
     Parameters
     ----------
-    consents : `customer_id`, `consent` (True, False or a gap), in order of time.
+    consents : `customer_id`, `consent` (True, False or a gap), in order of time. An answer without a
+        customer is nobody's.
+
+    Raises
+    ------
+    ValueError
+        If an answer is a text or another value that is no flag, or the ids are of another kind (texts,
+        numbers) than those of `table`.
 
     Examples
     --------
@@ -149,7 +161,11 @@ def with_consent(
     """
     require_columns(table, "the table", ["customer_id"])
     require_columns(consents, "consents", ["customer_id", consent])
-    asked = consents.dropna(subset=[consent])
+    asked = consents.dropna(subset=["customer_id", consent])
+    require_flags(asked[consent], consent)
+    require_same_kind(
+        table["customer_id"], "the table", asked["customer_id"], "consents", "customer_id"
+    )
     latest = asked.drop_duplicates("customer_id", keep="last").set_index("customer_id")[consent]
     answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
@@ -258,8 +274,11 @@ def age_bands(ages: Series, years: int = 10) -> Series:
     """
     if years < 1:
         raise ValueError(f"a band has at least 1 year; got {years}.")
-    numbers = pd.to_numeric(ages).astype("Int64")
-    first = numbers // years * years
+    try:
+        numbers = pd.to_numeric(ages)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"ages are numbers; {error}. Read them with parse_ages first.") from error
+    first = (numbers // years * years).astype("Int64")
     bands = first.astype("str") + "-" + (first + years - 1).astype("str")
     return bands.astype("str").where(numbers.notna().to_numpy()).rename(ages.name)
 

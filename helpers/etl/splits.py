@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows, require_share
+from helpers.checks import (
+    kinds_of,
+    moment_in,
+    require_columns,
+    require_rows,
+    require_same_kind,
+    require_share,
+)
 
 
 def check_shares(train_share: float, validation_share: float, test_share: float) -> None:
@@ -49,6 +56,7 @@ def dates_of_shares(
     ['2024-01-07', '2024-01-09']
     """
     check_shares(1 - validation_share - test_share, validation_share, test_share)
+    _require_dates(dates, "dates")
     ordered = dates.dropna().sort_values(ignore_index=True)
     require_rows(ordered, "dates")
     cuts = [
@@ -104,12 +112,8 @@ def split_by_time(
     [1, 1, 1]
     """
     require_columns(table, "the table", [at])
-    if not pd.api.types.is_datetime64_any_dtype(table[at]):
-        raise ValueError(
-            f"{at} holds {table[at].dtype}; dates were expected, or days are compared as texts. Read "
-            "them first, as pd.to_datetime does."
-        )
-    first, second = (_moment(day, table[at].dt.tz) for day in (validation_from, test_from))
+    _require_dates(table[at], at)
+    first, second = (moment_in(day, table[at].dt.tz) for day in (validation_from, test_from))
     if not first < second:
         raise ValueError(
             f"validation_from {first:%Y-%m-%d} has to lie before test_from {second:%Y-%m-%d}: the "
@@ -137,10 +141,13 @@ def split_by_time(
     return parts
 
 
-def _moment(day, zone):
-    """Return the start of a day; a day without a time zone is one of the table's."""
-    moment = pd.Timestamp(day)
-    return moment.tz_localize(zone) if zone is not None and moment.tz is None else moment
+def _require_dates(dates, name):
+    """Stop unless a column holds dates."""
+    if not pd.api.types.is_datetime64_any_dtype(dates):
+        raise ValueError(
+            f"{name} holds {dates.dtype}; dates were expected, or days are compared as texts. Read "
+            "them first, as pd.to_datetime does."
+        )
 
 
 def split_by_customer(
@@ -181,6 +188,11 @@ def split_by_customer(
             f"{int(nameless.sum()):,} row(s) have no {customer}, the first in row "
             f"{int(nameless.argmax()) + 1:,}: nobody knows whether they are of one customer or of many. "
             "Quarantine them first."
+        )
+    if len(kinds := sorted(kinds_of(table[customer]))) > 1:
+        raise ValueError(
+            f"{customer} holds {' and '.join(kinds)}, so one customer could be in two parts, as 1 and as "
+            "'1'. Bring all to one type first."
         )
     people = np.sort(table[customer].unique())
     drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
@@ -230,10 +242,16 @@ def what_leaks(
     >>> what_leaks(rows.iloc[[0, 3]], rows.iloc[[1, 2]], "at").to_dict()
     {'trained_on_the_future': 0.5, 'tested_on_known_customers': 0.5}
     """
+    known = {}
+    for column in [customer, *([product] if product else [])]:
+        for name, part in [("train", train), ("test", test)]:
+            require_columns(part, name, [at, column])
+        require_same_kind(test[column], "test", train[column], "train", column)
+        known[column] = test[column].isin(train[column].dropna())  # a gap is nobody
     found = {
         "trained_on_the_future": float((train[at] >= test[at].min()).mean()),
-        "tested_on_known_customers": float(test[customer].isin(train[customer]).mean()),
+        "tested_on_known_customers": float(known[customer].mean()),
     }
     if product:
-        found["tested_on_new_products"] = float((~test[product].isin(train[product])).mean())
+        found["tested_on_new_products"] = float((~known[product]).mean())
     return pd.Series(found)

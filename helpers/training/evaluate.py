@@ -38,7 +38,7 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     Raises
     ------
     ValueError
-        If the two differ in length, are empty, `churned` holds no flags, `probability` is not one
+        If the two differ in length or in the order of one index, are empty, `churned` holds no flags, `probability` is not one
         number from 0.0 to 1.0 a customer, or `threshold` is no share.
 
     Examples
@@ -47,6 +47,13 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     {'accuracy': 0.667, 'precision': 0.5, 'recall': 1.0, 'f1': 0.667, 'roc_auc': 1.0, 'log_loss': 0.376}
     """
     require_share(threshold, "threshold")
+    both = isinstance(churned, pd.Series) and isinstance(probability, pd.Series)
+    other = both and not churned.index.equals(probability.index)
+    if other and set(churned.index) == set(probability.index):
+        raise ValueError(
+            "churned and probability stand in different orders: their index has the same labels, in "
+            "other rows. Bring them into one, as with probability.loc[churned.index]."
+        )
     churned, probability = np.asarray(churned), np.asarray(probability, dtype=float)
     if len(churned) != len(probability) or len(churned) == 0:
         raise ValueError(

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.checks import (
+    moment_in,
     require_columns,
     require_filled,
     require_rows,
@@ -102,7 +103,7 @@ class PersonalBestsellers:
             interactions["product_id"], "interactions", there, "products", "product_id"
         )
         last = interactions["ordered_at"].max() + pd.Timedelta(seconds=1)
-        self._on = last if on is None else pd.Timestamp(on)
+        self._on = last if on is None else moment_in(on, interactions["ordered_at"].dt.tz)
         what = pd.Index(there).get_indexer(interactions["product_id"])
         used = (what >= 0) & (interactions["ordered_at"] < self._on).to_numpy()
         orders = interactions[used]
@@ -132,7 +133,7 @@ class PersonalBestsellers:
             If `k` is more than there are products, or less than one, or the ids are of another kind
             (texts, numbers) than those of the orders.
         """
-        if not 1 <= k <= len(self._products):
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self._products):
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self._products)} products; got {k}."
             )

@@ -35,7 +35,7 @@ def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
         (sa.DateTime, lambda v: isinstance(v, datetime | str), _from_iso(datetime), "a moment"),
         (sa.Date, lambda v: isinstance(v, date | str), _from_iso(date), "a date"),
         (sa.Integer, lambda v: type(v) is int, int, "a whole number"),
-        ((sa.Numeric, sa.Float), lambda v: not isinstance(v, str | bytes | bool), float, "a number"),
+        ((sa.Numeric, sa.Float), lambda v: not isinstance(v, str | bytes | bool), _number, "a number"),
         (sa.String, lambda v: isinstance(v, str), str, "a text"),
         (object, lambda v: True, lambda v: v, ""),
     ] if isinstance(kind, found[0]))  # fmt: skip
@@ -46,6 +46,12 @@ def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
         return read(value)
 
     return reader, name
+
+
+def _number(value):
+    """Return a number as a float, or as a whole number where a float would round it."""
+    number = float(value)
+    return int(value) if number != value and value == value // 1 else number
 
 
 def _from_iso(kind):
@@ -120,6 +126,7 @@ def read_sql(
                     f"{table} has more than {most:,} rows: read it in parts with after=..."
                 )
             last = part[:rows][-1][names.index(column.name)]
+            _require_one(connection, column, last)
             part = _part(connection, found, column, last, rows) if len(part) > rows else []
         read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
@@ -140,11 +147,22 @@ def _part(connection, found, column, last, rows):
         )
     twice = next((one for one, more in itertools.pairwise(keys) if one == more), None)
     if twice is not None:
-        raise CannotExtract(
-            f"{found.name} has more than one row with the {column.name} {str(twice)[:60]!r}, so a part "
-            "could end between them and lose one: name a unique column with key=..."
-        )
+        raise _repeated(column, twice)
     return part
+
+
+def _require_one(connection, column, last):
+    """Stop if the last key of a part is there twice as the database compares: "a" may equal "A"."""
+    same = sa.select(sa.func.count()).select_from(column.table)
+    if connection.execute(same.where(_as_stored(connection, column) == last)).scalar_one() > 1:
+        raise _repeated(column, last)
+
+
+def _repeated(column, key):
+    return CannotExtract(
+        f"{column.table.name} has more than one row with the {column.name} {str(key)[:60]!r}, so a part "
+        "could end between them and lose one: name a unique column with key=..."
+    )
 
 
 def _made(names, readers, row):

@@ -23,6 +23,7 @@ from helpers.etl.extract.web import (
     Caller,
     CannotFetch,
     NetworkLimits,
+    as_called,
     host_of,
     joined,
     shown,
@@ -47,15 +48,16 @@ def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
     -------
     `id` (the attribute `data-id` of the element that `thing` selects), `title` (the first heading),
     `price` (the text of `.price`), each term of a description list, and `json_ld`: the facts for
-    machines (JSON-LD) as JSON text, None where there are none. Of several it is the product; of
+    machines (JSON-LD) as JSON text, None where there are none. Each of the first three is looked for
+    in the thing's element, and on the whole page only if that has none. Of several JSON-LD facts it is the product; of
     several products the one with the page's id or title; without a product, the list of all that
     are not about the site itself (breadcrumbs, the company, the page).
 
     Raises
     ------
     CannotFetch
-        If there are more than 1,000 terms, a text of more than 10,000 characters, or several
-        products of which none is the page's own.
+        If there are more than 1,000 terms, a text of more than 10,000 characters, several things or
+        prices, or several products of which none is the page's own.
 
     Examples
     --------
@@ -64,15 +66,33 @@ def facts_of(page: BeautifulSoup, thing: str = "body") -> dict[str, str | None]:
     {'id': '7', 'title': 'Dew', 'price': None, 'brand': 'Lumo', 'json_ld': None}
     """
     own = page.select_one(thing)
+    within = {id(one) for one in own.find_all(True)} if own else set()
+    things = [one for one in page.select(thing) if id(one) not in within]
+    _only(dict.fromkeys(one.get("data-id") or place for place, one in enumerate(things)), "things")
     facts = {
         "id": own.get("data-id") if own else None,
-        "title": _text(page.find("h1")),
-        "price": _text(page.find(class_="price")),
+        "title": _text(next(iter(_within(own, page, "h1")), None)),
+        "price": _only(dict.fromkeys(map(_text, _within(own, page, class_="price"))), "prices"),
     }
-    for name, said in _terms(page):
+    for name, said in _terms(own if own and own.find("dt") else page):
         if name and name not in facts and name not in ("url", "json_ld"):
             facts[name] = said
     return {**facts, "json_ld": _json_ld(page, own, {facts["id"], facts["title"]} - {None})}
+
+
+def _within(own, page, *what, **how):
+    """Return the elements of the thing, or those of the page if it has none."""
+    return (own.find_all(*what, **how) if own else []) or page.find_all(*what, **how)
+
+
+def _only(found, what):
+    """Return the one value that was found, or None; several are refused, for one would be a guess."""
+    if len(found) > 1:
+        raise CannotFetch(
+            f"it tells of several {what}, such as {' and '.join(map(repr, list(found)[:2]))}, and it cannot "
+            "be told which is the page's own."
+        )
+    return next(iter(found), None)
 
 
 def _terms(page):
@@ -243,7 +263,9 @@ def _delay(rules: Protego, agent: str, least: float, limits: NetworkLimits) -> f
 
 
 def _address(url: str) -> str:
-    """Return an address in one way of writing: the host in small letters, a path, no place in it."""
+    """Return an address in one way of writing: as it is called, with no place in it."""
+    host_of(url)  # refuses what is none
+    url = as_called(url)
     user, at, _ = urlsplit(url).netloc.rpartition("@")
     scheme, _, host = host_of(url).partition("://")
     return f"{scheme}://{user}{at}{host}{_path(url)}"
@@ -334,7 +356,9 @@ class _Walk:
 
     def _links(self, page, base):
         """Return the addresses of a page's links on the same host."""
-        found = []
+        found, start = [], page.find("base", href=True)
+        with contextlib.suppress(CannotFetch):
+            base = joined(base, start["href"].strip()) if start else base
         for link in page.find_all("a", href=True):
             with contextlib.suppress(CannotFetch, ValueError):  # mailto:, javascript:, nonsense
                 address = _address(joined(base, link["href"].strip()))

@@ -118,6 +118,8 @@ def host_of(url: str) -> str:
         parts = urlsplit(url)
         port, name = parts.port, parts.hostname
         usual = {"http": 80, "https": 443}[parts.scheme]
+        if not name.isascii():  # bücher.de is called as xn--bcher-kva.de
+            name = urlsplit(as_called(url)).hostname
         host = f"[{name}]" if ":" in name else name
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise CannotFetch(
@@ -125,6 +127,22 @@ def host_of(url: str) -> str:
             "check it."
         ) from error
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+
+
+def as_called(url: str) -> str:
+    """Return an address in the one way of writing in which it is called, see RFC 3986, section 6.2.
+
+    Examples
+    --------
+    >>> as_called("http://Example.org/shop/../%7Edew?of=a b")
+    'http://example.org/~dew?of=a%20b'
+    """
+    try:
+        for _ in range(2):  # dots that were written %2E count once they are dots
+            url = str(requests.Request("GET", url).prepare().url)
+    except (requests.RequestException, ValueError) as error:
+        raise CannotFetch(f"{shown(str(url))!r} is no address that can be called.") from error
+    return url
 
 
 def joined(url: str, target: str) -> str:
