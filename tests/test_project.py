@@ -171,6 +171,7 @@ def test_the_pip_part_of_the_conda_environment_installs(uv, tmp_path):
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.slow
 def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tmp_path):
     built = uv("build", "--offline", "--wheel", "--out-dir", tmp_path, ROOT)
     assert built.returncode == 0, built.stderr
