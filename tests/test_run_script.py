@@ -657,6 +657,15 @@ def test_tests_use_one_to_four_workers(run, monkeypatch, cores, workers):
     assert command == [run.PYTHON, "-m", "pytest", "-n", workers, "-k", "x"]
 
 
+def test_tests_keep_their_bytecode_whatever_the_shell_says(run, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    monkeypatch.setattr(run, "hand_over_to", lambda command: run.environment())
+    monkeypatch.chdir(ROOT)
+    assert "PYTHONDONTWRITEBYTECODE" in run.obey("list", [])
+    assert "PYTHONDONTWRITEBYTECODE" not in run.obey("test", [])
+
+
 def test_settings_that_reach_a_mirror_stay_and_the_diverting_ones_go(run, monkeypatch):
     stay = ["PIP_INDEX_URL", "PIP_CERT", "PIP_TRUSTED_HOST", "PIP_CONFIG_FILE", "UV_DEFAULT_INDEX"]
     stay += ["UV_INDEX_MINE_PASSWORD", "UV_NATIVE_TLS", "UV_CACHE_DIR", "HTTPS_PROXY", "no_proxy"]
