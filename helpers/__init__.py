@@ -11,7 +11,8 @@ For notebooks only:
     plots                      pictures
 For every room: checks, doors, files, lifecycle.
 The simulated outside: worlds (shop, operator, incidents, sources).
-For authors, instructors and batch runs: course.
+For authors, instructors and batch runs: course (the command line, runner, authors, grading).
+Benchmarks are in tests/benchmarks, the list of words in notebooks/words.md.
 
 Nothing is imported here: `import helpers` is instant, and each notebook imports the room it needs.
 """

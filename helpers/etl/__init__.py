@@ -11,5 +11,6 @@ splits       by time and by customer
 load, lake   a warehouse, a database, Parquet files
 privacy      pseudonyms, consent, groups to hide in
 chain        all of it in four calls, for the steps of a business
-businesses/  what is particular: shop, operator, cosmetics, their schemas and steps
+businesses/  what is particular: shop, operator, cosmetics, IBM's Telco file, sensors, schemas;
+             what their cleanings share; and the experiment on what garbage costs
 """

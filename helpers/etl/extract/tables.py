@@ -1,4 +1,4 @@
-"""Tables in files: CSV as businesses write it, readings of sensors, surveys and forms."""
+"""Tables in files: CSV with its separator and quotes, readings of sensors, surveys and forms."""
 
 from __future__ import annotations
 
