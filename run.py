@@ -35,7 +35,7 @@ ML Lifecycle Lab: learn the lifecycle of a machine-learning model by running two
 
   python3 run.py lab               learn: open the lessons in JupyterLab
   python3 run.py course            run the whole course, lesson by lesson
-  python3 run.py test              test everything
+  python3 run.py test              test all subjects; with --all also what takes long
   python3 run.py setup             only make or repair .venv; the others do that too, when needed
   python3 run.py WORD ...          any other command of the course's own program, `lifecycle`:
      {}
@@ -144,6 +144,8 @@ def obey(word, rest):
         return resolve_locks(rest)
     if word == "test":
         os.chdir(ROOT)
+        # Without bytecode each worker, kernel and child would compile the tests and helpers anew.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return hand_over_to(command_for(word, rest))
 
 

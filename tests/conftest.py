@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from hypothesis import settings
 
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
@@ -17,12 +19,25 @@ from helpers.course.runner.shelf import all_notebooks, read_notebook
 from helpers.course.runner.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 21))]
 collect_ignore = ["benchmarks"]  # they measure this machine; `run.py bench` runs them
 
 silence()
 steady()
 plain_kernels()
+
+
+def first_always(values: Iterable) -> list:
+    """Return parameters of a test: the first of the values, and the others under `--all`."""
+    first, *others = values
+    return [first, *(pytest.param(value, marks=pytest.mark.slow) for value in others)]
+
+
+def examples(most: int) -> int:
+    """Return how many examples hypothesis tries: the most, or a quarter without `--all`."""
+    return most if settings.get_current_profile_name() == "all" else max(5, most // 4)
+
+
+SEEDS = first_always(range(1, 21))
 
 
 @pytest.fixture(scope="session")

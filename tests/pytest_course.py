@@ -17,7 +17,7 @@ def pytest_configure(config):
     # nbval takes a path from where pytest was typed.
     config.option.nbval_sanitize_with = str(config.rootpath / "tests" / "nbval_sanitize.cfg")
     settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
-    settings.register_profile("all", max_examples=100, deadline=None)
+    settings.register_profile("all", max_examples=100, deadline=None, derandomize=True)
     settings.load_profile("all" if config.option.all else "quick")
 
 

@@ -109,6 +109,7 @@ def as_pandas(sephora_folder):
     return pd.read_csv(sephora_folder / FILES["ratings"], dtype={"user_id": str})
 
 
+@pytest.mark.slow
 def test_every_real_review_and_product_is_read_and_none_is_odd(sephora):
     extracts, cleaned, _ = sephora
     books = ledger(extracts, cleaned).set_index("source")
@@ -118,6 +119,7 @@ def test_every_real_review_and_product_is_read_and_none_is_odd(sephora):
     assert extracts["ratings"].provenance.sha256[:8] == "e936f1b2", "the published fingerprint"
 
 
+@pytest.mark.slow
 def test_clean_reviews_are_the_file_under_our_names(sephora, as_pandas):
     table = sephora[2].table
     assert table["customer_id"].nunique() == 50_322
@@ -129,6 +131,7 @@ def test_clean_reviews_are_the_file_under_our_names(sephora, as_pandas):
     assert not table["skin_tone"].eq("notsurest").any()
 
 
+@pytest.mark.slow
 def test_218_twins_in_101_groups_are_found_and_their_reviews_merged(sephora, twins):
     _, cleaned, reviews = sephora
     assert (len(twins), twins["twin_of"].nunique()) == (218, 101)
@@ -146,6 +149,7 @@ def test_218_twins_in_101_groups_are_found_and_their_reviews_merged(sephora, twi
     assert len(twin_products(cleaned["ratings"].table)) < 20, "hardly any twin is left"
 
 
+@pytest.mark.slow
 def test_customers_who_contradict_themselves_are_counted_and_get_one_skin_type(sephora, as_pandas):
     people = skin_types(sephora[2].table)
     assert people["customer_id"].is_unique
@@ -165,6 +169,7 @@ def test_customers_who_contradict_themselves_are_counted_and_get_one_skin_type(s
             assert latest[chosen[name]] == latest.max()
 
 
+@pytest.mark.slow
 def test_every_real_rating_meets_its_product_once(sephora):
     _, cleaned, _ = sephora
     ratings, products = cleaned["ratings"].table, cleaned["products"].table
@@ -175,6 +180,7 @@ def test_every_real_rating_meets_its_product_once(sephora):
     assert not ratings["product_id"].isin(products.loc[merged_away, "product_id"]).any()
 
 
+@pytest.mark.slow
 def test_what_a_customer_says_later_is_not_known_earlier(sephora):
     table = sephora[2].table
     then = skin_types(table, as_of="2020-01-01")
@@ -182,6 +188,7 @@ def test_what_a_customer_says_later_is_not_known_earlier(sephora):
     assert len(then) < skin_types(table)["customer_id"].nunique()
 
 
+@pytest.mark.slow
 def test_prices_and_sizes_are_read_as_the_file_has_them(sephora):
     products = sephora[1]["products"].table
     assert products["price_usd"].median() == 44.0  # in dollars, as the file has it
@@ -190,6 +197,7 @@ def test_prices_and_sizes_are_read_as_the_file_has_them(sephora):
     assert products.loc[litres, "size_ml"].notna().mean() > 0.98
 
 
+@pytest.mark.slow
 def test_a_split_by_time_gives_away_what_a_random_one_hides(sephora, twins):
     reviews = sephora[2].table
     parts = split_by_time(reviews, "rated_on", "2022-07-01", "2022-10-01")
@@ -207,6 +215,7 @@ def test_a_split_by_time_gives_away_what_a_random_one_hides(sephora, twins):
     assert twins_across(parts[0], parts[2], twins) < 0.002
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_split_are_those_measured_elsewhere_on_the_same_files(sephora):
     liked = sephora[2].table.query("rating >= 4")
     train, test = liked[liked["rated_on"] < "2022-10-01"], liked[liked["rated_on"] >= "2022-10-01"]
@@ -216,6 +225,7 @@ def test_the_figures_of_the_split_are_those_measured_elsewhere_on_the_same_files
     assert round(leaks["tested_on_new_products"], 2) == 0.38
 
 
+@pytest.mark.slow
 def test_the_real_ratings_are_loaded_and_come_back(sephora, tmp_path):
     ratings = sephora[1]["ratings"].table
     loaded = load_sephora(sephora[1], tmp_path).set_index("table")

@@ -5,6 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,7 +99,7 @@ def test_no_per_cent_is_suggested_where_none_was_meant():
         require_share(-0.1, "test_share")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60))
 @given(st.lists(st.integers(0, 6), max_size=8))
 def test_ids_pass_exactly_when_a_set_of_them_is_as_long(ids):
     table = pd.DataFrame({"customerID": ids})

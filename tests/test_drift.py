@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import rel_entr
@@ -63,7 +64,7 @@ def test_the_column_that_moved_most_comes_first():
 LEVELS = st.lists(st.sampled_from(["card", "check", "cash", None]), min_size=1, max_size=12)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=examples(20))
 @given(LEVELS, LEVELS)
 def test_the_index_is_never_negative_symmetric_and_zero_for_equal_tables(before, after):
     then, now = table(*before), table(*after)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
@@ -91,7 +92,7 @@ PEOPLE = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=examples(20))
 @given(PEOPLE, st.sampled_from([0.0, 0.1, 0.5, 0.6, 1.0]))
 def test_scores_agree_with_the_counts_of_a_confusion_matrix(people, threshold):
     truth = np.array([left for left, _ in people])

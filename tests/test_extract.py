@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,7 +227,7 @@ def assert_read_or_refused(content):
         assert (provenance.rows, provenance.columns) == raw.shape
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=examples(80))
 @given(st.one_of(st.binary(max_size=60), st.text('",;\n\r\u2028 aé', max_size=40)))
 def test_arbitrary_bytes_are_read_or_refused(content):
     content = content.encode() if isinstance(content, str) else content
@@ -242,7 +243,7 @@ TINY = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150))
 @given(
     st.lists(
         st.tuples(st.sampled_from(["delete", "insert", "flip", "truncate"]), PLACE, TINY),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hostile_sources import GOOD_LINE, assert_sound
@@ -27,7 +28,7 @@ from helpers.etl.extract import (
 )
 from helpers.etl.extract.result import aside_table, object_table
 
-QUICK = settings(max_examples=40, deadline=None, derandomize=True)
+QUICK = settings(max_examples=examples(40))
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 LIMITS = FileLimits(line=200, rows=200)
 

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.files import fresh_folder, sha256_of, write_whole
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=examples(25))
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
 def test_what_is_written_is_read_back(content):
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def customers(stayed, left):
 SHARES = st.sampled_from([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30))
 @given(st.integers(40, 300), st.integers(10, 200), st.integers(0, 99), SHARES, SHARES)
 def test_the_parts_are_disjoint_together_everything_and_alike(
     stayed, left, seed, validation_share, test_share

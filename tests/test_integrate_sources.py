@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def table(keys, **columns):
     return pd.DataFrame({"key": keys, **columns}).astype({"key": "int64"})
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40))
 @given(KEYS, KEYS)
 def test_a_join_keeps_the_rows_of_the_left_or_refuses_with_counts(left, right):
     one, two = table(left, place=range(len(left))), table(right, value=[k * 10 for k in right])
@@ -103,7 +104,7 @@ def test_two_sources_meet_in_one_schema_and_one_unit():
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40))
 @given(VALUES, VALUES)
 def test_the_trusted_source_wins_and_a_gap_leaves_the_word_to_the_next(first, second):
     keys = [1, 2, 3, 4]

@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import stored_in
+from conftest import examples, stored_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
@@ -260,7 +260,7 @@ KNOWN = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20)), min_size=1, m
 ASKED = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 22)), min_size=1, max_size=8)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=examples(8))
 @given(KNOWN, ASKED)
 def test_features_as_of_a_day_are_the_last_known_by_then_and_never_later(tmp_path_factory, known, asked):  # fmt: skip
     day = pd.Timestamp("2024-01-01")

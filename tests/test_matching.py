@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ def table(lines, **columns):
     return pd.DataFrame({"line": pd.array(lines, dtype="str"), **columns})
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60))
 @given(NAMES, NAMES)
 def test_a_match_is_the_only_row_of_ours_and_of_theirs_with_that_name(theirs, ours):
     def bare(name):

@@ -6,7 +6,7 @@ The stored outputs themselves are compared cell by cell by nbval, which collects
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, stored_figures, told_figures, type_lifecycle
+from conftest import ROOT, first_always, stored_figures, told_figures, type_lifecycle
 
 from helpers.course.authors.rules import findings
 from helpers.course.runner.shelf import all_notebooks, code_cells, question_of, read_notebook
@@ -64,7 +64,7 @@ def test_papermill_tells_the_same_figures_as_the_stored_outputs(tmp_path):
             assert run[stem][name] == same, f"{stem}: {name}"
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", first_always(range(1, 7)))
 def test_other_seeds_tell_the_same_story(seed):
     """The claims of the prose that no output backs, at the lessons' default size."""
     customers = clean_telco(telco_table(customers=4_000, seed=seed))

@@ -10,18 +10,18 @@ from offline import cannot_cut_off, run_cut_off
 from helpers.course.runner.shelf import all_notebooks
 
 COURSE = [path.stem for path in all_notebooks(ROOT / "notebooks")]
-SOME = ["02a_collect_records", "04a_churn_models"]  # the first starts services on loopback
+ONE = ["02a_collect_records"]  # it starts services on loopback
 
 
 @pytest.fixture(
     scope="module",
-    params=[SOME, pytest.param(COURSE, marks=pytest.mark.slow)],
-    ids=["two lessons", "the course"],
+    params=[ONE, pytest.param(COURSE, marks=pytest.mark.slow)],
+    ids=["a lesson", "the course"],
 )
 def fast_run(request, tmp_path_factory):
     """Lessons on small tables, cut off where this machine allows it."""
     stems, output = request.param, tmp_path_factory.mktemp("fast")
-    words = ["run", *(stems if stems == SOME else []), "--fast", "--output", str(output)]
+    words = ["run", *(stems if stems == ONE else []), "--fast", "--output", str(output)]
     command = [sys.executable, "-m", "helpers.course.cli", *words]
     if cannot_cut_off():
         done, asked = subprocess.run(command, cwd=output, check=False, timeout=600), None

@@ -1,6 +1,7 @@
 """Parameters: read from the notebook, checked before a kernel starts."""
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from miniature import cell, good_notebook
@@ -103,7 +104,7 @@ def test_a_path_is_taken_from_where_the_command_was_typed(parameters, tmp_path, 
     assert choose(parameters, ("TELCO_CSV", ""))["TELCO_CSV"] == ""
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.text(max_size=12), st.sampled_from([7, 0.5, True, "x", [1], {"a": 1}]))
 def test_any_text_gives_the_right_type_or_one_clear_refusal(text, default):
     try:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,7 @@ def test_a_curve_needs_the_truth_and_the_probability():
         profit_by_threshold(FOUR[["churn_probability"]], OFFER, [0.5])
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=12))
 def test_calling_above_break_even_is_best_when_the_probabilities_are_true(people):
     # Oracle: with each customer's true expected gain known, no set of calls beats the rule.
@@ -263,7 +264,7 @@ def test_the_break_even_month_matches_the_count_done_by_hand(
     assert project.first_year_eur == first_year
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 10_000), st.integers(0, 500), st.integers(0, 2_000))
 def test_the_balance_turns_in_the_break_even_month_and_in_none_before(build, run, benefit):
     # Oracle: add up month by month, in whole euro.
@@ -274,7 +275,7 @@ def test_the_balance_turns_in_the_break_even_month_and_in_none_before(build, run
     assert (turned[0] if turned else None) == (None if (expected or 0) > 40 else expected)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 90_000), st.integers(0, 5_000), st.integers(1, 36))
 def test_the_needed_benefit_pays_back_in_just_that_time(build, run, months):
     needed = CostBenefit(build, run, 0).needed_eur_a_month(months)

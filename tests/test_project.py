@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, first_always
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -171,6 +171,7 @@ def test_the_pip_part_of_the_conda_environment_installs(uv, tmp_path):
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.slow
 def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tmp_path):
     built = uv("build", "--offline", "--wheel", "--out-dir", tmp_path, ROOT)
     assert built.returncode == 0, built.stderr
@@ -198,7 +199,9 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
 
 @pytest.mark.parametrize(
     ("folder", "typed"),
-    [("notebooks", ["a.ipynb"]), ("notebooks", ["-n", "1"]), ("..", ["here/notebooks"])],
+    first_always(
+        [("..", ["here/notebooks"]), ("notebooks", ["a.ipynb"]), ("notebooks", ["-n", "1"])]
+    ),
 )
 def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, typed):
     here = tmp_path / "here"

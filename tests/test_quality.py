@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +145,7 @@ CORRUPTIONS = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=examples(12))
 @given(st.lists(CORRUPTIONS, max_size=8))
 def test_rows_in_are_rows_accepted_plus_rows_refused_and_the_accepted_can_be_cleaned(corruptions):
     raw = customers(*({"customerID": f"{row}-A", "tenure": str(row)} for row in range(6)))

@@ -4,6 +4,7 @@ import datetime
 
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60))
 @given(ROWS, st.booleans())
 def test_rows_in_are_rows_loaded_quarantined_and_merged_whatever_comes(rows, newest):
     raw = pd.DataFrame(rows, columns=["key", "word", "sent"]).assign(row=range(len(rows)))
@@ -59,7 +60,7 @@ def test_rows_in_are_rows_loaded_quarantined_and_merged_whatever_comes(rows, new
     assert done.table["key"].is_unique
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60))
 @given(ROWS)
 def test_of_repeated_deliveries_the_newest_wins_and_stands_where_the_first_stood(rows):
     table = pd.DataFrame(rows, columns=["key", "word", "sent"]).assign(row=range(len(rows)))
@@ -178,7 +179,7 @@ NASTY = st.one_of(st.none(), st.integers(-3, 3), st.floats(), st.booleans(), st.
                   st.datetimes(timezones=st.just(datetime.UTC)), st.dates())  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(NASTY, NASTY), max_size=12))
 def test_a_table_of_anything_at_all_is_accounted_for_row_by_row(rows):
     raw = pd.DataFrame({"key": pd.Series([k for k, _ in rows], dtype=object), "value": pd.Series([v for _, v in rows], dtype=object)})  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
@@ -83,7 +84,7 @@ def test_products_no_longer_listed_are_passed_over():
     assert set(model.recommend([1], k=4)["product_id"]) == {1, 2, 3, 4}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4), st.integers(1, 400)), min_size=1),
     st.lists(st.integers(1, 9), min_size=1, max_size=9),

@@ -125,6 +125,7 @@ print(save_package(fitted(), sys.argv[1], "churn", about={"rows": 6}).name)
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_version_and_bytes(tmp_path, package):
     ran = subprocess.run(
         [sys.executable, "-c", IN_A_FRESH_PROCESS, tmp_path / "fresh", os.path.dirname(__file__)],

@@ -242,12 +242,14 @@ def checkout(story):
 # Set-ups that are really made
 
 
+@pytest.mark.slow
 def test_a_killed_set_up_is_repaired_by_the_next_one(story, checkout):
     assert story.killed.returncode != 0
     assert not story.stamp_after_kill
     assert checkout.run("doctor").returncode == 0
 
 
+@pytest.mark.slow
 def test_the_second_of_two_set_ups_waits_and_finds_nothing_left_to_do(story, checkout):
     waited, worked = sorted((child.stderr for child in story.both), key=len)
     assert waited == "another set-up is running here; waiting\n"
@@ -256,6 +258,7 @@ def test_the_second_of_two_set_ups_waits_and_finds_nothing_left_to_do(story, che
     assert re.search(r"ready in \d+ s\n$", worked)
 
 
+@pytest.mark.slow
 def test_foreign_settings_do_not_lead_the_packages_astray(checkout, foreign_settings):
     names = [name.split("-")[0] for name in checkout.installed()]
     assert {"pip", "uv", "tiny", "ml_lifecycle_lab"} <= set(names)
@@ -265,12 +268,14 @@ def test_foreign_settings_do_not_lead_the_packages_astray(checkout, foreign_sett
     assert Path(seen["path"].split(os.pathsep)[0]).parent == checkout.venv
 
 
+@pytest.mark.slow
 def test_packages_are_compiled_although_the_shell_says_to_write_no_bytecode(checkout):
     assert checkout.env["PYTHONDONTWRITEBYTECODE"]
     assert list(checkout.site_packages().glob("__pycache__/tiny.*.pyc"))
     assert list(checkout.site_packages().glob("uv/__pycache__/__init__.*.pyc"))
 
 
+@pytest.mark.slow
 def test_a_second_set_up_changes_nothing_and_says_nothing(checkout):
     def state():
         return {path: path.stat().st_mtime_ns for path in checkout.venv.rglob("*")}
@@ -281,6 +286,7 @@ def test_a_second_set_up_changes_nothing_and_says_nothing(checkout):
     assert state() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "given"),
     [
@@ -295,11 +301,13 @@ def test_words_reach_the_lifecycle_command_unchanged(checkout, typed, given):
     assert json.loads(child.stdout)["words"] == given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [2, 5])
 def test_the_exit_code_is_that_of_the_command(checkout, code):
     assert checkout.run("doctor", str(code)).returncode == code
 
 
+@pytest.mark.slow
 def test_the_authors_tools_stay_until_a_plain_setup_removes_them(checkout):
     for words, there in [(["setup", "--authors"], True), (["doctor"], True), (["setup"], False)]:
         child = checkout.run(*words)
@@ -308,6 +316,7 @@ def test_the_authors_tools_stay_until_a_plain_setup_removes_them(checkout):
         assert ("authorly-1.0.dist-info" in checkout.installed()) is there
 
 
+@pytest.mark.slow
 def test_a_lost_package_is_told_of_without_network_and_repaired_with_it(checkout, tmp_path):
     shutil.rmtree(checkout.site_packages() / "tiny-1.0.dist-info")
     with socket.socket() as closed:  # bound, but nobody listens: every connection is refused
@@ -332,6 +341,7 @@ def both_cases(protocol):
     return f"{protocol}_proxy", f"{protocol.upper()}_PROXY"
 
 
+@pytest.mark.slow
 def test_a_moved_checkout_and_a_lost_python_are_noticed(checkout, tmp_path):
     here = imported(checkout.folder / "run.py")
     stamp = here.read_stamp()
@@ -645,6 +655,15 @@ def test_tests_use_one_to_four_workers(run, monkeypatch, cores, workers):
     monkeypatch.setattr(run.os, "cpu_count", lambda: cores)
     command = run.command_for("test", ["-k", "x"])
     assert command == [run.PYTHON, "-m", "pytest", "-n", workers, "-k", "x"]
+
+
+def test_tests_keep_their_bytecode_whatever_the_shell_says(run, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(run, "set_up", lambda: None)
+    monkeypatch.setattr(run, "hand_over_to", lambda command: run.environment())
+    monkeypatch.chdir(ROOT)
+    assert "PYTHONDONTWRITEBYTECODE" in run.obey("list", [])
+    assert "PYTHONDONTWRITEBYTECODE" not in run.obey("test", [])
 
 
 def test_settings_that_reach_a_mirror_stay_and_the_diverting_ones_go(run, monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def visits(days, customers=7):
                          "at": [start + pd.Timedelta(days=d) for d in days]}).set_axis(range(5, 5 + len(days)))  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.integers(0, 60), min_size=3, max_size=40), st.integers(1, 40), st.integers(1, 40)
 )
@@ -58,7 +59,7 @@ def test_the_days_of_the_shares_give_about_the_shares():
     assert shares["usual"].all()
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30))
 @given(st.integers(10, 80), st.integers(0, 9))
 def test_by_customer_nobody_is_in_two_parts_and_the_order_of_rows_does_not_matter(people, seed):
     rng = np.random.default_rng(seed)

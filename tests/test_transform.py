@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,7 +84,7 @@ def test_a_missing_column_is_named(column):
         clean_telco(raw_table().drop(columns=column))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(st.integers(1, 999), st.integers(0, 99_999_999)), min_size=1, max_size=5))
 def test_any_amount_in_cents_is_read_exactly(people):
     raw = pd.DataFrame(

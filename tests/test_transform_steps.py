@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -71,7 +72,7 @@ def test_two_styles_in_one_column_are_no_guess():
         parsing.parse_numbers(series("1,5", "1.5"))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=examples(25))
 @given(st.lists(st.integers(0, 99_999_999), min_size=1, max_size=6), st.sampled_from([",.", ".,"]))
 def test_any_amount_in_cents_survives_both_ways_of_writing(cents, signs):
     texts = [f"{c // 100:,}|{c % 100:02d}".replace(",", signs[0]).replace("|", signs[1]) for c in cents]  # fmt: skip
@@ -79,7 +80,7 @@ def test_any_amount_in_cents_survives_both_ways_of_writing(cents, signs):
     assert read.tolist() == [c / 100 for c in cents]
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=examples(15))
 @given(st.lists(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2040-01-01")), min_size=1, max_size=5))  # fmt: skip
 def test_the_three_formats_of_a_moment_are_one(moments):
     moments = [one.replace(microsecond=0) for one in moments]
@@ -96,7 +97,7 @@ def test_days_that_no_calendar_has_are_gaps():
 WORDS = ["rich cream", "light fluid", "sun care", "mask", "make-up"]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(WORDS), st.sampled_from([str.upper, str.title, str.lower,
        lambda w: w.replace(" ", "-"), lambda w: f"{w[:4].strip()}.", lambda w: f" {w}"]))  # fmt: skip
 def test_every_spelling_comes_back_to_its_word(word, way):
@@ -136,7 +137,7 @@ def fitted_steps():
     ]  # fmt: skip
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=examples(4))
 @given(TABLES, TABLES)
 def test_what_is_fitted_keeps_rows_order_and_index_and_learns_from_training_alone(rows, later):
     train, new = frame([(1.0, "mask"), *rows]), frame(later, start=50)
@@ -265,7 +266,7 @@ def order_lines(rows):
                         ordered_at=pd.Timestamp("2024-01-01") + pd.to_timedelta(table["day"], unit="D"))  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=examples(8))
 @given(LINES)
 def test_customer_features_know_nothing_of_the_day_or_after(rows):
     lines, day = order_lines(rows), pd.Timestamp("2024-01-16")
@@ -277,7 +278,7 @@ def test_customer_features_know_nothing_of_the_day_or_after(rows):
     assert table["days_since_last"].ge(0).all()
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=examples(8))
 @given(LINES)
 def test_pairs_bought_together_are_those_that_a_loop_finds(rows):
     lines = order_lines(rows)
@@ -316,7 +317,7 @@ def test_lines_of_no_order_are_in_no_basket_and_ids_may_be_texts():
 # --- imbalance -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 9), st.sampled_from(["oversample", "undersample"]))  # fmt: skip
 def test_resampling_evens_the_classes_and_invents_no_row(few, many, seed, method):
     X = pd.DataFrame({"x": range(few + many)})
@@ -354,6 +355,7 @@ def test_rows_without_a_label_are_refused_before_they_are_drawn():
         resample(pd.DataFrame({"x": [1, 2, 3]}), series("Yes", "No", None), seed=7)
 
 
+@pytest.mark.slow
 def test_resampling_before_the_split_flatters_on_the_real_file(telco_csv):
     from sklearn.ensemble import RandomForestClassifier
 
