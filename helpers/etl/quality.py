@@ -14,9 +14,8 @@ from scipy.stats import binomtest, norm
 
 from helpers.checks import require_columns, require_share
 from helpers.etl.extract.result import Extract
-from helpers.etl.parsing import parse_dates
+from helpers.etl.parsing import parse_dates, parse_log_moments
 
-_LOG_MOMENT = "%d/%b/%Y:%H:%M:%S %z"  # 01/Sep/2024:08:22:33 +0000
 ROWS_PER_INPUT = 10  # rows of the rarer outcome that each input of a model should have, at least
 SCORES = ["rows", "complete", "valid", "unique", "timely", "consistent"]
 
@@ -85,8 +84,7 @@ def _days(table: DataFrame, name: str, column: str) -> tuple[str, str]:
 
 def _read(moments: Series) -> Series:
     """Read moments in any of the forms that the sources write."""
-    logged = pd.to_datetime(moments.astype("str"), format=_LOG_MOMENT, errors="coerce", utc=True)
-    return parse_dates(moments).fillna(logged.dt.tz_localize(None))
+    return parse_dates(moments).fillna(parse_log_moments(moments.astype("str")))
 
 
 class Gain(NamedTuple):

@@ -13,7 +13,14 @@ from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
-from helpers.etl.businesses.steps import NUMBER, read_moments, read_whole, read_words
+from helpers.etl.businesses.steps import (
+    gaps_for_blanks,
+    parse_numbers,
+    read_flags,
+    read_moments,
+    read_whole,
+    read_words,
+)
 from helpers.etl.chain import load_all
 from helpers.etl.combine import rename
 from helpers.etl.extract import Extract, read_csv
@@ -85,8 +92,8 @@ def clean_reviews(raw: DataFrame) -> Cleaned:
     read_whole(cleaning, "rating")
     cleaning.refuse(cleaning["rated_on"].isna(), "no date of the review")
     cleaning.refuse(~cleaning["rating"].isin(range(1, 6)), "rating is none of 1 to 5")
-    cleaning.parse("recommended", parsing.parse_flags, "read as yes or no")
-    _gaps(cleaning, "skin_type", "skin_tone")
+    read_flags(cleaning, "recommended")
+    gaps_for_blanks(cleaning, "skin_type", "skin_tone")
     read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
     unsure = cleaning["skin_tone"].eq("notsurest")
     cleaning.set_aside("skin_tone", unsure, "the customer is not sure")
@@ -111,12 +118,11 @@ def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
              "tertiary_category": "subcategory"}  # fmt: skip
     cleaning.table = rename(cleaning.table, names).drop(columns="primary_category")
     cleaning.merge("product_id")
-    _gaps(cleaning, "subcategory", "highlights", "size")
+    gaps_for_blanks(cleaning, "subcategory", "highlights", "size")
     read_whole(cleaning, "brand_id", "loves_count", "child_count")
-    for column in ["price_usd", "catalog_rating"]:
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
-    for column in ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]:
-        cleaning.parse(column, parsing.parse_flags, "read as yes or no")
+    parse_numbers(cleaning, "price_usd", "catalog_rating")
+    flags = ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]
+    read_flags(cleaning, *flags)
     millilitres = cleaning["size"].str.extract(r"^([\d.]+) ?m[lL]$")[0]
     cleaning.repair("size_ml", parsing.parse_numbers(millilitres), "size in millilitres")
     twin_of = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
@@ -247,11 +253,6 @@ def _article(ratings, first):
     """Return for each review who reviewed which article, whatever its size or edition."""
     article = ratings["product_id"].map(first).fillna(ratings["product_id"])
     return Series(list(zip(ratings["customer_id"], article, strict=True)), index=ratings.index)
-
-
-def _gaps(cleaning, *columns):
-    for column in columns:
-        cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
 
 
 def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:

@@ -12,8 +12,8 @@ from pandas import DataFrame, Series
 from helpers.checks import require_columns
 from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
-from helpers.etl.businesses.steps import NUMBER
-from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, parse_numbers, typed
+from helpers.etl.businesses.steps import parse_numbers
+from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, typed
 from helpers.etl.prepare import robust_scale
 
 TEMPERATURE = "temperature_c"
@@ -96,8 +96,7 @@ def clean_readings(
     of_time = once.drop_duplicates(at).set_index(at)["_moment"]
     moment = cleaning[at].map(of_time)
     cleaning.table = cleaning.table.drop(columns="_moment")
-    for column in number_columns(source, cleaning.table):
-        cleaning.parse(column, parse_numbers, NUMBER)
+    parse_numbers(cleaning, *number_columns(source, cleaning.table))
     cleaning.repair(
         TEMPERATURE, to_celsius(cleaning.table, TEMPERATURE, moment), "Fahrenheit to Celsius"
     )

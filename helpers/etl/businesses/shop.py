@@ -8,42 +8,40 @@ from pandas import DataFrame
 
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
-from helpers.etl.businesses.schemas import (
-    CATEGORIES,
-    CHANNELS,
-    RETURN_REASONS,
-    SKIN_TYPES,
-    SKIN_WORDS,
-    STORES,
-    source_schema,
-)
+from helpers.etl.businesses.schemas import CATEGORIES, SKIN_TYPES, SKIN_WORDS, rules_of
 from helpers.etl.businesses.sensors import clean_cold_rooms
 from helpers.etl.businesses.steps import (
-    NUMBER,
     agreed,
     at_path,
     clean_events,
+    clean_keyed,
     clean_requests,
     clean_supplier,
     clean_survey,
+    finished,
     flat,
+    gaps_for_blanks,
+    keep_within,
     listed,
     number_in,
     one_version,
     page_facts,
-    read_ids,
-    read_moments,
+    parse_numbers,
+    read_days,
+    read_flags,
     read_numbers,
     read_page_prices,
     read_whole,
     read_words,
+    refuse_no_rows,
     request_lines,
     several,
+    started,
     stream_events,
     supplier_items,
+    trim,
 )
 from helpers.etl.chain import Step
-from helpers.etl.parsing import hundredfold
 
 EVENT_NAMES = {"id": "event_id", "type": "event", "session": "session_id", "product": "product_id",
                "position": "rank", "ts": "at"}  # fmt: skip
@@ -112,47 +110,15 @@ def clean_customers(raw: DataFrame) -> Cleaned:
     >>> clean_customers(raw).table["skin_type"].tolist()
     ['combination', 'dry']
     """
-    cleaning = Cleaning("shop.customers", raw, ["customer_id", "age", "skin_type", "joined_on"])
-    read_ids(cleaning)
-    cleaning.merge("customer_id")
-    _skin_type(cleaning)
-    _age(cleaning)
-    read_moments(cleaning, "joined_on")
-    placeholder = parsing.no_placeholder(cleaning["joined_on"]).isna()
-    cleaning.set_aside("joined_on", placeholder, "a placeholder date")
-    return cleaning.done(source_schema("shop.customers"))
+    cleaning = started("shop.customers", raw)
+    _skin_and_age(cleaning)
+    read_days(cleaning, "joined_on")
+    return finished(cleaning)
 
 
 def clean_products(raw: DataFrame) -> Cleaned:
     """Clean the products: brands without blanks around them, one spelling of a category."""
-    cleaning = Cleaning("shop.products", raw, ["product_id", "brand", "category", "launched_on"])
-    read_ids(cleaning)
-    cleaning.merge("product_id")
-    cleaning.parse("brand", parsing.trimmed, "blanks around it")
-    read_words(cleaning, "category", CATEGORIES)
-    read_moments(cleaning, "launched_on")
-    return cleaning.done(source_schema("shop.products"))
-
-
-def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
-    """Clean a table that needs no more than its dates read, its copies merged and its schema held.
-
-    Parameters
-    ----------
-    source : such as "shop.sessions" or "shop.orders".
-
-    Examples
-    --------
-    >>> raw = DataFrame({"session_id": [5, 5], "customer_id": [1, 1], "started_at": ["2024-09-01T10:00:00"] * 2})
-    >>> clean_keyed("shop.sessions", raw).books.merged
-    1
-    """
-    schema = source_schema(source)
-    cleaning = Cleaning(source, raw, schema.columns)
-    read_ids(cleaning)
-    cleaning.merge(next(iter(schema.columns)))
-    read_moments(cleaning, *[c for c in schema.columns if c.endswith(("_on", "_at")) or c == "at"])
-    return cleaning.done(schema)
+    return clean_keyed("shop.products", raw, texts=["brand"])
 
 
 def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
@@ -173,41 +139,14 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     >>> clean_order_lines(raw, products).table[["price_eur", "channel"]].to_numpy().tolist()
     [[58.0, 'list']]
     """
-    cleaning = Cleaning("shop.order_lines", raw, ["line_id", "product_id", "price_eur", "channel"])
-    read_ids(cleaning)
-    cleaning.merge("line_id")
-    cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
+    cleaning = started("shop.order_lines", raw)
+    parse_numbers(cleaning, "price_eur")
     listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
     usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
-    in_cents = hundredfold(cleaning["price_eur"], listed.fillna(usual))
+    in_cents = parsing.hundredfold(cleaning["price_eur"], listed.fillna(usual))
     euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
     cleaning.repair("price_eur", euro, "cents to euro")
-    read_words(cleaning, "channel", CHANNELS)
-    return cleaning.done(source_schema("shop.order_lines"))
-
-
-def clean_returns(raw: DataFrame) -> Cleaned:
-    """Clean the returns: one spelling of the reason."""
-    cleaning = Cleaning("shop.returns", raw, ["return_id", "reason", "known_at"])
-    read_ids(cleaning)
-    cleaning.merge("return_id")
-    read_words(cleaning, "reason", RETURN_REASONS)
-    read_moments(cleaning, "known_at")
-    return cleaning.done(source_schema("shop.returns"))
-
-
-def clean_catalogue(raw: DataFrame) -> Cleaned:
-    """Clean the flattened catalogue: prices as numbers, one spelling of a category.
-
-    A size or a description that is not there stays a gap: it is imputed where a model needs it.
-    """
-    cleaning = Cleaning("shop.catalogue", raw, ["product_id", "category", "price_eur"])
-    read_ids(cleaning)
-    cleaning.merge("product_id")
-    cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
-    read_words(cleaning, "category", CATEGORIES)
-    read_moments(cleaning, "launched_on")
-    return cleaning.done(source_schema("shop.catalogue"))
+    return finished(cleaning)
 
 
 def clean_ratings(raw: DataFrame) -> Cleaned:
@@ -220,24 +159,10 @@ def clean_ratings(raw: DataFrame) -> Cleaned:
     >>> clean_ratings(raw).table["rating"].tolist()
     [4.0, nan]
     """
-    cleaning = Cleaning("shop.ratings", raw, ["rating_id", "rating", "known_at"])
-    read_ids(cleaning)
-    cleaning.merge("rating_id")
-    cleaning.parse("rating", parsing.parse_numbers, NUMBER)
+    cleaning = started("shop.ratings", raw)
+    parse_numbers(cleaning, "rating")
     cleaning.set_aside("rating", ~cleaning["rating"].isin(range(1, 6)), "not from 1 to 5")
-    read_moments(cleaning, "known_at")
-    return cleaning.done(source_schema("shop.ratings"))
-
-
-def clean_texts(source: str, raw: DataFrame) -> Cleaned:
-    """Clean what customers wrote ("shop.feedback" or "shop.complaints"): no blanks around it."""
-    schema = source_schema(source)
-    cleaning = Cleaning(source, raw, schema.columns)
-    read_ids(cleaning)
-    cleaning.merge(next(iter(schema.columns)))
-    cleaning.parse("text", parsing.trimmed, "blanks around it")
-    read_moments(cleaning, *[column for column in raw.columns if column.endswith("_at")])
-    return cleaning.done(schema)
+    return finished(cleaning)
 
 
 def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
@@ -248,11 +173,10 @@ def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
     raw : `article`, `maker` ("BELIA LTD"), `title`, `score`.
     products : clean products; the makers are their brands.
     """
-    cleaning = Cleaning("shop.sustainability", raw, ["article", "maker", "title", "score"])
-    cleaning.merge("article")
-    cleaning.parse("score", parsing.parse_numbers, NUMBER)
+    cleaning = started("shop.sustainability", raw)
+    parse_numbers(cleaning, "score")
     read_words(cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()])
-    return cleaning.done(source_schema("shop.sustainability"))
+    return finished(cleaning)
 
 
 def clean_sales(raw: DataFrame) -> Cleaned:
@@ -277,36 +201,23 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     >>> done.table[["category", "price_eur"]].to_numpy().tolist(), done.quarantined["reason"].tolist()
     ([['mask', 1058.5], ['mask', 58.0]], ['a row of totals'])
     """
-    needs = [
-        "line_id",
-        "customer_id",
-        "product_id",
-        "category",
-        "store",
-        "ordered_at",
-        "price_eur",
-        "points",
-    ]
-    cleaning = Cleaning("shop.sales", raw, needs)
-    cleaning.refuse(cleaning["line_id"].eq("line_id"), "a header in the middle of a file")
-    cleaning.refuse(cleaning["line_id"].astype("str").str.lower().eq("total"), "a row of totals")
+    cleaning = Cleaning("shop.sales", raw, rules_of("shop.sales"))
+    refuse_no_rows(cleaning, "line_id")
     read_numbers(cleaning, "price_eur")
     read_numbers(cleaning, "points", whole=True)
     for column in ["line_id", "customer_id", "product_id"]:
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+        parse_numbers(cleaning, column)
         cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
         read_whole(cleaning, column)
     cleaning.merge("line_id")
     told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
     cleaning.repair("price_eur", told, "a blank price told by the points")
-    cleaning.repair("category", parsing.blanks_to_gaps(cleaning["category"]), "a blank is a gap")
+    gaps_for_blanks(cleaning, "category")
     read_words(cleaning, "category", CATEGORIES)
     told = cleaning["category"].fillna(agreed(cleaning["category"], cleaning["product_id"]))
     cleaning.repair("category", told, "a blank category told by the product's other lines")
-    cleaning.parse("store", parsing.trimmed, "blanks around it")
-    read_words(cleaning, "store", STORES)
-    read_moments(cleaning, "ordered_at")
-    return cleaning.done(source_schema("shop.sales"))
+    trim(cleaning, "store")
+    return finished(cleaning)
 
 
 def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
@@ -318,38 +229,28 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
         `size_ml`.
     products : clean products of the database, which wins: a page may be old.
     """
-    cleaning = Cleaning("shop.pages", raw, ["product_id", "price_eur", "category"])
+    cleaning = Cleaning("shop.pages", raw, rules_of("shop.pages"))
     read_whole(cleaning, "product_id", "size_ml")
     read_page_prices(cleaning)
     cleaning.merge("product_id")
     listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
     stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
     cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
-    read_words(cleaning, "category", CATEGORIES)
-    return cleaning.done(source_schema("shop.pages"))
+    return finished(cleaning)
 
 
 def clean_profiles(raw: DataFrame) -> Cleaned:
     """Clean the forms typed in the stores: skin type, age and consent in people's own words."""
-    cleaning = Cleaning(
-        "shop.profiles", raw, ["entry_id", "entered_at", "skin_type", "age", "email_consent"]
-    )
-    read_ids(cleaning)
-    cleaning.merge("entry_id")
-    _skin_type(cleaning)
-    _age(cleaning)
-    cleaning.parse("email_consent", parsing.parse_flags, "read as yes or no")
-    read_moments(cleaning, "entered_at")
-    return cleaning.done(source_schema("shop.profiles"))
+    cleaning = started("shop.profiles", raw, "email_consent")
+    _skin_and_age(cleaning)
+    read_flags(cleaning, "email_consent")
+    return finished(cleaning)
 
 
-def _skin_type(cleaning):
+def _skin_and_age(cleaning):
     read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
-
-
-def _age(cleaning):
-    cleaning.parse("age", parsing.parse_ages, NUMBER)
-    cleaning.set_aside("age", ~cleaning["age"].between(14, 120), "not from 14 to 120 years")
+    cleaning.parse("age", parsing.parse_ages, "read as a number")
+    keep_within(cleaning, "age", 14, 120, " years")
 
 
 SHOP = {
@@ -358,20 +259,17 @@ SHOP = {
     "sessions": Step(partial(clean_keyed, "shop.sessions")),
     "orders": Step(partial(clean_keyed, "shop.orders")),
     "order_lines": Step(clean_order_lines, needs="products"),
-    "returns": Step(clean_returns),
-    "catalogue": Step(clean_catalogue, flat_products),
+    "returns": Step(partial(clean_keyed, "shop.returns")),
+    # A size or a description that is not there stays a gap: it is imputed where a model needs it.
+    "catalogue": Step(partial(clean_keyed, "shop.catalogue", numbers=["price_eur"]), flat_products),
     "ratings": Step(clean_ratings),
-    "feedback": Step(partial(clean_texts, "shop.feedback")),
-    "complaints": Step(partial(clean_texts, "shop.complaints")),
+    "feedback": Step(partial(clean_keyed, "shop.feedback", texts=["text"])),
+    "complaints": Step(partial(clean_keyed, "shop.complaints", texts=["text"])),
     "sustainability": Step(clean_sustainability, needs="products"),
     "sales": Step(clean_sales),
-    "events": Step(
-        partial(clean_events, "shop.events"),
-        partial(one_version, names=EVENT_NAMES),
-    ),
+    "events": Step(partial(clean_events, "shop.events"), partial(one_version, names=EVENT_NAMES)),
     "price_list": Step(
-        partial(clean_supplier, "shop.price_list"),
-        partial(supplier_items, day="listed_on"),
+        partial(clean_supplier, "shop.price_list"), partial(supplier_items, day="listed_on")
     ),
     "web_log": Step(partial(clean_requests, "shop.web_log"), request_lines),
     "live_events": Step(partial(clean_events, "shop.live_events"), stream_events),
@@ -382,8 +280,5 @@ SHOP = {
 }
 # Tables that grow by the hour go into the lake as well, by the month of this column.
 SHOP_MONTHS = {
-    "events": "at",
-    "live_events": "at",
-    "web_log": "requested_at",
-    "cold_rooms": "read_at",
-}
+    "events": "at", "live_events": "at", "web_log": "requested_at", "cold_rooms": "read_at",
+}  # fmt: skip
