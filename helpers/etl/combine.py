@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_unique
-from helpers.etl.load import kind_of
+from helpers.checks import require_columns, require_filled, require_same_kind, require_unique
 from helpers.etl.parsing import spelling_key
 
 CARDINALITIES = ("one-to-one", "many-to-one", "one-to-many")
@@ -103,12 +102,8 @@ def join(
             "unknown. Rename or drop one, or settle it with resolve_conflicts."
         )
     for key in keys:
-        ours, theirs = kind_of(left[key]), kind_of(right[key])
-        if ours and theirs and ours != theirs:
-            raise ValueError(
-                f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "
-                "meet. Bring both to one type first."
-            )
+        require_same_kind(left[key], "the left table", right[key], "the right table", key)
+        require_same_kind(right[key], "the right table", left[key], "the left table", key)
     named = right.loc[right[keys].notna().all(axis=1)]  # a gap names nothing, so it joins nothing
     joined = left.merge(named, on=keys, how="left", indicator="_found")
     lost = joined["_found"].eq("left_only")
@@ -143,14 +138,12 @@ def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") ->
     return table.rename(columns=dict(names))
 
 
-def unify_versions(
-    rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]], version: str = "v"
-) -> DataFrame:
+def unify_versions(rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]]) -> DataFrame:
     """Return records that were written under several versions of a schema under one.
 
     Parameters
     ----------
-    rows : records; the key `version` tells each one's version, 1 where it is missing.
+    rows : records; the key `v` tells each one's version, 1 where it is missing.
     versions : for each version, the new names of its keys; a key without one keeps its name.
 
     Raises
@@ -165,23 +158,18 @@ def unify_versions(
     [[1, '09:00'], [2, '10:00']]
     """
     unknown = sorted(
-        {str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)}
+        {str(row.get("v", 1)) for row in rows if row.get("v", 1) not in list(versions)}
     )
     if unknown:
         raise ValueError(
             f"Records of version(s) {', '.join(unknown)} were found; known are "
             f"{', '.join(map(str, versions))}. Add the names of the new version."
         )
-    return DataFrame(
-        [
-            {
-                versions[row.get(version, 1)].get(key, key): value
-                for key, value in row.items()
-                if key != version
-            }
-            for row in rows
-        ]
-    )
+    renamed = []
+    for row in rows:
+        names = versions[row.get("v", 1)]
+        renamed.append({names.get(key, key): one for key, one in row.items() if key != "v"})
+    return DataFrame(renamed)
 
 
 def one_schema(
@@ -269,16 +257,8 @@ def resolve_conflicts(
     """
     indexed = {}
     for source, table in tables.items():
-        require_columns(table, source, [key])
-        if table[key].isna().any():
-            raise ValueError(
-                f"{source} has {int(table[key].isna().sum()):,} row(s) without {key}: whom they describe is unknown. Quarantine them first."
-            )
-        again = table[key].duplicated()
-        if again.any():
-            raise ValueError(
-                f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first."
-            )
+        require_filled(table, source, key, "whom they describe is unknown")
+        require_unique(table, source, key)
         indexed[source] = table.set_index(key)
     keys = sorted(set().union(*(table.index for table in indexed.values())))
     result, lost = DataFrame({key: keys}), []

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import require_columns, require_filled, require_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from sqlalchemy import Engine
 
 WAIT_S = 0.2  # how long the second writer waits before it is told
 WITH_ZONE = " with a time zone"
@@ -71,18 +70,6 @@ def _without_progress_bar(connection):
         connection.execute("SET enable_progress_bar = false")
 
 
-@contextlib.contextmanager
-def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Commit all of a block or none of it."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
 def one_value(connection: DuckDBPyConnection, query: str, values: list | None = None) -> object:
     """Return the one value that a query finds, and leave nothing open behind it.
 
@@ -105,17 +92,6 @@ def identifier(name: object) -> str:
     '"a ""b"'
     """
     return '"' + str(name).replace('"', '""') + '"'
-
-
-def literal(text: object) -> str:
-    """Return a text, such as a path, as SQL takes it.
-
-    Examples
-    --------
-    >>> literal("it's")
-    "'it''s'"
-    """
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 @contextlib.contextmanager
@@ -189,8 +165,8 @@ def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
     --------
     >>> checked_keys(DataFrame({"order_id": [1.0, None]}), "order_id")
     Traceback (most recent call last):
-    ValueError: 1 row(s) have no order_id, the first in row 2; without it, the same delivery twice \
-would make them double. Quarantine them first, or replace the whole table (key=None).
+    ValueError: the table has 1 row(s) without order_id, the first being row 2: the same delivery \
+twice would make them double. Find the missing values, or leave these rows out.
     """
     keys = [key] if isinstance(key, str) else list(key or [])
     require_columns(table, "the table", keys)
@@ -201,13 +177,8 @@ would make them double. Quarantine them first, or replace the whole table (key=N
             f"The table has two columns {names[names.duplicated()].iloc[0]!r}; SQL does not tell "
             "names apart that differ in capitals only. Rename or drop one."
         )
-    nameless = table[keys].isna().any(axis=1).to_numpy()
-    if nameless.any():
-        raise ValueError(
-            f"{int(nameless.sum()):,} row(s) have no {', '.join(keys)}, the first in row "
-            f"{int(nameless.argmax()) + 1:,}; without it, the same delivery twice would make them "
-            "double. Quarantine them first, or replace the whole table (key=None)."
-        )
+    for one in keys:
+        require_filled(table, "the table", one, "the same delivery twice would make them double")
     return keys
 
 
@@ -366,10 +337,12 @@ def load_tables(
     stored = {}
     with one_writer(database):
         try:
-            with connected(database) as connection, transaction(connection):
+            with connected(database) as connection:
+                connection.begin()  # what is not committed, closing the connection takes back
                 for name, table in tables.items():
                     connection.register("incoming", table)
                     stored[name] = _replace_or_add(connection, name, table, named[name])
+                connection.commit()
         except duckdb.Error as error:
             cause = str(error).splitlines()[0].rstrip(".!")
             raise ValueError(
@@ -508,7 +481,7 @@ def load_database(
     checked_name(name)
     keys = checked_keys(table, key)
     require_unrepeated(table, keys)
-    with _alone(url), _engine(url) as engine:
+    with _engine(url) as engine:
         try:
             with engine.begin() as connection:
                 return _store(connection, table, name, keys)
@@ -555,35 +528,21 @@ def _require_fit(name, stored, table):
 
 @contextlib.contextmanager
 def _engine(url):
-    """Open an engine and close its connections in all cases."""
+    """Open a database and close it in all cases; an SQLite file is held for writing meanwhile."""
     import sqlalchemy as sa
 
-    engine: Engine = sa.create_engine(_url(url), poolclass=sa.NullPool)
-    if engine.dialect.name == "sqlite":  # else Python commits before every CREATE and DROP
-        sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    in_file = isinstance(url, Path) or "://" not in str(url)
+    known = sa.URL.create("sqlite", database=str(url)) if in_file else sa.make_url(str(url))
+    alone, how = contextlib.nullcontext(), {}
+    if known.get_backend_name() == "sqlite":
+        # Left to itself, Python's sqlite3 commits before every CREATE and DROP.
+        how = {"connect_args": {"isolation_level": None}}
+        alone = one_writer(known.database) if known.database else alone
+    engine = sa.create_engine(known, poolclass=sa.NullPool, **how)
+    if how:
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
-        yield engine
+        with alone:
+            yield engine
     finally:
         engine.dispose()
-
-
-def _leave_transactions_to_us(connection, record):
-    """Stop Python's sqlite3 from opening and closing transactions by its own rules."""
-    connection.isolation_level = None
-
-
-def _url(url):
-    """Return an SQLAlchemy URL; a path, or a text without a scheme, is an SQLite file."""
-    import sqlalchemy as sa
-
-    if isinstance(url, Path) or "://" not in str(url):
-        return sa.URL.create("sqlite", database=str(url))
-    return sa.make_url(str(url))
-
-
-def _alone(url):
-    """Hold the file of an SQLite database; a server minds its writers itself."""
-    known = _url(url)
-    in_file = known.get_backend_name() == "sqlite" and known.database
-    return one_writer(known.database) if in_file else contextlib.nullcontext()

@@ -274,14 +274,14 @@ def robust_scale(values: Series) -> float:
     return float(1.4826 * (values - values.median()).abs().median())
 
 
-def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tuple[float, float]:
+def limits(values: Series, rule: str = "iqr") -> tuple[float, float]:
     """Return the least and the greatest value that is no outlier.
 
     Parameters
     ----------
     values : numbers; gaps are left out.
-    rule : "iqr" (`width`, 1.5, quartile distances beyond the quartiles) or "robust z" (`width`,
-        3.5, robust standard deviations from the median).
+    rule : "iqr" (1.5 quartile distances beyond the quartiles) or "robust z" (3.5 robust standard
+        deviations from the median).
 
     Returns
     -------
@@ -305,10 +305,10 @@ def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tup
         )
     if rule == "iqr":
         low, high = values.quantile([0.25, 0.75])
-        reach = (1.5 if width is None else width) * (high - low)
+        reach = 1.5 * (high - low)
     elif rule == "robust z":
         low = high = values.median()
-        reach = (3.5 if width is None else width) * robust_scale(values)
+        reach = 3.5 * robust_scale(values)
     else:
         raise ValueError(f"rule is 'iqr' or 'robust z'; got {rule!r}. Take 'iqr'.")
     return float(low - reach), float(high + reach)
@@ -338,7 +338,6 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     columns : numeric columns to treat.
-    rule, width : see `limits`.
     action : "flag" adds a column `<name>_outlier` (0 or 1), "cap" moves the value to the limit,
         "gap" takes it out, to be imputed. Rows are never dropped: see `remove_outliers` for that.
 
@@ -350,8 +349,8 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
     [7.0]
     """
 
-    def __init__(self, columns, rule="iqr", width=None, action="flag"):
-        self.columns, self.rule, self.width, self.action = columns, rule, width, action
+    def __init__(self, columns, action="flag"):
+        self.columns, self.action = columns, action
 
     def fit(self, X: DataFrame, y=None):
         """Learn the limits of each column.
@@ -359,14 +358,14 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the rule or the action is unknown, a column is missing or holds no number, or a flag
+            If the action is unknown, a column is missing or holds no number, or a flag
             would overwrite a column.
         """
         require_columns(X, "the table", self.columns)
         if self.action not in ACTIONS:
             raise ValueError(f"action is one of {', '.join(ACTIONS)}; got {self.action!r}.")
         require_free(X, self._flags())
-        self.limits_ = {name: limits(X[name], self.rule, self.width) for name in self.columns}
+        self.limits_ = {name: limits(X[name]) for name in self.columns}
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         return self
@@ -482,7 +481,7 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     model : a classifier or a pipeline that takes the raw table.
-    method, seed : see `resample`.
+    seed : see `resample`.
 
     Examples
     --------
@@ -492,12 +491,12 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     [0.5, 0.5]
     """
 
-    def __init__(self, model, method="oversample", seed=0):
-        self.model, self.method, self.seed = model, method, seed
+    def __init__(self, model, seed=0):
+        self.model, self.seed = model, seed
 
     def fit(self, X, y):
         """Resample these rows and fit a copy of the model on them."""
-        self.model_ = clone(self.model).fit(*resample(X, y, self.seed, self.method))
+        self.model_ = clone(self.model).fit(*resample(X, y, self.seed))
         self.classes_ = self.model_.classes_
         return self
 
@@ -533,7 +532,7 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.model_.feature_names_in_
 
 
-def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: int = 5) -> DataFrame:
+def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None) -> DataFrame:
     """Show what happens when rows are resampled before the split: the exam is in the textbook.
 
     Copies of a row land in training and in test, a forest remembers them, and the figure is far too
@@ -545,12 +544,11 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     X : features as numbers, without gaps (see `telco_numbers`).
     y : two classes; the second by name is the one to find.
     model : a classifier; a forest of 100 trees without one.
-    folds : of the cross-validation.
 
     Returns
     -------
     By `resampled` ("before the split", "inside the training folds", "not at all"): `roc_auc`,
-    `accuracy`, the mean over the folds.
+    `accuracy`, the mean over five folds.
 
     Examples
     --------
@@ -565,7 +563,7 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     from sklearn.model_selection import StratifiedKFold, cross_validate
 
     model = RandomForestClassifier(100, random_state=seed) if model is None else model
-    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    cut = StratifiedKFold(5, shuffle=True, random_state=seed)
     ways = {
         "before the split": (model, *resample(X, y, seed)),
         "inside the training folds": (Resampled(model, seed=seed), X, y),

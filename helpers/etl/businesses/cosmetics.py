@@ -200,14 +200,12 @@ def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
     return reviews.followed_by(cleaning.done())
 
 
-def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> DataFrame:
+def skin_types(ratings: DataFrame) -> DataFrame:
     """Return one skin type a customer: the one stated most often, the latest among equals.
 
     Parameters
     ----------
-    ratings : clean ratings.
-    as_of : the first day that is still unknown; None for all that was ever stated. A model that is
-        judged on later reviews must not know what customers said in them.
+    ratings : clean ratings; for a model that is judged on later reviews, only those known before.
 
     Returns
     -------
@@ -222,14 +220,13 @@ def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> D
     [[1, 'oily', 3, 3, 2], [2, nan, 1, 0, 0]]
     """
     require_columns(ratings, "ratings", ["customer_id", "skin_type", "rated_on"])
-    known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
-    said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
+    said = ratings.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
     said = said.agg(times="size", last="max").reset_index()
     said = said.sort_values(
         ["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True]
     )
     chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
-    people = known.groupby("customer_id").agg(
+    people = ratings.groupby("customer_id").agg(
         reviews=("rated_on", "size"), stated=("skin_type", "count")
     )
     people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)

@@ -127,7 +127,7 @@ def spending_table(lines: DataFrame, as_of: str, customers: Iterable) -> tuple[D
 
 
 def garbage_curve(
-    train: DataFrame, test: DataFrame, as_of: str, times: Iterable[float], seed: int, draws: int = 4
+    train: DataFrame, test: DataFrame, as_of: str, times: Iterable[float], seed: int
 ) -> DataFrame:
     """Train the same model on lines with growing garbage, read as written and mended.
 
@@ -136,7 +136,7 @@ def garbage_curve(
     train, test : clean lines of different customers; only those of `train` are spoiled.
     as_of : see `spending_table`.
     times : how many times the everyday shares, see `spoil_lines`; one point each.
-    seed, draws : each point is the mean over so many draws of the spoiled lines.
+    seed : each point is the mean over four draws of the spoiled lines.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def garbage_curve(
 
     rows = {}
     for rate in times:
-        spoiled = [spoil_lines(train, rate, seed + draw) for draw in range(draws if rate else 1)]
+        spoiled = [spoil_lines(train, rate, seed + draw) for draw in range(4 if rate else 1)]
         rows[rate] = {
             "as written": np.mean([error(read_as_written(one)) for one in spoiled]),
             "cleaned": np.mean([error(mend_lines(one, listed)) for one in spoiled]),
