@@ -1,8 +1,6 @@
 """Stages 2 and 3 in one chain: from a business's source systems to clean tables that are loaded.
 
-`extract_all` reads every source with the reader of its kind, `clean_all` shapes and cleans each,
-`ledger` shows that no row was lost on the way, `load_all` fills a warehouse and a lake. Each step
-takes what the one before returned, so that it can be stopped, looked at and repeated anywhere.
+Each step takes what the one before returned: it can be stopped, looked at and repeated anywhere.
 """
 
 from __future__ import annotations

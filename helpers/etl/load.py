@@ -182,14 +182,8 @@ twice would make them double. Find the missing values, or leave these rows out.
     return keys
 
 
-def require_unrepeated(table: DataFrame, keys: list[str]) -> None:
-    """Stop if a key comes twice within a delivery.
-
-    Raises
-    ------
-    ValueError
-        With the number of rows too many.
-    """
+def _require_unrepeated(table, keys):
+    """Stop if a key comes twice within a delivery."""
     again = int(table.duplicated(keys).sum()) if keys else 0
     if again:
         raise ValueError(
@@ -333,7 +327,7 @@ def load_tables(
     named = {}
     for name, table in tables.items():
         named[checked_name(name)] = checked_keys(table, keys.get(name))
-        require_unrepeated(table, named[name])
+        _require_unrepeated(table, named[name])
     stored = {}
     with one_writer(database):
         try:
@@ -462,9 +456,7 @@ def load_database(
     Raises
     ------
     ValueError
-        If the name is none, a key is missing or repeats within `table`, the columns differ from
-        those stored or hold something else, or the database refuses. The stored table is then as
-        it was.
+        As `load_warehouse`, or if the database refuses. The stored table is then as it was.
 
     Examples
     --------
@@ -480,7 +472,7 @@ def load_database(
 
     checked_name(name)
     keys = checked_keys(table, key)
-    require_unrepeated(table, keys)
+    _require_unrepeated(table, keys)
     with _engine(url) as engine:
         try:
             with engine.begin() as connection:

@@ -24,7 +24,26 @@ ACTIONS = ("flag", "cap", "gap")
 METHODS = ("oversample", "undersample")
 
 
-class Imputer(TransformerMixin, BaseEstimator):
+class _Beside(TransformerMixin, BaseEstimator):
+    """A step that may add columns, `_added`, to the tables it meets."""
+
+    def _meet(self, X):
+        """Take the names of the columns, and stop where one that is added is there already."""
+        for name in self._added():
+            if name in X.columns:
+                raise ValueError(
+                    f"The table has a column {name} already, which would be overwritten. Rename it."
+                )
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` gives."""
+        check_is_fitted(self)
+        return np.asarray([*self.feature_names_in_, *self._added()], dtype=object)
+
+
+class Imputer(_Beside):
     """Fill gaps with what the training table knows, and tell where they were.
 
     Parameters
@@ -65,7 +84,7 @@ class Imputer(TransformerMixin, BaseEstimator):
             raise ValueError("how='constant' needs the value to write, such as value='unknown'.")
         require_columns(X, "the table", [*self.columns, *([self.by] if self.by else [])])
         require_rows(X, "the table")
-        require_free(X, self._marks())
+        self._meet(X)
         self.fill_ = {name: self._value(X[name], name) for name in self.columns}
         self.fill_by_ = {}
         if self.by and self.how != "constant":
@@ -73,8 +92,6 @@ class Imputer(TransformerMixin, BaseEstimator):
                 known = X[[self.by, name]].dropna()
                 groups = known.groupby(self.by, sort=True)[name]
                 self.fill_by_[name] = {key: self._value(own, name) for key, own in groups}
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
         return self
 
     def _value(self, values, name):
@@ -117,29 +134,9 @@ class Imputer(TransformerMixin, BaseEstimator):
             filled = filled.assign(**gaps)
         return filled
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that `transform` gives."""
-        check_is_fitted(self)
-        return np.asarray([*self.feature_names_in_, *self._marks()], dtype=object)
-
-    def _marks(self):
+    def _added(self):
         """Return the names of the columns that are added."""
         return [f"{name}_missing" for name in self.columns] if self.indicator else []
-
-
-def require_free(table: DataFrame, names: Sequence[str]) -> None:
-    """Stop if a column that is to be added is there already.
-
-    Raises
-    ------
-    ValueError
-        With the first such name.
-    """
-    taken = [name for name in names if name in table.columns]
-    if taken:
-        raise ValueError(
-            f"The table has a column {taken[0]} already, which would be overwritten. Rename it."
-        )
 
 
 def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, DataFrame]:
@@ -178,7 +175,7 @@ def scaler(columns: Sequence[str], how: str = "standardize") -> ColumnTransforme
 
     if how not in SCALES:
         raise ValueError(f"how is one of {', '.join(SCALES)}; got {how!r}. Take 'standardize'.")
-    return _beside(columns, StandardScaler() if how == "standardize" else MinMaxScaler())
+    return _of_columns(columns, StandardScaler() if how == "standardize" else MinMaxScaler())
 
 
 def one_hot(columns: Sequence[str]) -> ColumnTransformer:
@@ -195,7 +192,7 @@ def one_hot(columns: Sequence[str]) -> ColumnTransformer:
     """
     from sklearn.preprocessing import OneHotEncoder
 
-    return _beside(columns, OneHotEncoder(sparse_output=False, handle_unknown="ignore"))
+    return _of_columns(columns, OneHotEncoder(sparse_output=False, handle_unknown="ignore"))
 
 
 def ordinal(orders: Mapping[str, Sequence[str]]) -> ColumnTransformer:
@@ -222,7 +219,7 @@ def ordinal(orders: Mapping[str, Sequence[str]]) -> ColumnTransformer:
         unknown_value=-1,
         encoded_missing_value=-1,
     )
-    return _beside(list(orders), encoder)
+    return _of_columns(list(orders), encoder)
 
 
 def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
@@ -246,7 +243,7 @@ def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
     return encoder.transform(labels), encoder.classes_.tolist()
 
 
-def _beside(columns, transformer):
+def _of_columns(columns, transformer):
     """Return a transformer of some columns; the others pass, frames go in and out."""
     from sklearn.compose import ColumnTransformer
 
@@ -332,7 +329,7 @@ def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame
     return table[~out], with_reason(table[out], f"{column} outside {low:.4g} to {high:.4g}")
 
 
-class OutlierTreatment(TransformerMixin, BaseEstimator):
+class OutlierTreatment(_Beside):
     """Flag, cap or blank outliers; the limits are those of the training table.
 
     Parameters
@@ -364,10 +361,8 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
         require_columns(X, "the table", self.columns)
         if self.action not in ACTIONS:
             raise ValueError(f"action is one of {', '.join(ACTIONS)}; got {self.action!r}.")
-        require_free(X, self._flags())
+        self._meet(X)
         self.limits_ = {name: limits(X[name]) for name in self.columns}
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
         return self
 
     def transform(self, X: DataFrame) -> DataFrame:
@@ -385,12 +380,7 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
                 treated[name] = X[name].astype("float64").mask(out)
         return treated
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that `transform` gives."""
-        check_is_fitted(self)
-        return np.asarray([*self.feature_names_in_, *self._flags()], dtype=object)
-
-    def _flags(self):
+    def _added(self):
         """Return the names of the columns that are added."""
         return [f"{name}_outlier" for name in self.columns] if self.action == "flag" else []
 
@@ -516,10 +506,6 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Return the score of each row, where the model gives one."""
         check_is_fitted(self)
         return self.model_.decision_function(X)
-
-    def __sklearn_is_fitted__(self):
-        """Return whether there is a fitted copy of the model."""
-        return hasattr(self, "model_")
 
     @property
     def n_features_in_(self):

@@ -1,7 +1,6 @@
-"""Stage 3: garbage in, garbage out, as a measured curve: more and more blemishes, raw against cleaned.
+"""Stage 3: garbage in, garbage out, as a measured curve: more and more blemishes, raw and cleaned.
 
-The question is the shop's: what will each customer spend in the days after a date? The model is
-always the same; only the order lines that it learns from differ.
+What will each customer spend in the days after a date? Only the lines that a model learns from differ.
 """
 
 from __future__ import annotations
