@@ -74,26 +74,17 @@ class Books:
         """Return how many rows are in quarantine."""
         return sum(self.quarantined.values())
 
-    def table(self) -> DataFrame:
-        """Return one row a fate: `fate`, `reason` ("" for none), `rows`, `source`."""
-        rows = [(fate, "", count) for fate, count in self._fates() if fate != "quarantined"]
-        rows += [("quarantined", why, count) for why, count in sorted(self.quarantined.items())]
-        return DataFrame(rows, columns=["fate", "reason", "rows"]).assign(source=self.source)
-
-    def _fates(self):
+    def __str__(self):
         aside = [("set aside", self.set_aside)] if self.set_aside else []
-        return [
+        lines = [
             ("in", self.rows_in),
             ("loaded", self.loaded),
             ("merged", self.merged),
             *aside,
             ("quarantined", self.refused),
+            *((f"  {reason}", count) for reason, count in sorted(self.quarantined.items())),
         ]
-
-    def __str__(self):
-        lines = self._fates()
-        lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
-        wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
+        wide = max(22, *(len(name) for name, _ in [(self.source, 0), *lines]))
         return "\n".join(
             [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
         )

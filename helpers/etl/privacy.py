@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 
@@ -96,7 +97,10 @@ def pseudonyms(ids: Series, secret: bytes) -> Series:
     ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
     """
     texts = _written(ids)
-    known = {one: f"p-{_digest(one, secret)}" for one in texts.dropna().unique().tolist()}
+    known = {
+        one: f"p-{hmac.new(secret, one.encode(), hashlib.sha256).hexdigest()[:16]}"
+        for one in texts.dropna().unique().tolist()
+    }
     if len(set(known.values())) < len(known):
         raise ValueError(
             "Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret."
@@ -110,10 +114,6 @@ def _written(ids):
         int(one) if isinstance(one, float) and one.is_integer() else one for one in ids.tolist()
     ]
     return Series(found, index=ids.index, dtype=object).astype("str")
-
-
-def _digest(text, secret):
-    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
@@ -153,11 +153,8 @@ def with_consent(
     latest = asked.drop_duplicates("customer_id", keep="last").set_index("customer_id")[consent]
     answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
-    never = answer.isna().to_numpy()[~agreed]
-    reason = [
-        f"{consent} was never given" if one else f"{consent} was withdrawn or refused"
-        for one in never
-    ]
+    never, refused = f"{consent} was never given", f"{consent} was withdrawn or refused"
+    reason = np.where(answer.isna(), never, refused)[~agreed].tolist()
     return table[agreed], table[~agreed].assign(reason=reason)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from helpers.checks import require_columns
 from helpers.etl import parsing
@@ -193,9 +193,8 @@ def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
     One row a customer and product; the reviews that fell together are counted as merged.
     """
     cleaning = Cleaning(reviews.books.source, reviews.table)
-    first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
-    told = first.fillna(cleaning["product_id"])
-    cleaning.repair("product_id", told, "a twin under the first of its group")
+    first = _articles(cleaning.table, twins)
+    cleaning.repair("product_id", first, "a twin under the first of its group")
     cleaning.merge(["customer_id", "product_id"], newest="rated_on")
     return reviews.followed_by(cleaning.done())
 
@@ -222,9 +221,8 @@ def skin_types(ratings: DataFrame) -> DataFrame:
     require_columns(ratings, "ratings", ["customer_id", "skin_type", "rated_on"])
     said = ratings.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
     said = said.agg(times="size", last="max").reset_index()
-    said = said.sort_values(
-        ["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True]
-    )
+    order = ["customer_id", "times", "last", "skin_type"]
+    said = said.sort_values(order, ascending=[True, False, False, True])
     chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
     people = ratings.groupby("customer_id").agg(
         reviews=("rated_on", "size"), stated=("skin_type", "count")
@@ -241,15 +239,17 @@ def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
     ----------
     train, test : parts of ratings in which twins are not merged yet.
     """
-    first = twins.set_index("product_id")["twin_of"]
-    marks = [_article(part, first) for part in (train, test)]
-    return float(marks[1].isin(set(marks[0])).mean())
+    reviews = [
+        pd.MultiIndex.from_arrays([part["customer_id"], _articles(part, twins)])
+        for part in (train, test)
+    ]
+    return float(reviews[1].isin(reviews[0]).mean())
 
 
-def _article(ratings, first):
-    """Return for each review who reviewed which article, whatever its size or edition."""
-    article = ratings["product_id"].map(first).fillna(ratings["product_id"])
-    return Series(list(zip(ratings["customer_id"], article, strict=True)), index=ratings.index)
+def _articles(ratings, twins):
+    """Return the product that each review speaks of, whatever its size or edition."""
+    first = ratings["product_id"].map(twins.set_index("product_id")["twin_of"])
+    return first.fillna(ratings["product_id"])
 
 
 def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:

@@ -30,10 +30,8 @@ from helpers.etl.businesses.steps import (
     read_whole,
     read_words,
     refuse_no_rows,
-    request_lines,
     several,
     started,
-    stream_events,
     supplier_items,
     trim,
 )
@@ -231,8 +229,8 @@ OPERATOR = {
     "invoice_batch": Step(
         partial(clean_supplier, "operator.invoice_batch"), partial(supplier_items, day="issued_on")
     ),
-    "scoring_log": Step(partial(clean_requests, "operator.scoring_log"), request_lines),
-    "usage_events": Step(partial(clean_events, "operator.usage_events"), stream_events),
+    "scoring_log": Step(partial(clean_requests, "operator.scoring_log")),
+    "usage_events": Step(partial(clean_events, "operator.usage_events")),
     "tariffs": Step(clean_tariffs, page_facts),
     "tower_sensors": Step(clean_tower_sensors),
     "leavers": Step(partial(clean_survey, "operator.leavers")),

@@ -34,10 +34,8 @@ from helpers.etl.businesses.steps import (
     read_whole,
     read_words,
     refuse_no_rows,
-    request_lines,
     several,
     started,
-    stream_events,
     supplier_items,
     trim,
 )
@@ -271,8 +269,8 @@ SHOP = {
     "price_list": Step(
         partial(clean_supplier, "shop.price_list"), partial(supplier_items, day="listed_on")
     ),
-    "web_log": Step(partial(clean_requests, "shop.web_log"), request_lines),
-    "live_events": Step(partial(clean_events, "shop.live_events"), stream_events),
+    "web_log": Step(partial(clean_requests, "shop.web_log")),
+    "live_events": Step(partial(clean_events, "shop.live_events")),
     "pages": Step(clean_pages, page_facts, needs="products"),
     "cold_rooms": Step(clean_cold_rooms),
     "satisfaction": Step(partial(clean_survey, "shop.satisfaction")),

@@ -247,12 +247,6 @@ def supplier_items(raw: DataFrame, day: str) -> DataFrame:
     return raw.reindex(columns=list(names)).rename(columns=names)
 
 
-def request_lines(raw: DataFrame) -> DataFrame:
-    """Return of a log's lines what says who asked for what; every browser leaves the rest alike."""
-    require_columns(raw, "the log", REQUEST)
-    return raw[REQUEST]
-
-
 def page_facts(raw: DataFrame) -> DataFrame:
     """Bring what the pages say under our names; the facts for machines stay behind.
 
@@ -263,11 +257,6 @@ def page_facts(raw: DataFrame) -> DataFrame:
     names = {"id": "product_id", "title": "name", "price": "price_eur"}
     require_columns(raw, "the pages", list(names))
     return raw.drop(columns=["url", "json_ld"], errors="ignore").rename(columns=names)
-
-
-def stream_events(raw: DataFrame) -> DataFrame:
-    """Return the events without the envelope in which the stream sent them."""
-    return raw[[name for name in raw.columns if not name.startswith("sse_")]]
 
 
 def flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) -> DataFrame:
@@ -312,7 +301,8 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     source : "shop.events", "shop.live_events" or "operator.usage_events".
     raw : one row an event, with `event_id` and `at`.
     """
-    cleaning = started(source, raw)
+    said = raw[[name for name in raw.columns if not name.startswith("sse_")]]  # no envelope
+    cleaning = started(source, said)
     read_whole(cleaning, "product_id")
     read_moments(cleaning, "at")
     cleaning.table = cleaning.table.sort_values(["at", "event_id"])
@@ -366,7 +356,8 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     >>> clean_requests("shop.web_log", raw).quarantined["reason"].tolist()
     ['a line that cannot be read', 'a robot: no session or customer in the path']
     """
-    cleaning = Cleaning(source, raw, REQUEST)
+    require_columns(raw, source, REQUEST)
+    cleaning = Cleaning(source, raw[REQUEST])  # every browser leaves the rest alike
     cleaning.refuse(cleaning["path"].isna(), "a line that cannot be read")
     named = cleaning["agent"].str.contains(r"bot|crawl|spider", case=False, regex=True, na=False)
     cleaning.refuse(named, "a robot: it says so")
