@@ -25,14 +25,12 @@ class Books:
 
     Attributes
     ----------
-    source : what was read or cleaned.
     rows_in : rows met, counted before anything was decided about them.
     loaded : rows that went on.
     quarantined : rows that broke a rule, by reason.
     merged : repeated deliveries of a row that is loaded or quarantined already.
     set_aside : rows that could not be read.
-    made : rows that the table holds and that came from nowhere, such as one for a reading that
-        never came; they are none of the others.
+    made : rows from nowhere that the table holds too, such as one for a reading that never came.
 
     Raises
     ------
@@ -106,11 +104,6 @@ class Books:
     def followed_by(self, later: Books) -> Books:
         """Return the books of two steps in a row, the second of which took what the first loaded.
 
-        Raises
-        ------
-        ValueError
-            If the second did not take every row.
-
         Examples
         --------
         >>> read, cleaned = Books("sales", 9, 7, set_aside=2), Books("sales", 7, 6, merged=1)
@@ -158,11 +151,6 @@ class Cleaned:
 
     def followed_by(self, later: Cleaned) -> Cleaned:
         """Return both of two cleanings in a row, the second of which took the table of the first.
-
-        Raises
-        ------
-        ValueError
-            If the second did not take every row.
 
         Examples
         --------
@@ -344,17 +332,10 @@ def with_reason(rows: DataFrame, reason) -> DataFrame:
 def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split `raw` into the rows that keep the schema and the rows that break it.
 
-    Every row goes to exactly one side: rows in = rows accepted + rows quarantined.
-
-    Parameters
-    ----------
-    raw : any table with the schema's columns.
-    schema : a pandera schema.
-
     Returns
     -------
     The accepted rows as they were, and the quarantined rows with one more column, `reason`, that
-    names every broken rule; a `reason` of their own becomes `own_reason`.
+    names every broken rule; see `with_reason`. Every row is on exactly one side.
 
     Raises
     ------

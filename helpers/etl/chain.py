@@ -52,12 +52,8 @@ def clean_all(extracts: Mapping[str, Extract], steps: Mapping[str, Step]) -> dic
 
     Parameters
     ----------
-    extracts : of `extract_all`; those that returned no row are left out.
+    extracts : of `extract_all`; those that returned no row are left out, the order is kept.
     steps : source -> how it is shaped and cleaned, such as `helpers.etl.businesses.shop.SHOP`.
-
-    Returns
-    -------
-    Source -> cleaned, in the order of `extracts`.
 
     Raises
     ------
@@ -81,9 +77,7 @@ def clean_source(
 
     Parameters
     ----------
-    name : such as "catalogue".
     raw : the table that the reader of the source returned.
-    steps : see `clean_all`.
     known : the clean tables so far, by source.
 
     Raises
@@ -107,11 +101,6 @@ def clean_source(
 
 def step_of(name: str, steps: Mapping[str, Step]) -> Step:
     """Return how one source is shaped and cleaned.
-
-    Raises
-    ------
-    ValueError
-        If there is no step for it.
 
     Examples
     --------
@@ -284,13 +273,7 @@ class Access:
         return f"Access(folder={self.folder.name!r}, services={', '.join(running) or 'none'!r})"
 
     def service(self, name: str, kind: str) -> tuple[str, str]:
-        """Return address and key of the service for a kind of source.
-
-        Raises
-        ------
-        CannotExtract
-            If it does not run.
-        """
+        """Return address and key of the service for a kind of source; one that runs is expected."""
         field_name = KINDS[kind].service
         address = getattr(self, field_name)
         if address is None:

@@ -252,11 +252,6 @@ def features_as_of(
 def require_no_future(table: DataFrame, at: str) -> None:
     """Stop if a row holds features that were known only after the moment it is about.
 
-    Raises
-    ------
-    ValueError
-        With the number of such rows and the first one.
-
     Examples
     --------
     >>> row = DataFrame({"at": pd.to_datetime(["2024-08-01"]), "known_at": pd.to_datetime(["2024-08-02"])})

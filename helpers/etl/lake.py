@@ -31,20 +31,15 @@ def load_lake(
     by: list[str],
     key: str | list[str] | None = None,
 ) -> Path:
-    """Write a table into a lake: Parquet files in folders `name/by=value/`, in place of the old ones.
+    """Write a table into a lake, in folders `name/by=value/`, in place of the old; return its folder.
 
-    With a `key`, what is stored is read first and merged, so that a delivery twice makes no row
-    double. The new table is written beside the old one and moved into place when it is whole; the
-    order of rows and the files are the same for the same input.
+    With a `key`, what is stored is merged with what comes, so that a delivery twice makes no row
+    double. The same input makes the same files.
 
     Parameters
     ----------
     lake : the folder of all tables.
     by : the columns of texts that make the folders, such as ["month"]; few values each.
-
-    Returns
-    -------
-    The folder of the table.
 
     Raises
     ------
@@ -134,8 +129,6 @@ def _finish_move(lake, name):
 
 def read_lake(lake: str | Path, name: str, where: str = "") -> DataFrame:
     """Return a table of a lake; a condition on the folders' columns leaves the other files unread.
-
-    The names of the columns are looked up in the first file, whichever month is asked for.
 
     Raises
     ------

@@ -1,7 +1,4 @@
-"""Stage 3: load tables where others find them: a warehouse (DuckDB) or a database.
-
-The lake is in `helpers.etl.lake`.
-"""
+"""Stage 3: load tables where others find them: a warehouse (DuckDB) or a database."""
 
 from __future__ import annotations
 
@@ -71,14 +68,7 @@ def _without_progress_bar(connection):
 
 
 def one_value(connection: DuckDBPyConnection, query: str, values: list | None = None) -> object:
-    """Return the one value that a query finds, and leave nothing open behind it.
-
-    Examples
-    --------
-    >>> with connected() as connection:
-    ...     one_value(connection, "SELECT 40 + ?", [2])
-    42
-    """
+    """Return the one value that a query finds, and leave nothing open behind it."""
     ((found,),) = connection.execute(query, values or []).fetchall()
     return found
 
@@ -103,11 +93,6 @@ def one_writer(place: str | Path) -> Iterator[None]:
     Parameters
     ----------
     place : the file or folder that is written; the lock lies beside it as `.<name>.lock`.
-
-    Raises
-    ------
-    ValueError
-        If another process, or another part of this one, is writing.
 
     Examples
     --------
@@ -138,12 +123,12 @@ done, then run this again.
 
 
 def checked_name(name: str) -> str:
-    """Return a table's name, or say what is wrong with it: it goes into SQL and into paths.
+    """Return a table's name; one that neither SQL nor a path could take is refused.
 
     Raises
     ------
     ValueError
-        If it has anything but letters, digits and underscores.
+        If it is no such name.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
@@ -153,13 +138,12 @@ def checked_name(name: str) -> str:
 
 
 def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
-    """Return the columns that name a row, or say why the table cannot be stored under them.
+    """Return the columns that name a row.
 
     Raises
     ------
     ValueError
-        If there is no row, a column is missing or comes twice, or a row has no key: it would be
-        added again by each delivery.
+        If there is no row, a column is missing or comes twice, or a row has no key.
 
     Examples
     --------
@@ -215,11 +199,6 @@ def require_same_kinds(name: str, stored: Mapping[str, str], coming: Mapping[str
     ----------
     name : of the stored table.
     stored, coming : column -> kind, see `kind_of`; "" for nothing but gaps, which fit anywhere.
-
-    Raises
-    ------
-    ValueError
-        With the first such column.
 
     Examples
     --------
@@ -277,15 +256,14 @@ def load_warehouse(
     ----------
     table : any rows; the index is not stored.
     database : the DuckDB file, made if it is not there.
-    name : the table's name: letters, digits and underscores.
+    name : letters, digits and underscores.
     key : the column or columns that name a row, or None to replace the whole table.
 
     Raises
     ------
     ValueError
         If the name is none, a key is missing or repeats within `table`, the columns differ from
-        those stored or hold something else, or somebody else is writing. The stored table is then
-        as it was.
+        those stored or hold something else, or somebody else is writing; what was stored stays.
 
     Examples
     --------
@@ -311,14 +289,7 @@ def load_tables(
 
     Parameters
     ----------
-    tables : name -> table.
-    database : the DuckDB file, made if it is not there.
-    keys : name -> its key, see `load_warehouse`.
-
-    Raises
-    ------
-    ValueError
-        As `load_warehouse`; then every stored table is as it was.
+    tables, keys : name -> table, name -> its key; for errors too see `load_warehouse`.
     """
     import duckdb
 
@@ -411,13 +382,7 @@ def _types(connection, place):
 
 
 def read_warehouse(database: str | Path, query: str) -> DataFrame:
-    """Return what a query finds in a warehouse, which is opened for reading only.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file.
-    """
+    """Return what a query finds in a warehouse; see `opened`."""
     with opened(database) as connection:
         return connection.execute(query).df()
 
@@ -447,11 +412,9 @@ def load_database(
 
     Parameters
     ----------
-    table : any rows; the index is not stored.
+    table, name, key : see `load_warehouse`.
     url : an SQLAlchemy URL, or the path of an SQLite file. A file has one writer at a time; a
         server holds a lock of its own on the table.
-    name : the table's name: letters, digits and underscores.
-    key : the column or columns that name a row.
 
     Raises
     ------

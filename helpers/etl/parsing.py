@@ -470,7 +470,7 @@ def to_eur(
 
     Parameters
     ----------
-    amounts, currency : numbers, and the currency of each; EUR needs no rate.
+    currency : of each amount; EUR needs no rate.
     unit : "cent" for hundredths, anything else for whole units.
     per_euro : what one euro costs in each currency.
 
@@ -489,8 +489,8 @@ def hundredfold(values: Series, reference: Series) -> Series:
     Parameters
     ----------
     values : amounts that should be in euro.
-    reference : what the same thing costs by another source, in euro; a gap decides nothing. No true amount is
-        more than eight times as high.
+    reference : what the same thing costs by another source, in euro; a gap decides nothing, and no
+        true amount is more than eight times as high.
 
     Examples
     --------

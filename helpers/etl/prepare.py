@@ -75,8 +75,7 @@ class Imputer(_Beside):
         Raises
         ------
         ValueError
-            If `how` is unknown or needs numbers, a column is missing or holds nothing but gaps, or an
-            indicator would overwrite a column.
+            If `how` needs numbers, a column is missing or only gaps, or would be overwritten.
         """
         if self.how not in HOW:
             raise ValueError(f"how is one of {', '.join(HOW)}; got {self.how!r}. Take 'median'.")
@@ -355,8 +354,7 @@ class OutlierTreatment(_Beside):
         Raises
         ------
         ValueError
-            If the action is unknown, a column is missing or holds no number, or a flag
-            would overwrite a column.
+            If a column is missing or holds no number, or would be overwritten.
         """
         require_columns(X, "the table", self.columns)
         if self.action not in ACTIONS:
@@ -418,7 +416,7 @@ def resample(
     Raises
     ------
     ValueError
-        If the lengths differ, a label is missing, there is one class only, or the method is unknown.
+        If the lengths differ, a label is missing or there is one class only.
 
     Examples
     --------

@@ -54,12 +54,12 @@ def make_secret(path: str | Path) -> Path:
 
 
 def read_secret(path: str | Path) -> bytes:
-    """Read a secret that `make_secret` wrote.
+    """Read a secret that `make_secret` wrote: 32 bytes at least.
 
     Raises
     ------
     ValueError
-        If there is none, or it is shorter than 32 bytes.
+        If there is none, or it is shorter.
     """
     path = Path(path)
     try:
@@ -172,12 +172,7 @@ def withheld(table: DataFrame) -> DataFrame:
 
 
 def require_withheld(table: DataFrame, name: str = "the table") -> None:
-    """Stop if a field that must not leave stage 2 is in a table.
-
-    Raises
-    ------
-    ValueError
-        If one is there, under its name in any mix of cases.
+    """Stop if a field that must not leave stage 2 is in a table, in any mix of cases.
 
     Examples
     --------
@@ -222,7 +217,7 @@ def smallest_groups(table: DataFrame, columns: Sequence[str], k: int = 5) -> dic
     Raises
     ------
     ValueError
-        If a column is missing, the table has no rows or k is below 1.
+        If the table has no rows or k is below 1.
 
     Source
     ------

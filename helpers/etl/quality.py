@@ -98,10 +98,6 @@ class Gain(NamedTuple):
 def share_interval(hits: int, rows: int) -> tuple[float, float]:
     """Return the range in which the true share lies at 95 % confidence, for `hits` seen in `rows`.
 
-    Parameters
-    ----------
-    hits, rows : counts; `rows` is at least 1.
-
     Returns
     -------
     The lower and the upper end, 0.0 to 1.0.
@@ -137,7 +133,7 @@ def rows_needed(half_width: float) -> int:
 
     Parameters
     ----------
-    half_width : as a share, above 0.0; 0.05 for five points.
+    half_width : a share above 0.0 and below 1.0; 0.05 for five points.
 
     Raises
     ------
@@ -232,7 +228,7 @@ def gain(before: Series, after: Series) -> Gain:
 
     Parameters
     ----------
-    before, after : True and False, one a row, with the same index.
+    before, after : True and False, one a row, two at least, with the same index.
 
     Raises
     ------
@@ -347,7 +343,7 @@ def timeliness(
     ----------
     moments : when each row is from; a gap belongs to no time. Those with a zone count in UTC.
     every : the longest time in which at least one row is due, such as "1h" or "7D".
-    start, until : the first moment that counts, and the first that no longer does.
+    start, until : the first moment that counts, and the first after it that no longer does.
     by : tells the senders apart, aligned with `moments`: each of them has to send. A row without a
         sender belongs to none.
 
@@ -425,10 +421,6 @@ def score_table(of_sources: Mapping[str, Mapping[str, float]]) -> DataFrame:
     """Return the scores of several sources as one table, with the weakest score of each.
 
     The weakest is what decides: a source that is complete and always late is not average, it is late.
-
-    Parameters
-    ----------
-    of_sources : source -> what `scores` returned.
 
     Returns
     -------

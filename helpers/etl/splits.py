@@ -15,11 +15,6 @@ def check_shares(train_share: float, validation_share: float, test_share: float)
     Usual are 60-80 % to train, 10-20 % to validate and 10-20 % to test; not every choice within
     them adds up (80/20/20 does not).
 
-    Raises
-    ------
-    ValueError
-        If a share is none, is zero for training, or the sum is not 1.
-
     Examples
     --------
     >>> check_shares(0.8, 0.2, 0.2)
@@ -197,7 +192,6 @@ def what_leaks(
 
     Parameters
     ----------
-    train, test : two parts of a split.
     at : the date of a row.
     product : a column whose new values the future brings, such as products launched later.
 

@@ -76,8 +76,6 @@ TABLES: dict[str, dict[str, object]] = {
 def source_schema(source: str) -> DataFrameSchema:
     """Return the schema of a clean table of the shop or of the operator.
 
-    A row that breaks it belongs into quarantine: `helpers.etl.books.quarantine` puts it there.
-
     Parameters
     ----------
     source : business and source, such as "shop.sales"; all are in `TABLES`.

@@ -74,9 +74,7 @@ def telco_schema() -> DataFrameSchema:
 
 
 def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
-    """Read a customer file with the columns of IBM's Telco table, every value as text.
-
-    Nothing is guessed and nothing is repaired: blanks stay blanks. The file is untrusted.
+    """Read a customer file with the columns of IBM's Telco table, every value as text, unrepaired.
 
     Parameters
     ----------
@@ -90,8 +88,7 @@ def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
     ------
     ValueError
         If the file is missing, empty, too large, not UTF-8, cut off, has other columns, repeats a
-        customerID or holds no customer. The message says what was expected, what was found where,
-        and what to do.
+        customerID or holds no customer.
 
     Examples
     --------
