@@ -350,7 +350,7 @@ def test_a_resampled_model_can_what_its_model_can_and_takes_what_a_pipeline_give
 
 
 def test_rows_without_a_label_are_refused_before_they_are_drawn():
-    with pytest.raises(ValueError, match=r"1 label\(s\) of y are missing"):
+    with pytest.raises(ValueError, match=r"1 label\(s\) are missing"):
         resample(pd.DataFrame({"x": [1, 2, 3]}), series("Yes", "No", None), seed=7)
 
 

@@ -234,12 +234,15 @@ def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
     """
     from sklearn.preprocessing import LabelEncoder
 
-    if labels.isna().any():
-        raise ValueError(
-            f"{int(labels.isna().sum()):,} label(s) are missing. Drop those rows first."
-        )
+    _require_labels(labels)
     encoder = LabelEncoder().fit(labels)
     return encoder.transform(labels), encoder.classes_.tolist()
+
+
+def _require_labels(y):
+    """Stop if a label is missing."""
+    if pd.isna(y).any():
+        raise ValueError(f"{int(pd.isna(y).sum()):,} label(s) are missing. Drop those rows first.")
 
 
 def _of_columns(columns, transformer):
@@ -310,6 +313,11 @@ def limits(values: Series, rule: str = "iqr") -> tuple[float, float]:
     return float(low - reach), float(high + reach)
 
 
+def _beyond(values, low, high):
+    """Return which values are outliers; a gap is none."""
+    return values.notna() & ~values.between(low, high)
+
+
 def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame]:
     """Split a table into the rows kept and the outliers removed, with a column `reason`.
 
@@ -324,7 +332,7 @@ def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame
     """
     require_columns(table, "the table", [column])
     low, high = limits(table[column])
-    out = table[column].notna() & ~table[column].between(low, high)
+    out = _beyond(table[column], low, high)
     return table[~out], with_reason(table[out], f"{column} outside {low:.4g} to {high:.4g}")
 
 
@@ -369,7 +377,7 @@ class OutlierTreatment(_Beside):
         require_columns(X, "the table", self.columns)
         treated = X.copy()
         for name, (low, high) in self.limits_.items():
-            out = X[name].notna() & ~X[name].between(low, high)
+            out = _beyond(X[name], low, high)
             if self.action == "flag":
                 treated[f"{name}_outlier"] = out.astype("int64")
             elif self.action == "cap":
@@ -395,7 +403,7 @@ def outlier_report(table: DataFrame, columns: list[str]) -> DataFrame:
     for name in columns:
         for rule in ("iqr", "robust z"):
             low, high = limits(table[name], rule)
-            out = table[name].notna() & ~table[name].between(low, high)
+            out = _beyond(table[name], low, high)
             rows.append((name, rule, low, high, int(out.sum()), float(out.mean())))
     return pd.DataFrame(rows, columns=["column", "rule", "low", "high", "rows", "share"])
 
@@ -428,10 +436,7 @@ def resample(
         raise ValueError(f"method is one of {', '.join(METHODS)}; got {method!r}.")
     X = X if isinstance(X, DataFrame) else DataFrame(X)
     require_rows(X, "X")
-    if pd.isna(y).any():
-        raise ValueError(
-            f"{int(pd.isna(y).sum()):,} label(s) of y are missing. Drop those rows first."
-        )
+    _require_labels(y)
     labels = np.asarray(y)
     if len(labels) != len(X):
         raise ValueError(

@@ -7,34 +7,9 @@ from functools import partial
 from pandas import DataFrame
 
 from helpers.etl.books import Cleaned, Cleaning
+from helpers.etl.businesses import steps
 from helpers.etl.businesses.schemas import rules_of
 from helpers.etl.businesses.sensors import clean_tower_sensors
-from helpers.etl.businesses.steps import (
-    at_path,
-    clean_events,
-    clean_keyed,
-    clean_requests,
-    clean_supplier,
-    clean_survey,
-    finished,
-    flat,
-    gaps_for_blanks,
-    keep_within,
-    number_in,
-    one_version,
-    page_facts,
-    parse_numbers,
-    read_flags,
-    read_numbers,
-    read_page_prices,
-    read_whole,
-    read_words,
-    refuse_no_rows,
-    several,
-    started,
-    supplier_items,
-    trim,
-)
 from helpers.etl.businesses.telco import TELCO_LEVELS
 from helpers.etl.chain import Step
 
@@ -59,23 +34,23 @@ def flat_tickets(raw: DataFrame) -> DataFrame:
     >>> flat_tickets(object_table([new])).values.tolist()
     [[3, 'a', 'network', '2024-12-02', '2.5']]
     """
-    return flat(raw, "the ticket documents", {1: _ticket_1, 2: _ticket_2})
+    return steps.flat(raw, "the ticket documents", {1: _ticket_1, 2: _ticket_2})
 
 
 def _ticket_1(row):
     return {
-        "ticket_id": row.get("ticket_id"), "customerID": at_path(row, "customer", "id"),
+        "ticket_id": row.get("ticket_id"), "customerID": steps.at_path(row, "customer", "id"),
         "topic": row.get("topic"), "opened_on": row.get("opened"),
         "hours_to_solve": row.get("hours_to_solve"),
     }  # fmt: skip
 
 
 def _ticket_2(row):
-    first = next(iter(several(row.get("events"))), None)
+    first = next(iter(steps.several(row.get("events"))), None)
     return {
-        "ticket_id": number_in(row.get("id")), "customerID": row.get("customer_id"),
-        "topic": next(iter(several(row.get("labels"))), None), "opened_on": at_path(first, "on"),
-        "hours_to_solve": at_path(row, "solved", "after_hours"),
+        "ticket_id": steps.number_in(row.get("id")), "customerID": row.get("customer_id"),
+        "topic": next(iter(steps.several(row.get("labels"))), None), "opened_on": steps.at_path(first, "on"),
+        "hours_to_solve": steps.at_path(row, "solved", "after_hours"),
     }  # fmt: skip
 
 
@@ -89,19 +64,19 @@ def clean_invoices(raw: DataFrame) -> Cleaned:
     >>> clean_invoices(raw).table["amount_eur"].tolist()
     [21.85]
     """
-    cleaning = started("operator.invoices", raw)
-    parse_numbers(cleaning, "amount_eur")
+    cleaning = steps.started("operator.invoices", raw)
+    steps.parse_numbers(cleaning, "amount_eur")
     amounts = cleaning["amount_eur"]
     euro = amounts.mask(amounts.gt(LARGEST_BILL_EUR), (amounts / 100).round(2))
     cleaning.repair("amount_eur", euro, "cents to euro")
-    return finished(cleaning)
+    return steps.finished(cleaning)
 
 
 def clean_payments(raw: DataFrame) -> Cleaned:
     """Clean the payments: one spelling of the method."""
-    cleaning = started("operator.payments", raw)
-    read_words(cleaning, "method", TELCO_LEVELS["PaymentMethod"])
-    return finished(cleaning)
+    cleaning = steps.started("operator.payments", raw)
+    steps.read_words(cleaning, "method", TELCO_LEVELS["PaymentMethod"])
+    return steps.finished(cleaning)
 
 
 def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
@@ -119,11 +94,11 @@ def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
     >>> clean_tickets("operator.tickets", raw).table[["topic", "hours_to_solve"]].to_numpy().tolist()
     [['billing', nan]]
     """
-    cleaning = started(source, raw)
-    trim(cleaning, "topic")
-    parse_numbers(cleaning, "hours_to_solve")
-    keep_within(cleaning, "hours_to_solve", 0, 5_000, " hours")
-    return finished(cleaning)
+    cleaning = steps.started(source, raw)
+    steps.trim(cleaning, "topic")
+    steps.parse_numbers(cleaning, "hours_to_solve")
+    steps.keep_within(cleaning, "hours_to_solve", 0, 5_000, " hours")
+    return steps.finished(cleaning)
 
 
 def clean_usage(source: str, raw: DataFrame) -> Cleaned:
@@ -131,17 +106,17 @@ def clean_usage(source: str, raw: DataFrame) -> Cleaned:
 
     A day has 1,440 minutes; what says otherwise is set aside.
     """
-    cleaning = started(source, raw)
-    parse_numbers(cleaning, "minutes", "megabytes")
-    keep_within(cleaning, "minutes", 0, 1_440, " minutes")
-    return finished(cleaning)
+    cleaning = steps.started(source, raw)
+    steps.parse_numbers(cleaning, "minutes", "megabytes")
+    steps.keep_within(cleaning, "minutes", 0, 1_440, " minutes")
+    return steps.finished(cleaning)
 
 
 def clean_scored_customers(raw: DataFrame) -> Cleaned:
     """Clean the customers of the scoring export: amounts and months as numbers."""
-    cleaning = started("operator.customers", raw)
+    cleaning = steps.started("operator.customers", raw)
     _read_charges(cleaning)
-    return finished(cleaning)
+    return steps.finished(cleaning)
 
 
 def clean_crm(raw: DataFrame) -> Cleaned:
@@ -153,20 +128,20 @@ def clean_crm(raw: DataFrame) -> Cleaned:
     """
     source = "operator.crm_customers"
     cleaning = Cleaning(source, raw, rules_of(source))
-    refuse_no_rows(cleaning, "record_id")
+    steps.refuse_no_rows(cleaning, "record_id")
     cleaning.merge("record_id")
     _read_charges(cleaning)
-    gaps_for_blanks(cleaning, "PaymentMethod")
-    trim(cleaning, "InternetService")
+    steps.gaps_for_blanks(cleaning, "PaymentMethod")
+    steps.trim(cleaning, "InternetService")
     for column in ["Contract", "gender", "InternetService", "PaymentMethod"]:
-        read_words(cleaning, column, TELCO_LEVELS[column])
-    return finished(cleaning)
+        steps.read_words(cleaning, column, TELCO_LEVELS[column])
+    return steps.finished(cleaning)
 
 
 def _read_charges(cleaning):
     """Read amounts and months; a blank total in month 0, not billed yet, is 0.00."""
-    read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
-    read_whole(cleaning, "SeniorCitizen", "tenure")
+    steps.read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
+    steps.read_whole(cleaning, "SeniorCitizen", "tenure")
     unbilled = cleaning["tenure"].eq(0) & cleaning["TotalCharges"].isna()
     totals = cleaning["TotalCharges"].mask(unbilled, 0.0).astype("float64")
     cleaning.repair("TotalCharges", totals, "not billed yet: 0.00")
@@ -186,11 +161,11 @@ def clean_tariffs(raw: DataFrame) -> Cleaned:
     [45.0, 43.0, 41.0]
     """
     cleaning = Cleaning("operator.tariffs", raw, rules_of("operator.tariffs"))
-    read_whole(cleaning, "product_id")
-    read_page_prices(cleaning)
+    steps.read_whole(cleaning, "product_id")
+    steps.read_page_prices(cleaning)
     cleaning.merge("product_id")
     cleaning.repair("price_eur", _ladder(cleaning.table), "a price off the ladder")
-    return finished(cleaning)
+    return steps.finished(cleaning)
 
 
 def _ladder(tariffs):
@@ -204,36 +179,40 @@ def _ladder(tariffs):
 
 def clean_complaints(raw: DataFrame) -> Cleaned:
     """Clean the complaint forms: topic, date and the wish to be called in one form each."""
-    cleaning = started("operator.complaints", raw, "call_me_back")
-    read_flags(cleaning, "call_me_back")
-    return finished(cleaning)
+    cleaning = steps.started("operator.complaints", raw, "call_me_back")
+    steps.read_flags(cleaning, "call_me_back")
+    return steps.finished(cleaning)
 
 
 OPERATOR = {
-    "towers": Step(partial(clean_keyed, "operator.towers", days=["built_on"])),
+    "towers": Step(partial(steps.clean_keyed, "operator.towers", days=["built_on"])),
     "subscribers": Step(
-        partial(clean_keyed, "operator.subscribers", texts=["phone_number"], days=["started_at"])
+        partial(
+            steps.clean_keyed, "operator.subscribers", texts=["phone_number"], days=["started_at"]
+        )
     ),
     "invoices": Step(clean_invoices),
     "payments": Step(clean_payments),
-    "cancellations": Step(partial(clean_keyed, "operator.cancellations")),
+    "cancellations": Step(partial(steps.clean_keyed, "operator.cancellations")),
     "ticket_documents": Step(partial(clean_tickets, "operator.ticket_documents"), flat_tickets),
     "tickets": Step(partial(clean_tickets, "operator.tickets")),
     "usage": Step(partial(clean_usage, "operator.usage")),
-    "coverage": Step(partial(clean_keyed, "operator.coverage", numbers=["score"])),
+    "coverage": Step(partial(steps.clean_keyed, "operator.coverage", numbers=["score"])),
     "customers": Step(clean_scored_customers),
     "crm_customers": Step(clean_crm),
     "usage_records": Step(
-        partial(clean_usage, "operator.usage_records"), partial(one_version, names=USAGE_NAMES)
+        partial(clean_usage, "operator.usage_records"),
+        partial(steps.one_version, names=USAGE_NAMES),
     ),
     "invoice_batch": Step(
-        partial(clean_supplier, "operator.invoice_batch"), partial(supplier_items, day="issued_on")
+        partial(steps.clean_supplier, "operator.invoice_batch"),
+        partial(steps.supplier_items, day="issued_on"),
     ),
-    "scoring_log": Step(partial(clean_requests, "operator.scoring_log")),
-    "usage_events": Step(partial(clean_events, "operator.usage_events")),
-    "tariffs": Step(clean_tariffs, page_facts),
+    "scoring_log": Step(partial(steps.clean_requests, "operator.scoring_log")),
+    "usage_events": Step(partial(steps.clean_events, "operator.usage_events")),
+    "tariffs": Step(clean_tariffs, steps.page_facts),
     "tower_sensors": Step(clean_tower_sensors),
-    "leavers": Step(partial(clean_survey, "operator.leavers")),
+    "leavers": Step(partial(steps.clean_survey, "operator.leavers")),
     "complaints": Step(clean_complaints),
 }
 # Tables that grow by the hour go into the lake as well, by the month of this column.
