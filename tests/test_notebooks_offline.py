@@ -1,4 +1,4 @@
-"""The quick runs of every notebook, with the network cut off beside a sink for host names."""
+"""Quick runs of notebooks, with the network cut off beside a sink for host names."""
 
 import subprocess
 import sys
@@ -9,33 +9,40 @@ from offline import cannot_cut_off, run_cut_off
 
 from helpers.course.runner.shelf import all_notebooks
 
+COURSE = [path.stem for path in all_notebooks(ROOT / "notebooks")]
+SOME = ["02a_collect_records", "04a_churn_models"]  # the first starts services on loopback
 
-@pytest.fixture(scope="module")
-def fast_run(tmp_path_factory):
-    """The whole course on small tables, cut off where this machine allows it."""
-    output = tmp_path_factory.mktemp("fast")
-    command = [sys.executable, "-m", "helpers.course.cli", "run", "--fast", "--output", str(output)]
+
+@pytest.fixture(
+    scope="module",
+    params=[SOME, pytest.param(COURSE, marks=pytest.mark.slow)],
+    ids=["two lessons", "the course"],
+)
+def fast_run(request, tmp_path_factory):
+    """Lessons on small tables, cut off where this machine allows it."""
+    stems, output = request.param, tmp_path_factory.mktemp("fast")
+    words = ["run", *(stems if stems == SOME else []), "--fast", "--output", str(output)]
+    command = [sys.executable, "-m", "helpers.course.cli", *words]
     if cannot_cut_off():
         done, asked = subprocess.run(command, cwd=output, check=False, timeout=600), None
     else:
         done, asked = run_cut_off(command, cwd=output, timeout=600)
     assert done.returncode == 0, done
-    return output, asked
+    return stems, output, asked
 
 
 def test_fast_runs_need_no_network_and_ask_for_no_host_name(fast_run):
     """With the network cut off beside a sink for host names, where this machine allows it."""
-    output, asked = fast_run
-    assert told_figures(output)["02a_collect_records"]["rows"] == 1_000
+    stems, output, asked = fast_run
+    assert told_figures(output, stems)["02a_collect_records"]["rows"] == 1_000
     if reason := cannot_cut_off():
         pytest.skip(f"ran, but not cut off from the network: {reason}")
     assert asked == []
 
 
-def test_papermill_runs_the_whole_course_to_one_index(fast_run):
-    output, _ = fast_run
-    stems = [path.stem for path in all_notebooks(ROOT / "notebooks")]
-    assert set(told_figures(output)) == set(stems)
+def test_papermill_runs_the_lessons_to_one_index(fast_run):
+    stems, output, _ = fast_run
+    assert set(told_figures(output, stems)) == set(stems)
     index = (output / "index.html").read_text(encoding="utf-8")
     assert f"{len(stems)} of {len(stems)} notebooks ran to their end" in index
     assert index.count("<img alt=") == len(stems)

@@ -7,20 +7,29 @@ from helpers.course.runner.parameters import read_parameters
 from helpers.course.runner.shelf import all_notebooks, read_notebook
 
 
-@pytest.fixture(scope="module")
-def on_the_real_file(tmp_path_factory, telco_csv):
-    """The very same notebooks on IBM's customers."""
-    output = tmp_path_factory.mktemp("real")
-    paths = all_notebooks(ROOT / "notebooks")
-    stems = [p.stem for p in paths if "TELCO_CSV" in read_parameters(read_notebook(p), p.stem)]
-    assert len(stems) >= 6
-    done = type_lifecycle(
-        "run", *stems, "-p", "TELCO_CSV", telco_csv, "--output", output, cwd=output
-    )
+def run_on_the_real_file(telco_csv, output, stems, *words):
+    """Run the very same notebooks on IBM's customers; return what they told."""
+    words = ["run", *stems, *words, "-p", "TELCO_CSV", telco_csv, "--output", output]
+    done = type_lifecycle(*words, cwd=output)
     assert done.returncode == 0, done.stdout + done.stderr
     return told_figures(output, stems)
 
 
+@pytest.fixture(scope="module")
+def on_the_real_file(tmp_path_factory, telco_csv):
+    paths = all_notebooks(ROOT / "notebooks")
+    stems = [p.stem for p in paths if "TELCO_CSV" in read_parameters(read_notebook(p), p.stem)]
+    assert len(stems) >= 6
+    return run_on_the_real_file(telco_csv, tmp_path_factory.mktemp("real"), stems)
+
+
+def test_a_quick_run_on_the_real_file_finds_the_model_as_good_as_such_models_are(
+    tmp_path, telco_csv
+):
+    check_the_model(run_on_the_real_file(telco_csv, tmp_path, ["04a_churn_models"], "--fast"))
+
+
+@pytest.mark.slow
 def test_on_the_real_file_the_counts_are_those_of_the_file(on_the_real_file):
     told = on_the_real_file
     assert told["02a_collect_records"]["rows"] == 7_043
@@ -31,14 +40,20 @@ def test_on_the_real_file_the_counts_are_those_of_the_file(on_the_real_file):
     assert told["01_problem_definition"]["churn_share"] == pytest.approx(0.2654, abs=0.0001)
 
 
+@pytest.mark.slow
 def test_on_the_real_file_the_model_is_as_good_as_such_models_are(on_the_real_file):
+    check_the_model(on_the_real_file)
+
+
+def check_the_model(told):
     # Repeated cross-validation on this file gives 0.845 with a spread of 0.012 over the folds;
     # one split, trained on three fifths of the customers, may lie two spreads away.
-    told = on_the_real_file["04a_churn_models"]
+    told = told["04a_churn_models"]
     assert told["auc_cv"] == pytest.approx(0.845, abs=0.012)
     assert told["auc"] == pytest.approx(0.845, abs=0.024)
 
 
+@pytest.mark.slow
 def test_on_the_real_file_the_money_is_what_it_is_known_to_be(on_the_real_file):
     told = on_the_real_file["01_problem_definition"]
     # 1,869 leavers x 30 % x 500 EUR less 7,043 calls x 20 EUR is 19,805 EUR per 1,000;
@@ -47,6 +62,7 @@ def test_on_the_real_file_the_money_is_what_it_is_known_to_be(on_the_real_file):
     assert told["p"] == pytest.approx(20 / 150, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_on_the_real_file_accuracy_falls_and_retraining_does_not_help(on_the_real_file):
     told = on_the_real_file["06_monitor"]
     # Measured independently: 0.854 before, 0.707 in production, 0.710 after retraining.
@@ -56,6 +72,7 @@ def test_on_the_real_file_accuracy_falls_and_retraining_does_not_help(on_the_rea
     assert abs(told["errors"]) < 2
 
 
+@pytest.mark.slow
 def test_on_real_reviews_the_chain_counts_what_is_in_the_files(tmp_path, sephora_folder):
     stem = "03b_integrate_and_load"
     words = ["run", stem, "-p", "SEPHORA_FOLDER", sephora_folder, "--output", tmp_path]

@@ -285,7 +285,7 @@ def test_the_hidden_side_is_for_reading():
     with pytest.raises(AttributeError, match="cannot assign"):
         hidden.rows = 0
     with pytest.raises(TypeError, match="does not support"):
-        hidden.past[2] = hidden.past[1]
+        hidden.past[0] = None
 
 
 def test_what_is_done_to_a_returned_table_does_not_reach_the_world():

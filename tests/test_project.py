@@ -202,7 +202,7 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
 )
 def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, typed):
     here = tmp_path / "here"
-    for name in ["pyproject.toml", *(f"tests/{path.name}" for path in ROOT.glob("tests/nbval_*"))]:
+    for name in ["pyproject.toml", "tests/pytest_course.py", "tests/nbval_sanitize.cfg"]:
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, here / name)
     stored, made = (f"data:image/png;base64,{data}" for data in ("OLD+", "NEW+"))

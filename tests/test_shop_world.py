@@ -312,7 +312,7 @@ def test_the_hidden_side_is_for_reading_and_no_decide_is_handed_it():
     with pytest.raises(AttributeError, match="cannot assign"):
         hidden.state = None
     with pytest.raises(TypeError, match="does not support"):
-        hidden.played[2] = hidden.played[1]
+        hidden.played[0] = None
     assert shop.hidden is hidden, "asking changes nothing"
 
 

@@ -33,7 +33,7 @@ from helpers.worlds.sources.blemishes import RATES, checked_rates, plain
 from helpers.worlds.sources.documents import documents
 from helpers.worlds.sources.operator import SOURCES as OPERATOR_SOURCES
 from helpers.worlds.sources.shop import SOURCES as SHOP_SOURCES
-from helpers.worlds.sources.shop import ShopBooks
+from helpers.worlds.sources.shop import ShopTables
 
 LOG_LINE = re.compile(
     r'(?P<ip>\S+) - - \[(?P<at>[^\]]+)\] "(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.1" '
@@ -734,7 +734,7 @@ def test_months_go_behind_the_history_and_bring_the_third_party_s_scores(tmp_pat
 
 def test_the_last_month_brings_its_own_launches_and_ends_the_year(tmp_path):
     world = unplayed("shop")
-    books = ShopBooks(world, 1)
+    books = ShopTables(world, 1)
     launched = pd.to_datetime(books._catalogue(12)["launched_on"])
     assert launched.max() >= pd.Timestamp("2025-09-01") > books._catalogue(11)["launched_on"].max()
     sources = Sources(world, tmp_path / "x")

@@ -84,7 +84,7 @@ def fates(truth, name, cleaned):
             planted -= int(count)
             left -= min(int(comparison.loc[kind, "left"]), int(count))
     clean = truth.clean(name)
-    key = truth._sources._key(name)
+    key = truth.key(name)
     spoiled = set(truth.blemishes(name)["row"])
     keys = clean[key].astype(str)
     aside = lost_with_them(truth, name)
@@ -98,7 +98,7 @@ def touched_rows(truth, name, cleaned):
     """Return the keys of the sound rows that are changed or lost, where some may be."""
     if name not in ("cold_rooms", "tower_sensors", "satisfaction", "leavers"):
         return set()
-    clean, key = truth.clean(name), truth._sources._key(name)
+    clean, key = truth.clean(name), truth.key(name)
     columns = LIKERT if "q1" in clean else ["temperature_c"]
     found = cleaned.set_index(cleaned[key].astype(str)).reindex(clean[key].astype(str))[columns]
     same = np.isclose(found.astype("float64"), clean[columns].astype("float64"), atol=0.005)

@@ -1,4 +1,4 @@
-"""Stage 3: gaps, scales, encodings, outliers and few of one class, each learned from training rows only."""
+"""Stage 3: gaps, scales, encodings, outliers and class imbalance, learned from training rows only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages 2 and 3: pseudonyms, consent respected, fields that stay behind, and groups to hide in."""
+"""Stages 2 and 3: pseudonyms, consent, fields that stay behind, and k-anonymity."""
 
 from __future__ import annotations
 

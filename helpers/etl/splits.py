@@ -1,4 +1,4 @@
-"""Stage 3: the shares of a split: whether they add up, which days give them, what they came to."""
+"""Stage 3: parts to train, to choose and to judge by: split by time or by customer, and what leaks."""
 
 from __future__ import annotations
 

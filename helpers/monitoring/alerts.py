@@ -1,4 +1,4 @@
-"""Monitoring: a floor that is broken rings, and says where to look."""
+"""Monitoring: an alert when a promised floor is missed, and which stage to look at."""
 
 from __future__ import annotations
 

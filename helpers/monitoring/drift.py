@@ -1,4 +1,4 @@
-"""Monitoring: have the inputs moved away from those the model was trained on?"""
+"""Monitoring: data drift by the population stability index (PSI), and shifts of a level."""
 
 from __future__ import annotations
 

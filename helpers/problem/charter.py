@@ -1,4 +1,4 @@
-"""Stage 1: a criterion that can be missed, and the page on which everything agreed stands."""
+"""Stage 1: a success criterion that can be missed, and the charter, the page with all that was agreed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay a student's answers into the exercise as it was handed out: what is ours stays ours."""
+"""Lay a student's answers into the exercise as it was handed out; nothing else of theirs counts."""
 
 from __future__ import annotations
 

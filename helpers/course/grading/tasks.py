@@ -1,4 +1,4 @@
-"""An exercise as its examiner reads it: cells in order, checks in two forms, whose each name is."""
+"""An exercise as its examiner reads it: cells in order, checks in two forms, and who owns each name."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _fits(pa, name, rule):
     import pandas as pd
 
     def is_date(values):
-        return pd.to_datetime(values, errors="coerce").notna()
+        return pd.to_datetime(values, errors="coerce", utc=True).notna()
 
     def is_text(values):
         return values.map(lambda one: isinstance(one, str))

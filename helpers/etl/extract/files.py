@@ -1,4 +1,4 @@
-"""A file that nobody vouches for: read once and whole, unpacked, bounded, decoded."""
+"""Untrusted files: read once and whole, unpacked, bounded, decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a web page says about its thing: in its headings, its lists, and its facts for machines."""
+"""Public web pages, read as their owner asks, and what each says about its thing."""
 
 from __future__ import annotations
 

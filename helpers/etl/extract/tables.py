@@ -1,4 +1,4 @@
-"""Tables in files: CSV as businesses write it, readings of sensors, surveys and forms."""
+"""Tables in files: CSV with its separator and quotes, readings of sensors, surveys and forms."""
 
 from __future__ import annotations
 
@@ -105,9 +105,8 @@ def read_csv(
     for number, fields, text, fault in rows[1:]:
         if spare and not any(map(str.strip, fields[len(header) :])):
             fields = fields[: len(header)]
-        tray.put(
-            fields, number, fault or _oddness(fields, text, header, totals), text.rstrip("\r\n")
-        )
+        fault = fault or _oddness(fields, text, header, totals)
+        tray.put(fields, number, fault, text.rstrip("\r\n") if fault else "")
     table = pd.DataFrame(tray.rows, columns=header, dtype="str")
     return tray.extract(table, f"{content.encoding}, separator {separator!r}", when, content.sha256)
 
@@ -163,7 +162,8 @@ def _header(rows, name, columns):
     mostly_more = usual > len(header) and 2 * widths[usual] > len(below)
     mostly_more = mostly_more and (len(names) == 1 or not widths[len(names)])
     spare = len(names) < len(header) or mostly_more
-    filled = sum(any(map(str.strip, fields[len(names) :])) for fields in below)
+    more = [fields[len(names) :] for fields in below if len(fields) > len(names)]
+    filled = sum(any(map(str.strip, cells)) for cells in more)
     fault = fault or _fault_of(names, text, columns)
     few = len(names) == 1 or len(names) < len(header)
     if not fault and few and spare and 2 * filled > len(below):
@@ -227,13 +227,15 @@ def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], st
             lines.place = end
         elif fault and not width:
             lines.place = start + 1
+        number, text, damage = lines.lines[start]
+        if lines.place > start + 1:
+            own = lines.lines[start : lines.place]
+            text = "".join(line.text for line in own)
+            damage = next((line.fault for line in own if line.fault), "")
+            fault = fault and f"{fault}, in a row of {len(own):,} lines"
         if fields or fault:
             width = width or len(fields)
-            own = lines.lines[start : lines.place]
-            if fault and len(own) > 1:
-                fault += f", in a row of {len(own):,} lines"
-            fault = next((line.fault for line in own if line.fault), fault)
-            yield own[0].number, fields, "".join(line.text for line in own), fault
+            yield number, fields, text, damage or fault
 
 
 class _Quotes:

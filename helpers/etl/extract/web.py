@@ -1,4 +1,4 @@
-"""Calls to web services that nobody vouches for: bounded in time, bytes, redirects and hosts; tried again with patience."""
+"""Calls to web services that nobody vouches for: bounded, patient, on one host."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What incidents do to records: change, lose, add, rename or delay them, with a note of every row.
 
-The tables of a month are laid into `Books`; each incident works on the books, and `touches` keeps
+The tables of a month are laid into `MonthTables`; each incident works on the books, and `touches` keeps
 what it did. The true tables are never written into.
 """
 
@@ -21,7 +21,7 @@ GIVEN = "given."  # before the name of a table that a decide gets otherwise than
 MACHINE_SHARE = 0.3  # of the rows are written by the machine whose clock is behind
 
 
-class Books:
+class MonthTables:
     """The tables of a month on their way into storage, and what incidents did to them.
 
     Parameters
@@ -31,7 +31,7 @@ class Books:
 
     Examples
     --------
-    >>> books = Books({"orders": DataFrame({"order_id": [1, 2], "price_eur": [9.0, 5.0]})},
+    >>> books = MonthTables({"orders": DataFrame({"order_id": [1, 2], "price_eur": [9.0, 5.0]})},
     ...               {"orders": ["order_id"]})
     >>> books.remove(Incident("full_disk", month=2), "orders", np.array([True, False]))
     >>> len(books.tables["orders"]), touched_rows(books.touches)["orders"]["change"].tolist()
@@ -124,7 +124,7 @@ class Systems:
 
     def stored(
         self, schedule: Schedule, where, tables: dict[str, DataFrame], held: Mapping[str, DataFrame]
-    ) -> tuple[Books, dict[str, DataFrame]]:
+    ) -> tuple[MonthTables, dict[str, DataFrame]]:
         """Return the books that the systems keep of the tables, and the labels held back.
 
         Parameters
@@ -133,7 +133,7 @@ class Systems:
         tables : as they truly are, any of those in `keys`.
         held : the labels that earlier months held back.
         """
-        books, held = Books(tables, self.keys), dict(held)
+        books, held = MonthTables(tables, self.keys), dict(held)
         late = schedule.get("label_delay")
         if late and where.month >= late.month:
             for name in [name for name in self.late if name in books]:
@@ -145,9 +145,9 @@ class Systems:
                 books.rename(one, *renamed)
         return books, held
 
-    def given(self, schedule: Schedule, where, tables: dict[str, DataFrame]) -> Books:
+    def given(self, schedule: Schedule, where, tables: dict[str, DataFrame]) -> MonthTables:
         """Return the books of what a decide is given, made of what is stored."""
-        books = Books({GIVEN + name: table for name, table in tables.items()}, self.keys)
+        books = MonthTables({GIVEN + name: table for name, table in tables.items()}, self.keys)
         for one in running(schedule, where.month, self.given_steps):
             self.given_steps[one.name](books, one, where)
         return books
@@ -189,14 +189,14 @@ def touched_rows(touches: list[tuple[str, DataFrame]]) -> dict[str, DataFrame]:
     return {name: pd.concat(some, ignore_index=True) for name, some in texts.items()}
 
 
-def double_delivery(books: Books, one: Incident, name: str, rng: Generator) -> None:
+def double_delivery(books: MonthTables, one: Incident, name: str, rng: Generator) -> None:
     """Deliver a share of the rows of a table twice."""
     if name in books:
         table = books.tables[name]
         books.add(one, name, table[rng.random(len(table)) < one.size])
 
 
-def clock_behind(books: Books, one: Incident, name: str, column: str, rows) -> None:
+def clock_behind(books: MonthTables, one: Incident, name: str, column: str, rows) -> None:
     """Set the time in `column` back by the hours of the incident, in the rows of one machine."""
     if name in books:
         times = books.tables[name][column]
@@ -204,7 +204,12 @@ def clock_behind(books: Books, one: Incident, name: str, column: str, rows) -> N
 
 
 def delay(
-    books: Books, one: Incident, name: str, month: int, end: pd.Timestamp, held: DataFrame | None
+    books: MonthTables,
+    one: Incident,
+    name: str,
+    month: int,
+    end: pd.Timestamp,
+    held: DataFrame | None,
 ) -> DataFrame:
     """Hold back what becomes known in `month`, and deliver what was held back and is due.
 

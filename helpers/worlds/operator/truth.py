@@ -63,8 +63,8 @@ class OperatorTruth:
         """
         require_month(month)
         hidden, people = self._world.hidden, self._world.hidden.people
-        if month in hidden.past:
-            past = hidden.past[month]
+        if month < self._world.next_month:
+            past = hidden.past[month - 1]
         elif month == self._world.next_month:
             past = {
                 "ids": people["id"],
@@ -142,11 +142,11 @@ class OperatorTruth:
             If the month has not been played, or is none.
         """
         require_month(month)
-        if month not in self._world.hidden.past:
+        if month >= self._world.next_month:
             raise CannotPlay(
                 f"Touched rows are known of months played; got {plainly(month)}: play it first."
             )
-        return touched_rows(self._world.hidden.past[month]["touches"])
+        return touched_rows(self._world.hidden.past[month - 1]["touches"])
 
     def expected_accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).

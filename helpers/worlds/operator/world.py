@@ -50,8 +50,8 @@ class OperatorRecord:
     people : the customers of the month to come, one array a trait.
     rows : how many people the world has had so far.
     labels, held : of those scored last, and those that a delay keeps back, by table.
-    past : month -> what its customers did: one array each, and `touches`, what incidents did to its
-        tables.
+    past : the months that are over, in order: what the customers did, one array each, and `touches`,
+        what incidents did to the tables.
     """
 
     schedule: Schedule
@@ -60,7 +60,7 @@ class OperatorRecord:
     rows: int
     labels: pd.DataFrame
     held: Mapping[str, pd.DataFrame]
-    past: Mapping[int, dict]
+    past: tuple[dict, ...]
 
     def __post_init__(self):
         close(self.people)
@@ -106,7 +106,7 @@ class Operator:
         towers = max(3, self.subscribers // 200)
         people = crowd.draw_people(self.subscribers, self.seed, crowd.HISTORY, 0, towers)
         plan = Schedule(incidents, "operator")
-        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, {})
+        self._record = OperatorRecord(plan, towers, people, self.subscribers, None, {}, ())
         self._history = self._live_history(people)
 
     @property
@@ -198,7 +198,7 @@ class Operator:
             rows=before.rows + len(joined["row"]),
             labels=_label_table(people["id"], lived["left"], month),
             held=held,
-            past={**before.past, month: over},
+            past=(*before.past, over),
         )
         return books.tables
 

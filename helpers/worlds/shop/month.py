@@ -14,7 +14,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as incidents
-from helpers.worlds.incidents.effects import Books
+from helpers.worlds.incidents.effects import MonthTables
 from helpers.worlds.play import answer_of, pick
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop import records as records
@@ -58,7 +58,7 @@ class ShopRecord:
     market, state : all that a shop and its customers are.
     bestsellers : products of the old window's list, shown when the model takes too long.
     pending, held : labels not known yet, and those that a delay keeps back, by table.
-    played : by month.
+    played : the months that are over, in order.
     """
 
     market: Market
@@ -66,9 +66,9 @@ class ShopRecord:
     bestsellers: np.ndarray
     pending: Mapping[str, DataFrame]
     held: Mapping[str, DataFrame]
-    played: Mapping[int, Played]
+    played: tuple[Played, ...]
 
-    def books(self, month: int) -> Books:
+    def books(self, month: int) -> MonthTables:
         """Return the books of the two tables that are stored as of the first day of `month`."""
         tables = {
             "products": self._catalogue(month),
@@ -76,11 +76,11 @@ class ShopRecord:
         }
         return self.stored(month, tables, {})[0]
 
-    def stored(self, month: int, tables: dict, held: Mapping) -> tuple[Books, dict]:
+    def stored(self, month: int, tables: dict, held: Mapping) -> tuple[MonthTables, dict]:
         """Return the books that the shop keeps of tables of a month, and the labels held back."""
         return incidents.SYSTEMS.stored(self.market.schedule, self._where(month), tables, held)
 
-    def given(self, month: int, visits: Visits) -> Books:
+    def given(self, month: int, visits: Visits) -> MonthTables:
         """Return the books of what a recommender is given."""
         tables = {"sessions": records.sessions_table(visits), **self.books(month).tables}
         return incidents.SYSTEMS.given(self.market.schedule, self._where(month), tables)

@@ -207,21 +207,21 @@ class ShopTruth:
     def _played(self, month, known, todo):
         """Return what is known of a month; stop when it is still to come."""
         require_month(month)
-        if month not in self._shop.hidden.played:
+        if month >= self._shop.next_month:
             raise CannotPlay(f"{known} known of months already played; got {month}: {todo}.")
-        return self._shop.hidden.played[month]
+        return self._shop.hidden.played[month - 1]
 
     def _situation(self, month):
         """Return the context, the visits and the customers' state of a month played or the next."""
         require_month(month)
         hidden = self._shop.hidden
-        if month not in hidden.played and month != self._shop.next_month:
+        if month > self._shop.next_month:
             raise CannotPlay(
                 f"the customers of month {month} are not known before month "
                 f"{self._shop.next_month} is played: play the months before it."
             )
-        state = hidden.played[month].state if month in hidden.played else hidden.state
-        return *hidden.context(month), state
+        states = [*(one.state for one in hidden.played), hidden.state]
+        return *hidden.context(month), states[month - 1]
 
     def _chances(self, visits, state, what, rows=slice(None)):
         who, day = visits.who[rows][:, None], visits.day[rows][:, None]

@@ -86,7 +86,7 @@ class Shop:
     @property
     def next_month(self) -> int:
         """The month that `play` expects next, 1 to 12; 13 when the year is over."""
-        return max(self._record.played, default=0) + 1
+        return len(self._record.played) + 1
 
     def history(self) -> dict[str, DataFrame]:
         """Return the year before month 1 as tables with true dates.
@@ -160,8 +160,9 @@ class Shop:
         true, pending = records.deliver(true, before.pending, month)
         books, held = before.stored(month, true, before.held)
         # Nothing of the shop has changed up to here: a month that fails can be played again.
-        over = {**before.played, month: Played(visits, before.state, found, books.touches)}
-        self._record = replace(before, state=state, pending=pending, held=held, played=over)
+        over = Played(visits, before.state, found, books.touches)
+        played = (*before.played, over)
+        self._record = replace(before, state=state, pending=pending, held=held, played=played)
         return books.tables
 
 
@@ -192,7 +193,7 @@ def _live_through_history(market):
         name: pd.concat([tables[name] for tables in months], ignore_index=True)
         for name in months[0]
     }
-    return history, ShopRecord(market, state, best, pending, {}, {})
+    return history, ShopRecord(market, state, best, pending, {}, ())
 
 
 def at_random(context: Context) -> DataFrame:

@@ -25,9 +25,9 @@ from helpers.worlds.sources import files, sensors, supplier, weblogs
 from helpers.worlds.sources.blemishes import Planting, checked_rates, plain, stream
 from helpers.worlds.sources.documents import documents
 from helpers.worlds.sources.folder import empty_folder, written
-from helpers.worlds.sources.operator import OperatorBooks
+from helpers.worlds.sources.operator import OperatorTables
 from helpers.worlds.sources.plan import Feed
-from helpers.worlds.sources.shop import ShopBooks
+from helpers.worlds.sources.shop import ShopTables
 
 if TYPE_CHECKING:
     from helpers.worlds.sources.services import Served
@@ -377,7 +377,7 @@ def _render(batch, source, clean, planting, month, packed):
 
 def _books(world, months):
     if isinstance(world, Shop | Operator):
-        return (ShopBooks if isinstance(world, Shop) else OperatorBooks)(world, months)
+        return (ShopTables if isinstance(world, Shop) else OperatorTables)(world, months)
     raise CannotPlay(
         f"world is a Shop or an Operator; got a {type(world).__name__}: write for instance "
         "Sources(Shop(), folder)."

@@ -73,7 +73,7 @@ SOURCES = [
 ]  # fmt: skip
 
 
-class OperatorBooks:
+class OperatorTables:
     """The operator's clean tables, month by month of 30 days.
 
     Parameters

@@ -71,7 +71,7 @@ SOURCES = [
 _ARTICLES = 999_983  # a prime, so that no two products get the same number
 
 
-class ShopBooks:
+class ShopTables:
     """The shop's clean tables, month by month.
 
     Parameters

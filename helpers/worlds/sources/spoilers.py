@@ -139,15 +139,15 @@ def in_currency(values, rng):
     >>> sorted(set(in_currency([10.0] * 9, np.random.default_rng(7))))
     ['10.8 USD', '9.6 CHF']
     """
-    names = list(RATES_TO_EUR)
+    names = list(PER_EURO)
     picked = [names[n] for n in rng.integers(0, len(names), len(values))]
     return [
-        f"{round(value * RATES_TO_EUR[name], 4)} {name}"
+        f"{round(value * PER_EURO[name], 4)} {name}"
         for value, name in zip(values, picked, strict=True)
     ]
 
 
-RATES_TO_EUR = {"CHF": 0.96, "USD": 1.08}  # what one euro costs
+PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs
 
 
 def in_cents(values, rng):

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from helpers.worlds.sources.blemishes import Planting
 from helpers.worlds.sources.plan import Source
-from helpers.worlds.sources.spoilers import RATES_TO_EUR
+from helpers.worlds.sources.spoilers import PER_EURO
 
 NAMESPACE = "urn:supplier:prices:2"
 EXTRAS = "urn:supplier:extras"
@@ -20,7 +20,7 @@ def supplier_xml(planting: Planting, source: Source, month: int) -> dict[str, by
     """
     values = planting.written()
     day = source.when
-    rates = [f'<x:rate currency="{name}" per_euro="{r}"/>' for name, r in RATES_TO_EUR.items()]
+    rates = [f'<x:rate currency="{name}" per_euro="{r}"/>' for name, r in PER_EURO.items()]
     items = [
         _item(dict(zip(values, row, strict=True)), day)
         for row in zip(*(column.tolist() for column in values.values()), strict=True)

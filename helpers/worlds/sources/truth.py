@@ -52,6 +52,10 @@ class SourcesTruth:
         self._find(source)
         return self._sources.hidden.clean[source].copy()
 
+    def key(self, source: str) -> str:
+        """Return the column that names a row of a source."""
+        return self._sources.overview().set_index("source").loc[source, "key"]
+
     def score(self, source: str, cleaned: DataFrame, tolerance: float = 0.005) -> DataFrame:
         """Compare a cleaned table with the truth.
 
@@ -76,7 +80,7 @@ class SourcesTruth:
             If the key column is missing.
         """
         clean = self._sources.hidden.clean[self._find(source)]
-        key = self._sources.overview().set_index("source").loc[source, "key"]
+        key = self.key(source)
         if key not in cleaned.columns:
             raise CannotPlay(
                 f"the cleaned table of {source} needs its key {key} to be compared; it has "
