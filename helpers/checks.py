@@ -109,8 +109,8 @@ def require_share(value: float, name: str) -> None:
         raise ValueError(f"{name} is a share from 0.0 to 1.0; got {value!r}.{hint}")
 
 
-def require_filled(table: pd.DataFrame, name: str, column: str) -> None:
-    """Stop unless every row has a value in `column`.
+def require_filled(table: pd.DataFrame, name: str, column: str, why: str = "") -> None:
+    """Stop unless every row has a value in `column`; the message says `why` it matters.
 
     Raises
     ------
@@ -129,7 +129,8 @@ values, or leave these rows out.
     if empty.any():
         raise ValueError(
             f"{name} has {int(empty.sum()):,} row(s) without {column}, the first being row "
-            f"{int(empty.argmax()) + 1:,}. Find the missing values, or leave these rows out."
+            f"{int(empty.argmax()) + 1:,}{why and f': {why}'}. Find the missing values, or leave "
+            "these rows out."
         )
 
 
@@ -202,7 +203,9 @@ def _kind(value):
         return "numbers"
     if isinstance(value, str):
         return "texts"
-    return "dates" if isinstance(value, date) else type(value).__name__
+    if isinstance(value, date):
+        return "dates with a time zone" if getattr(value, "tzinfo", None) else "dates"
+    return type(value).__name__
 
 
 def require_same_kind(

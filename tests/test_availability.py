@@ -36,7 +36,6 @@ def test_counts_that_contradict_each_other_are_refused(hits, rows):
 def test_half_the_width_takes_four_times_the_rows():
     assert rows_needed(0.05) == 385
     assert rows_needed(0.025) == pytest.approx(4 * 385, abs=4)
-    assert rows_needed(0.05, share=0.1) < rows_needed(0.05)
 
 
 @pytest.mark.parametrize("half_width", [0, -0.1, 1.5])
@@ -66,17 +65,6 @@ def test_the_rarer_outcome_decides():
 def test_one_outcome_or_no_input_is_refused(outcomes, inputs):
     with pytest.raises(ValueError, match="two outcomes and at least one input"):
         rows_per_input(pd.Series(outcomes), inputs)
-
-
-@pytest.mark.parametrize("confidence", [0, 1, 95, float("nan")])
-@pytest.mark.parametrize("ask", [
-    lambda confidence: share_interval(3, 9, confidence),
-    lambda confidence: rows_needed(0.05, confidence=confidence),
-    lambda confidence: gain(pd.Series([0, 1]), pd.Series([1, 1]), confidence),
-])  # fmt: skip
-def test_a_confidence_that_is_none_is_refused(ask, confidence):
-    with pytest.raises(ValueError, match=r"confidence is a share above 0 and below 1.*got"):
-        ask(confidence)
 
 
 def test_a_gain_is_judged_row_by_row():

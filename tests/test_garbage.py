@@ -88,7 +88,7 @@ def test_the_table_knows_nothing_of_the_day_and_pays_only_from_it_on():
 
 def test_written_and_cleaned_begin_at_one_point_and_only_one_of_them_climbs():
     half = LINES["customer_id"] % 2 == 0
-    curve = garbage_curve(LINES[half], LINES[~half], DAY, [0, 5], seed=7, draws=2)
+    curve = garbage_curve(LINES[half], LINES[~half], DAY, [0, 5], seed=7)
     assert curve.loc[0, "as written"] == pytest.approx(curve.loc[0, "cleaned"])
     assert curve.loc[5, "cleaned"] == pytest.approx(curve.loc[0, "cleaned"])
     assert curve.loc[5, "as written"] > 1.5 * curve.loc[5, "cleaned"]

@@ -20,14 +20,12 @@ def test_accounts_that_do_not_add_up_are_refused_with_every_figure():
         Books("sales", 10, 6, {"a row of totals": 2}, 1)
 
 
-def test_the_accounts_print_as_a_table_and_are_one():
+def test_the_accounts_print_as_a_table():
     books = Books("sales", 1_234, 1_200, {"a row of totals": 30}, 4)
     lines = str(books).splitlines()
     assert [line.split()[-1] for line in lines] == ["rows", "1,234", "1,200", "4", "30", "30"]
     assert len({len(line) for line in lines}) == 1
-    assert books.table()[["fate", "rows"]].to_numpy().tolist() == [
-        ["in", 1234], ["loaded", 1200], ["merged", 4], ["quarantined", 30],
-    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[1:5]] == ["in", "loaded", "merged", "quarantined"]
 
 
 def test_two_deliveries_add_up_reason_by_reason():

@@ -25,14 +25,12 @@ class Books:
 
     Attributes
     ----------
-    source : what was read or cleaned.
     rows_in : rows met, counted before anything was decided about them.
     loaded : rows that went on.
     quarantined : rows that broke a rule, by reason.
     merged : repeated deliveries of a row that is loaded or quarantined already.
     set_aside : rows that could not be read.
-    made : rows that the table holds and that came from nowhere, such as one for a reading that
-        never came; they are none of the others.
+    made : rows from nowhere that the table holds too, such as one for a reading that never came.
 
     Raises
     ------
@@ -74,26 +72,17 @@ class Books:
         """Return how many rows are in quarantine."""
         return sum(self.quarantined.values())
 
-    def table(self) -> DataFrame:
-        """Return one row a fate: `fate`, `reason` ("" for none), `rows`, `source`."""
-        rows = [(fate, "", count) for fate, count in self._fates() if fate != "quarantined"]
-        rows += [("quarantined", why, count) for why, count in sorted(self.quarantined.items())]
-        return DataFrame(rows, columns=["fate", "reason", "rows"]).assign(source=self.source)
-
-    def _fates(self):
+    def __str__(self):
         aside = [("set aside", self.set_aside)] if self.set_aside else []
-        return [
+        lines = [
             ("in", self.rows_in),
             ("loaded", self.loaded),
             ("merged", self.merged),
             *aside,
             ("quarantined", self.refused),
+            *((f"  {reason}", count) for reason, count in sorted(self.quarantined.items())),
         ]
-
-    def __str__(self):
-        lines = self._fates()
-        lines += [(f"  {reason}", count) for reason, count in sorted(self.quarantined.items())]
-        wide = max(len(name) for name, _ in [(self.source, 0), *lines, (" " * 22, 0)])
+        wide = max(22, *(len(name) for name, _ in [(self.source, 0), *lines]))
         return "\n".join(
             [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
         )
@@ -114,11 +103,6 @@ class Books:
 
     def followed_by(self, later: Books) -> Books:
         """Return the books of two steps in a row, the second of which took what the first loaded.
-
-        Raises
-        ------
-        ValueError
-            If the second did not take every row.
 
         Examples
         --------
@@ -167,11 +151,6 @@ class Cleaned:
 
     def followed_by(self, later: Cleaned) -> Cleaned:
         """Return both of two cleanings in a row, the second of which took the table of the first.
-
-        Raises
-        ------
-        ValueError
-            If the second did not take every row.
 
         Examples
         --------
@@ -353,17 +332,10 @@ def with_reason(rows: DataFrame, reason) -> DataFrame:
 def quarantine(raw: pd.DataFrame, schema: DataFrameSchema) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split `raw` into the rows that keep the schema and the rows that break it.
 
-    Every row goes to exactly one side: rows in = rows accepted + rows quarantined.
-
-    Parameters
-    ----------
-    raw : any table with the schema's columns.
-    schema : a pandera schema.
-
     Returns
     -------
     The accepted rows as they were, and the quarantined rows with one more column, `reason`, that
-    names every broken rule; a `reason` of their own becomes `own_reason`.
+    names every broken rule; see `with_reason`. Every row is on exactly one side.
 
     Raises
     ------

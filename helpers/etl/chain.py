@@ -1,8 +1,6 @@
 """Stages 2 and 3 in one chain: from a business's source systems to clean tables that are loaded.
 
-`extract_all` reads every source with the reader of its kind, `clean_all` shapes and cleans each,
-`ledger` shows that no row was lost on the way, `load_all` fills a warehouse and a lake. Each step
-takes what the one before returned, so that it can be stopped, looked at and repeated anywhere.
+Each step takes what the one before returned: it can be stopped, looked at and repeated anywhere.
 """
 
 from __future__ import annotations
@@ -54,12 +52,8 @@ def clean_all(extracts: Mapping[str, Extract], steps: Mapping[str, Step]) -> dic
 
     Parameters
     ----------
-    extracts : of `extract_all`; those that returned no row are left out.
+    extracts : of `extract_all`; those that returned no row are left out, the order is kept.
     steps : source -> how it is shaped and cleaned, such as `helpers.etl.businesses.shop.SHOP`.
-
-    Returns
-    -------
-    Source -> cleaned, in the order of `extracts`.
 
     Raises
     ------
@@ -83,9 +77,7 @@ def clean_source(
 
     Parameters
     ----------
-    name : such as "catalogue".
     raw : the table that the reader of the source returned.
-    steps : see `clean_all`.
     known : the clean tables so far, by source.
 
     Raises
@@ -109,11 +101,6 @@ def clean_source(
 
 def step_of(name: str, steps: Mapping[str, Step]) -> Step:
     """Return how one source is shaped and cleaned.
-
-    Raises
-    ------
-    ValueError
-        If there is no step for it.
 
     Examples
     --------
@@ -286,13 +273,7 @@ class Access:
         return f"Access(folder={self.folder.name!r}, services={', '.join(running) or 'none'!r})"
 
     def service(self, name: str, kind: str) -> tuple[str, str]:
-        """Return address and key of the service for a kind of source.
-
-        Raises
-        ------
-        CannotExtract
-            If it does not run.
-        """
+        """Return address and key of the service for a kind of source; one that runs is expected."""
         field_name = KINDS[kind].service
         address = getattr(self, field_name)
         if address is None:

@@ -171,14 +171,12 @@ def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") ->
     return table.rename(columns=dict(names))
 
 
-def unify_versions(
-    rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]], version: str = "v"
-) -> DataFrame:
+def unify_versions(rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, str]]) -> DataFrame:
     """Return records that were written under several versions of a schema under one.
 
     Parameters
     ----------
-    rows : records; the key `version` tells each one's version, 1 where it is missing.
+    rows : records; the key `v` tells each one's version, 1 where it is missing.
     versions : for each version, the new names of its keys; a key without one keeps its name.
 
     Raises
@@ -193,7 +191,7 @@ def unify_versions(
     [[1, '09:00'], [2, '10:00']]
     """
     unknown = sorted(
-        {str(row.get(version, 1)) for row in rows if row.get(version, 1) not in list(versions)}
+        {str(row.get("v", 1)) for row in rows if row.get("v", 1) not in list(versions)}
     )
     if unknown:
         raise ValueError(
@@ -202,12 +200,12 @@ def unify_versions(
         )
     unified = []
     for row in rows:
-        names = versions[row.get(version, 1)]
-        own = {key: value for key, value in row.items() if key != version}
+        names = versions[row.get("v", 1)]
+        own = {key: value for key, value in row.items() if key != "v"}
         unified.append({names.get(key, key): value for key, value in own.items()})
         if len(unified[-1]) < len(own):
             raise ValueError(
-                f"A record of version {row.get(version, 1)} would have two values under one name; its "
+                f"A record of version {row.get('v', 1)} would have two values under one name; its "
                 f"keys are {', '.join(own)}. Correct the names of this version."
             )
     return DataFrame(unified)
@@ -314,16 +312,8 @@ def resolve_conflicts(
     """
     indexed = {}
     for source, table in tables.items():
-        require_columns(table, source, [key])
-        if table[key].isna().any():
-            raise ValueError(
-                f"{source} has {int(table[key].isna().sum()):,} row(s) without {key}: whom they describe is unknown. Quarantine them first."
-            )
-        again = table[key].duplicated()
-        if again.any():
-            raise ValueError(
-                f"{source} repeats {int(again.sum()):,} {key}(s), the first being {table.loc[again, key].iloc[0]!r}. Merge them first."
-            )
+        require_filled(table, source, key, "whom they describe is unknown")
+        require_unique(table, source, key)
         indexed[source] = table.set_index(key)
     kinds = sorted(set().union(*(kinds_of(table[key]) for table in tables.values())))
     if len(kinds) > 1:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import moment_in, require_columns, require_same_kind
+from helpers.checks import moment_in, require_columns, require_filled, require_same_kind
 from helpers.etl.load import (
     WITH_ZONE,
     checked_name,
@@ -192,12 +192,9 @@ def store_features(features: DataFrame, store: str | Path, name: str, entity: st
         If an entity or a moment is missing, the moments are none, or the pair repeats.
     """
     require_columns(features, "features", [entity, KNOWN_AT])
-    gaps = features[[entity, KNOWN_AT]].isna().any(axis=1)
-    if gaps.any():
-        raise ValueError(
-            f"{int(gaps.sum()):,} row(s) of features lack {entity} or {KNOWN_AT}: nobody knows "
-            "from when they may be used. Quarantine them first."
-        )
+    for column in (entity, KNOWN_AT):
+        why = "nobody knows for whom, or from when, they may be used"
+        require_filled(features, "features", column, why)
     _require_moments(features, "features", KNOWN_AT)
     return load_warehouse(features, store, name, key=[entity, KNOWN_AT])
 
@@ -252,10 +249,7 @@ def features_as_of(
 
     checked_name(name)
     require_columns(asked, "the rows asked", [entity, at])
-    if asked[at].isna().any():
-        raise ValueError(
-            f"{int(asked[at].isna().sum()):,} row(s) asked have no {at}. Drop or date them."
-        )
+    require_filled(asked, "the rows asked", at, "nobody knows what was known then")
     numbered = asked.reset_index(drop=True)[[entity, at]].set_axis(["entity", "at"], axis=1)
     numbered["place"] = range(len(numbered))
     whom, place = identifier(entity), identifier(name)
@@ -289,11 +283,6 @@ def features_as_of(
 
 def require_no_future(table: DataFrame, at: str) -> None:
     """Stop if a row holds features that were known only after the moment it is about.
-
-    Raises
-    ------
-    ValueError
-        With the number of such rows and the first one.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -19,8 +18,6 @@ from helpers.etl.load import (
     connected,
     identifier,
     kind_of,
-    literal,
-    one_value,
     one_writer,
     require_same_columns,
     require_same_kinds,
@@ -35,20 +32,15 @@ def load_lake(
     by: list[str],
     key: str | list[str] | None = None,
 ) -> Path:
-    """Write a table into a lake: Parquet files in folders `name/by=value/`, in place of the old ones.
+    """Write a table into a lake, in folders `name/by=value/`, in place of the old; return its folder.
 
-    With a `key`, what is stored is read first and merged, so that a delivery twice makes no row
-    double. The new table is written beside the old one and moved into place when it is whole; the
-    order of rows and the files are the same for the same input.
+    With a `key`, what is stored is merged with what comes, so that a delivery twice makes no row
+    double. The same input makes the same files.
 
     Parameters
     ----------
     lake : the folder of all tables.
     by : the columns of texts that make the folders, such as ["month"]; few values each.
-
-    Returns
-    -------
-    The folder of the table.
 
     Raises
     ------
@@ -121,9 +113,10 @@ def _write_parquet(table, folder, by):
         connection.execute("SET threads = 1")
         connection.register("incoming", table)
         connection.execute(
-            f"COPY (SELECT * FROM incoming) TO {literal(folder)} (FORMAT parquet, "
+            "COPY (SELECT * FROM incoming) TO ? (FORMAT parquet, "
             f"PARTITION_BY ({', '.join(map(identifier, by))}), OVERWRITE_OR_IGNORE true, "
-            "FILENAME_PATTERN 'part-{i}')"
+            "FILENAME_PATTERN 'part-{i}')",
+            [str(folder)],
         )
 
 
@@ -150,36 +143,28 @@ def _finish_move(lake, name):
 def read_lake(lake: str | Path, name: str, where: str = "") -> DataFrame:
     """Return a table of a lake; a condition on the folders' columns leaves the other files unread.
 
-    The names of the columns are looked up in the first file, whichever month is asked for.
-
     Raises
     ------
     ValueError
         If there is no such table.
     """
-    with _files(lake, name) as (connection, files):
-        condition = f"WHERE {where}" if where else ""
-        return connection.execute(f"SELECT * FROM {files} {condition}").df()
+    return _found(lake, name, "*", where)
 
 
 def lake_rows(lake: str | Path, name: str) -> int:
     """Return how many rows a table of a lake has; its files say so without being read."""
-    with _files(lake, name) as (connection, files):
-        return one_value(connection, f"SELECT count(*) FROM {files}")
+    return int(_found(lake, name, "count(*) AS rows")["rows"].item())
 
 
-@contextlib.contextmanager
-def _files(lake, name):
-    """Open DuckDB; yield it with the words that name the files of a table."""
+def _found(lake, name, what, where=""):
+    """Return what is selected from the files of a table."""
     checked_name(name)
-    folder = Path(lake) / name
-    if not folder.is_dir():
-        folder = Path(lake) / f".{name}-old"  # a writer was killed between its two moves
-    if not folder.is_dir():
+    # The second: a writer was killed between its two moves.
+    places = [Path(lake) / name, Path(lake) / f".{name}-old"]
+    folder = next((one for one in places if one.is_dir()), None)
+    if folder is None:
         raise ValueError(f"The lake holds no table {name}. Load it first.")
-    files = literal(folder / "**" / "*.parquet")
+    files = "read_parquet(?, hive_partitioning = true, hive_types_autocast = false)"
+    query = f"SELECT {what} FROM {files} WHERE {where or 'true'}"
     with connected() as connection:
-        yield (
-            connection,
-            f"read_parquet({files}, hive_partitioning = true, hive_types_autocast = false)",
-        )
+        return connection.execute(query, [str(folder / "**" / "*.parquet")]).df()

@@ -1,7 +1,4 @@
-"""Stage 3: load tables where others find them: a warehouse (DuckDB) or a database.
-
-The lake is in `helpers.etl.lake`.
-"""
+"""Stage 3: load tables where others find them: a warehouse (DuckDB) or a database."""
 
 from __future__ import annotations
 
@@ -14,11 +11,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import kinds_of, require_columns, require_rows
+from helpers.checks import kinds_of, require_columns, require_filled, require_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from sqlalchemy import Engine
 
 WAIT_S = 0.2  # how long the second writer waits before it is told
 WITH_ZONE = " with a time zone"
@@ -71,27 +67,8 @@ def _without_progress_bar(connection):
         connection.execute("SET enable_progress_bar = false")
 
 
-@contextlib.contextmanager
-def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Commit all of a block or none of it."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
 def one_value(connection: DuckDBPyConnection, query: str, values: list | None = None) -> object:
-    """Return the one value that a query finds, and leave nothing open behind it.
-
-    Examples
-    --------
-    >>> with connected() as connection:
-    ...     one_value(connection, "SELECT 40 + ?", [2])
-    42
-    """
+    """Return the one value that a query finds, and leave nothing open behind it."""
     ((found,),) = connection.execute(query, values or []).fetchall()
     return found
 
@@ -107,17 +84,6 @@ def identifier(name: object) -> str:
     return '"' + str(name).replace('"', '""') + '"'
 
 
-def literal(text: object) -> str:
-    """Return a text, such as a path, as SQL takes it.
-
-    Examples
-    --------
-    >>> literal("it's")
-    "'it''s'"
-    """
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 @contextlib.contextmanager
 def one_writer(place: str | Path) -> Iterator[None]:
     """Hold a warehouse, a lake or a database file for writing; a second writer is refused.
@@ -127,11 +93,6 @@ def one_writer(place: str | Path) -> Iterator[None]:
     Parameters
     ----------
     place : the file or folder that is written; the lock lies beside it as `.<name>.lock`.
-
-    Raises
-    ------
-    ValueError
-        If another process, or another part of this one, is writing.
 
     Examples
     --------
@@ -162,12 +123,12 @@ done, then run this again.
 
 
 def checked_name(name: str) -> str:
-    """Return a table's name, or say what is wrong with it: it goes into SQL and into paths.
+    """Return a table's name; one that neither SQL nor a path could take is refused.
 
     Raises
     ------
     ValueError
-        If it has anything but letters, digits and underscores.
+        If it is no such name.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
@@ -177,7 +138,7 @@ def checked_name(name: str) -> str:
 
 
 def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
-    """Return the columns that name a row, or say why the table cannot be stored under them.
+    """Return the columns that name a row.
 
     Raises
     ------
@@ -189,8 +150,8 @@ def checked_keys(table: DataFrame, key: str | list[str] | None) -> list[str]:
     --------
     >>> checked_keys(DataFrame({"order_id": [1.0, None]}), "order_id")
     Traceback (most recent call last):
-    ValueError: 1 row(s) have no order_id, the first in row 2; without it, the same delivery twice \
-would make them double. Quarantine them first, or replace the whole table (key=None).
+    ValueError: the table has 1 row(s) without order_id, the first being row 2: the same delivery \
+twice would make them double. Find the missing values, or leave these rows out.
     """
     keys = [key] if isinstance(key, str) else list(key or [])
     require_columns(table, "the table", keys)
@@ -207,24 +168,12 @@ would make them double. Quarantine them first, or replace the whole table (key=N
                 f"{one} holds {' and '.join(kinds)}; a database keeps one kind in a column, so 1 and "
                 "'1' would become one key of two rows. Bring all to one type first."
             )
-    nameless = table[keys].isna().any(axis=1).to_numpy()
-    if nameless.any():
-        raise ValueError(
-            f"{int(nameless.sum()):,} row(s) have no {', '.join(keys)}, the first in row "
-            f"{int(nameless.argmax()) + 1:,}; without it, the same delivery twice would make them "
-            "double. Quarantine them first, or replace the whole table (key=None)."
-        )
+        require_filled(table, "the table", one, "the same delivery twice would make them double")
     return keys
 
 
-def require_unrepeated(table: DataFrame, keys: list[str]) -> None:
-    """Stop if a key comes twice within a delivery.
-
-    Raises
-    ------
-    ValueError
-        With the number of rows too many.
-    """
+def _require_unrepeated(table, keys):
+    """Stop if a key comes twice within a delivery."""
     again = int(table.duplicated(keys).sum()) if keys else 0
     if again:
         raise ValueError(
@@ -256,11 +205,6 @@ def require_same_kinds(name: str, stored: Mapping[str, str], coming: Mapping[str
     ----------
     name : of the stored table.
     stored, coming : column -> kind, see `kind_of`; "" for nothing but gaps, which fit anywhere.
-
-    Raises
-    ------
-    ValueError
-        With the first such column.
 
     Examples
     --------
@@ -318,15 +262,14 @@ def load_warehouse(
     ----------
     table : any rows; the index is not stored.
     database : the DuckDB file, made if it is not there.
-    name : the table's name: letters, digits and underscores.
+    name : letters, digits and underscores.
     key : the column or columns that name a row, or None to replace the whole table.
 
     Raises
     ------
     ValueError
         If the name is none, a key is missing or repeats within `table`, the columns differ from
-        those stored or hold something else, or somebody else is writing. The stored table is then
-        as it was.
+        those stored or hold something else, or somebody else is writing; what was stored stays.
 
     Examples
     --------
@@ -352,14 +295,7 @@ def load_tables(
 
     Parameters
     ----------
-    tables : name -> table.
-    database : the DuckDB file, made if it is not there.
-    keys : name -> its key, see `load_warehouse`.
-
-    Raises
-    ------
-    ValueError
-        As `load_warehouse`; then every stored table is as it was.
+    tables, keys : name -> table, name -> its key; for errors too see `load_warehouse`.
     """
     import duckdb
 
@@ -373,14 +309,16 @@ def load_tables(
                 "would replace the other. Rename one."
             )
         named[checked_name(name)] = checked_keys(table, keys.get(name))
-        require_unrepeated(table, named[name])
+        _require_unrepeated(table, named[name])
     stored = {}
     with one_writer(database):
         try:
-            with connected(database) as connection, transaction(connection):
+            with connected(database) as connection:
+                connection.begin()  # what is not committed, closing the connection takes back
                 for name, table in tables.items():
                     connection.register("incoming", table)
                     stored[name] = _replace_or_add(connection, name, table, named[name])
+                connection.commit()
         except duckdb.Error as error:
             cause = str(error).splitlines()[0].rstrip(".!")
             raise ValueError(
@@ -457,13 +395,7 @@ def _types(connection, place):
 
 
 def read_warehouse(database: str | Path, query: str) -> DataFrame:
-    """Return what a query finds in a warehouse, which is opened for reading only.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file.
-    """
+    """Return what a query finds in a warehouse; see `opened`."""
     with opened(database) as connection:
         return connection.execute(query).df()
 
@@ -493,19 +425,15 @@ def load_database(
 
     Parameters
     ----------
-    table : any rows; the index is not stored.
+    table, name, key : see `load_warehouse`.
     url : an SQLAlchemy URL, or the path of an SQLite file. A file has one writer at a time; a
         server holds a lock of its own on the table. SQLite knows no time zones: there, moments
         with one are stored in UTC.
-    name : the table's name: letters, digits and underscores.
-    key : the column or columns that name a row.
 
     Raises
     ------
     ValueError
-        If the name is none, a key is missing or repeats within `table`, the columns differ from
-        those stored or hold something else, or the database refuses. The stored table is then as
-        it was.
+        As `load_warehouse`, or if the database refuses. The stored table is then as it was.
 
     Examples
     --------
@@ -521,8 +449,8 @@ def load_database(
 
     checked_name(name)
     keys = checked_keys(table, key)
-    require_unrepeated(table, keys)
-    with _alone(url), _engine(url) as engine:
+    _require_unrepeated(table, keys)
+    with _engine(url) as engine:
         try:
             with engine.begin() as connection:
                 return _store(connection, table, name, keys)
@@ -573,35 +501,21 @@ def _require_fit(name, stored, table):
 
 @contextlib.contextmanager
 def _engine(url):
-    """Open an engine and close its connections in all cases."""
+    """Open a database and close it in all cases; an SQLite file is held for writing meanwhile."""
     import sqlalchemy as sa
 
-    engine: Engine = sa.create_engine(_url(url), poolclass=sa.NullPool)
-    if engine.dialect.name == "sqlite":  # else Python commits before every CREATE and DROP
-        sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    in_file = isinstance(url, Path) or "://" not in str(url)
+    known = sa.URL.create("sqlite", database=str(url)) if in_file else sa.make_url(str(url))
+    alone, how = contextlib.nullcontext(), {}
+    if known.get_backend_name() == "sqlite":
+        # Left to itself, Python's sqlite3 commits before every CREATE and DROP.
+        how = {"connect_args": {"isolation_level": None}}
+        alone = one_writer(known.database) if known.database else alone
+    engine = sa.create_engine(known, poolclass=sa.NullPool, **how)
+    if how:
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
-        yield engine
+        with alone:
+            yield engine
     finally:
         engine.dispose()
-
-
-def _leave_transactions_to_us(connection, record):
-    """Stop Python's sqlite3 from opening and closing transactions by its own rules."""
-    connection.isolation_level = None
-
-
-def _url(url):
-    """Return an SQLAlchemy URL; a path, or a text without a scheme, is an SQLite file."""
-    import sqlalchemy as sa
-
-    if isinstance(url, Path) or "://" not in str(url):
-        return sa.URL.create("sqlite", database=str(url))
-    return sa.make_url(str(url))
-
-
-def _alone(url):
-    """Hold the file of an SQLite database; a server minds its writers itself."""
-    known = _url(url)
-    in_file = known.get_backend_name() == "sqlite" and known.database
-    return one_writer(known.database) if in_file else contextlib.nullcontext()

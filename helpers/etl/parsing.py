@@ -280,6 +280,18 @@ def _day_or_month_first(words):
     return pd.to_datetime(calendar[written].astype("int64"), errors="coerce")
 
 
+def parse_log_moments(texts: Series) -> Series:
+    """Read moments as web servers write them, in UTC without a zone; anything else is a gap.
+
+    Examples
+    --------
+    >>> str(parse_log_moments(Series(["01/Sep/2024:08:22:33 +0200"])).iloc[0])
+    '2024-09-01 06:22:33'
+    """
+    moments = pd.to_datetime(texts, format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True)
+    return moments.dt.tz_localize(None)
+
+
 def no_placeholder(dates: Series) -> Series:
     """Return the dates with placeholder days as gaps.
 
@@ -467,7 +479,7 @@ def to_eur(
 
     Parameters
     ----------
-    amounts, currency : numbers, and the currency of each; EUR needs no rate.
+    currency : of each amount; EUR needs no rate.
     unit : "cent" for hundredths, anything else for whole units.
     per_euro : what one euro costs in each currency.
 
@@ -486,8 +498,8 @@ def hundredfold(values: Series, reference: Series) -> Series:
     Parameters
     ----------
     values : amounts that should be in euro.
-    reference : what the same thing costs by another source, in euro; a gap decides nothing. No true amount is
-        more than eight times as high.
+    reference : what the same thing costs by another source, in euro; a gap decides nothing, and no
+        true amount is more than eight times as high.
 
     Examples
     --------

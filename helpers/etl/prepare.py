@@ -24,7 +24,26 @@ ACTIONS = ("flag", "cap", "gap")
 METHODS = ("oversample", "undersample")
 
 
-class Imputer(TransformerMixin, BaseEstimator):
+class _Beside(TransformerMixin, BaseEstimator):
+    """A step that may add columns, `_added`, to the tables it meets."""
+
+    def _meet(self, X):
+        """Take the names of the columns, and stop where one that is added is there already."""
+        for name in self._added():
+            if name in X.columns:
+                raise ValueError(
+                    f"The table has a column {name} already, which would be overwritten. Rename it."
+                )
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` gives."""
+        check_is_fitted(self)
+        return np.asarray([*self.feature_names_in_, *self._added()], dtype=object)
+
+
+class Imputer(_Beside):
     """Fill gaps with what the training table knows, and tell where they were.
 
     Parameters
@@ -56,8 +75,7 @@ class Imputer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `how` is unknown or needs numbers, a column is missing or holds nothing but gaps, or an
-            indicator would overwrite a column.
+            If `how` needs numbers, a column is missing or only gaps, or would be overwritten.
         """
         if self.how not in HOW:
             raise ValueError(f"how is one of {', '.join(HOW)}; got {self.how!r}. Take 'median'.")
@@ -65,7 +83,7 @@ class Imputer(TransformerMixin, BaseEstimator):
             raise ValueError("how='constant' needs the value to write, such as value='unknown'.")
         require_columns(X, "the table", [*self.columns, *([self.by] if self.by else [])])
         require_rows(X, "the table")
-        require_free(X, self._marks())
+        self._meet(X)
         self.fill_ = {name: self._value(X[name], name) for name in self.columns}
         self.fill_by_ = {}
         if self.by and self.how != "constant":
@@ -73,8 +91,6 @@ class Imputer(TransformerMixin, BaseEstimator):
                 known = X[[self.by, name]].dropna()
                 groups = known.groupby(self.by, sort=True)[name]
                 self.fill_by_[name] = {key: self._value(own, name) for key, own in groups}
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
         return self
 
     def _value(self, values, name):
@@ -120,29 +136,9 @@ class Imputer(TransformerMixin, BaseEstimator):
             filled = filled.assign(**gaps)
         return filled
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that `transform` gives."""
-        check_is_fitted(self)
-        return np.asarray([*self.feature_names_in_, *self._marks()], dtype=object)
-
-    def _marks(self):
+    def _added(self):
         """Return the names of the columns that are added."""
         return [f"{name}_missing" for name in self.columns] if self.indicator else []
-
-
-def require_free(table: DataFrame, names: Sequence[str]) -> None:
-    """Stop if a column that is to be added is there already.
-
-    Raises
-    ------
-    ValueError
-        With the first such name.
-    """
-    taken = [name for name in names if name in table.columns]
-    if taken:
-        raise ValueError(
-            f"The table has a column {taken[0]} already, which would be overwritten. Rename it."
-        )
 
 
 def remove_gaps(table: DataFrame, columns: Sequence[str]) -> tuple[DataFrame, DataFrame]:
@@ -181,7 +177,7 @@ def scaler(columns: Sequence[str], how: str = "standardize") -> ColumnTransforme
 
     if how not in SCALES:
         raise ValueError(f"how is one of {', '.join(SCALES)}; got {how!r}. Take 'standardize'.")
-    return _beside(columns, StandardScaler() if how == "standardize" else MinMaxScaler())
+    return _of_columns(columns, StandardScaler() if how == "standardize" else MinMaxScaler())
 
 
 def one_hot(columns: Sequence[str]) -> ColumnTransformer:
@@ -198,7 +194,7 @@ def one_hot(columns: Sequence[str]) -> ColumnTransformer:
     """
     from sklearn.preprocessing import OneHotEncoder
 
-    return _beside(columns, OneHotEncoder(sparse_output=False, handle_unknown="ignore"))
+    return _of_columns(columns, OneHotEncoder(sparse_output=False, handle_unknown="ignore"))
 
 
 def ordinal(orders: Mapping[str, Sequence[str]]) -> ColumnTransformer:
@@ -225,7 +221,7 @@ def ordinal(orders: Mapping[str, Sequence[str]]) -> ColumnTransformer:
         unknown_value=-1,
         encoded_missing_value=-1,
     )
-    return _beside(list(orders), encoder)
+    return _of_columns(list(orders), encoder)
 
 
 def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
@@ -241,15 +237,18 @@ def label_codes(labels: pd.Series) -> tuple[np.ndarray, list]:
     """
     from sklearn.preprocessing import LabelEncoder
 
-    if labels.isna().any():
-        raise ValueError(
-            f"{int(labels.isna().sum()):,} label(s) are missing. Drop those rows first."
-        )
+    _require_labels(labels)
     encoder = LabelEncoder().fit(labels)
     return encoder.transform(labels), encoder.classes_.tolist()
 
 
-def _beside(columns, transformer):
+def _require_labels(y):
+    """Stop if a label is missing."""
+    if pd.isna(y).any():
+        raise ValueError(f"{int(pd.isna(y).sum()):,} label(s) are missing. Drop those rows first.")
+
+
+def _of_columns(columns, transformer):
     """Return a transformer of some columns; the others pass, frames go in and out."""
     from sklearn.compose import ColumnTransformer
 
@@ -277,14 +276,14 @@ def robust_scale(values: Series) -> float:
     return float(1.4826 * (values - values.median()).abs().median())
 
 
-def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tuple[float, float]:
+def limits(values: Series, rule: str = "iqr") -> tuple[float, float]:
     """Return the least and the greatest value that is no outlier.
 
     Parameters
     ----------
     values : numbers; gaps are left out.
-    rule : "iqr" (`width`, 1.5, quartile distances beyond the quartiles) or "robust z" (`width`,
-        3.5, robust standard deviations from the median).
+    rule : "iqr" (1.5 quartile distances beyond the quartiles) or "robust z" (3.5 robust standard
+        deviations from the median).
 
     Returns
     -------
@@ -314,13 +313,18 @@ def limits(values: Series, rule: str = "iqr", width: float | None = None) -> tup
         )
     if rule == "iqr":
         low, high = values.quantile([0.25, 0.75])
-        reach = (1.5 if width is None else width) * (high - low)
+        reach = 1.5 * (high - low)
     elif rule == "robust z":
         low = high = values.median()
-        reach = (3.5 if width is None else width) * robust_scale(values)
+        reach = 3.5 * robust_scale(values)
     else:
         raise ValueError(f"rule is 'iqr' or 'robust z'; got {rule!r}. Take 'iqr'.")
     return float(low - reach), float(high + reach)
+
+
+def _beyond(values, low, high):
+    """Return which values are outliers; a gap is none."""
+    return values.notna() & ~values.between(low, high)
 
 
 def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame]:
@@ -337,17 +341,16 @@ def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame
     """
     require_columns(table, "the table", [column])
     low, high = limits(table[column])
-    out = table[column].notna() & ~table[column].between(low, high)
+    out = _beyond(table[column], low, high)
     return table[~out], with_reason(table[out], f"{column} outside {low:.4g} to {high:.4g}")
 
 
-class OutlierTreatment(TransformerMixin, BaseEstimator):
+class OutlierTreatment(_Beside):
     """Flag, cap or blank outliers; the limits are those of the training table.
 
     Parameters
     ----------
     columns : numeric columns to treat.
-    rule, width : see `limits`.
     action : "flag" adds a column `<name>_outlier` (0 or 1), "cap" moves the value to the limit,
         "gap" takes it out, to be imputed. Rows are never dropped: see `remove_outliers` for that.
 
@@ -359,8 +362,8 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
     [7.0]
     """
 
-    def __init__(self, columns, rule="iqr", width=None, action="flag"):
-        self.columns, self.rule, self.width, self.action = columns, rule, width, action
+    def __init__(self, columns, action="flag"):
+        self.columns, self.action = columns, action
 
     def fit(self, X: DataFrame, y=None):
         """Learn the limits of each column.
@@ -368,16 +371,13 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the rule or the action is unknown, a column is missing or holds no number, or a flag
-            would overwrite a column.
+            If a column is missing or holds no number, or would be overwritten.
         """
         require_columns(X, "the table", self.columns)
         if self.action not in ACTIONS:
             raise ValueError(f"action is one of {', '.join(ACTIONS)}; got {self.action!r}.")
-        require_free(X, self._flags())
-        self.limits_ = {name: limits(X[name], self.rule, self.width) for name in self.columns}
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
+        self._meet(X)
+        self.limits_ = {name: limits(X[name]) for name in self.columns}
         return self
 
     def transform(self, X: DataFrame) -> DataFrame:
@@ -386,7 +386,7 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
         require_columns(X, "the table", self.columns)
         treated = X.copy()
         for name, (low, high) in self.limits_.items():
-            out = X[name].notna() & ~X[name].between(low, high)
+            out = _beyond(X[name], low, high)
             if self.action == "flag":
                 treated[f"{name}_outlier"] = out.astype("int64")
             elif self.action == "cap":
@@ -395,12 +395,7 @@ class OutlierTreatment(TransformerMixin, BaseEstimator):
                 treated[name] = X[name].astype("float64").mask(out)
         return treated
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that `transform` gives."""
-        check_is_fitted(self)
-        return np.asarray([*self.feature_names_in_, *self._flags()], dtype=object)
-
-    def _flags(self):
+    def _added(self):
         """Return the names of the columns that are added."""
         return [f"{name}_outlier" for name in self.columns] if self.action == "flag" else []
 
@@ -417,7 +412,7 @@ def outlier_report(table: DataFrame, columns: list[str]) -> DataFrame:
     for name in columns:
         for rule in ("iqr", "robust z"):
             low, high = limits(table[name], rule)
-            out = table[name].notna() & ~table[name].between(low, high)
+            out = _beyond(table[name], low, high)
             rows.append((name, rule, low, high, int(out.sum()), float(out.mean())))
     return pd.DataFrame(rows, columns=["column", "rule", "low", "high", "rows", "share"])
 
@@ -438,7 +433,7 @@ def resample(
     Raises
     ------
     ValueError
-        If the lengths differ, a label is missing, there is one class only, or the method is unknown.
+        If the lengths differ, a label is missing or there is one class only.
 
     Examples
     --------
@@ -450,10 +445,7 @@ def resample(
         raise ValueError(f"method is one of {', '.join(METHODS)}; got {method!r}.")
     X = X if isinstance(X, DataFrame) else DataFrame(X)
     require_rows(X, "X")
-    if pd.isna(y).any():
-        raise ValueError(
-            f"{int(pd.isna(y).sum()):,} label(s) of y are missing. Drop those rows first."
-        )
+    _require_labels(y)
     labels = np.asarray(y)
     if len(labels) != len(X):
         raise ValueError(
@@ -491,7 +483,7 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     model : a classifier or a pipeline that takes the raw table.
-    method, seed : see `resample`.
+    seed : see `resample`.
 
     Examples
     --------
@@ -501,12 +493,12 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     [0.5, 0.5]
     """
 
-    def __init__(self, model, method="oversample", seed=0):
-        self.model, self.method, self.seed = model, method, seed
+    def __init__(self, model, seed=0):
+        self.model, self.seed = model, seed
 
     def fit(self, X, y):
         """Resample these rows and fit a copy of the model on them."""
-        self.model_ = clone(self.model).fit(*resample(X, y, self.seed, self.method))
+        self.model_ = clone(self.model).fit(*resample(X, y, self.seed))
         self.classes_ = self.model_.classes_
         return self
 
@@ -527,10 +519,6 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.model_.decision_function(X)
 
-    def __sklearn_is_fitted__(self):
-        """Return whether there is a fitted copy of the model."""
-        return hasattr(self, "model_")
-
     @property
     def n_features_in_(self):
         """Return how many columns the model has seen."""
@@ -542,7 +530,7 @@ class Resampled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.model_.feature_names_in_
 
 
-def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: int = 5) -> DataFrame:
+def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None) -> DataFrame:
     """Show what happens when rows are resampled before the split: the exam is in the textbook.
 
     Copies of a row land in training and in test, a forest remembers them, and the figure is far too
@@ -554,12 +542,11 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     X : features as numbers, without gaps (see `telco_numbers`).
     y : two classes; the second by name is the one to find.
     model : a classifier; a forest of 100 trees without one.
-    folds : of the cross-validation.
 
     Returns
     -------
     By `resampled` ("before the split", "inside the training folds", "not at all"): `roc_auc`,
-    `accuracy`, the mean over the folds.
+    `accuracy`, the mean over five folds.
 
     Examples
     --------
@@ -574,7 +561,7 @@ def leak_of_resampling(X: DataFrame, y: Series, seed: int, model=None, folds: in
     from sklearn.model_selection import StratifiedKFold, cross_validate
 
     model = RandomForestClassifier(100, random_state=seed) if model is None else model
-    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    cut = StratifiedKFold(5, shuffle=True, random_state=seed)
     ways = {
         "before the split": (model, *resample(X, y, seed)),
         "inside the training folds": (Resampled(model, seed=seed), X, y),

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 
@@ -58,12 +59,12 @@ def make_secret(path: str | Path) -> Path:
 
 
 def read_secret(path: str | Path) -> bytes:
-    """Read a secret that `make_secret` wrote.
+    """Read a secret that `make_secret` wrote: 32 bytes at least.
 
     Raises
     ------
     ValueError
-        If there is none, or it is shorter than 32 bytes.
+        If there is none, or it is shorter.
     """
     path = Path(path)
     try:
@@ -101,7 +102,10 @@ def pseudonyms(ids: Series, secret: bytes) -> Series:
     ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
     """
     texts = _written(ids)
-    known = {one: f"p-{_digest(one, secret)}" for one in texts.dropna().unique().tolist()}
+    known = {
+        one: f"p-{hmac.new(secret, one.encode(), hashlib.sha256).hexdigest()[:16]}"
+        for one in texts.dropna().unique().tolist()
+    }
     if len(set(known.values())) < len(known):
         raise ValueError(
             "Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret."
@@ -115,10 +119,6 @@ def _written(ids):
         int(one) if isinstance(one, float) and one.is_integer() else one for one in ids.tolist()
     ]
     return Series(found, index=ids.index, dtype=object).astype("str")
-
-
-def _digest(text, secret):
-    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
@@ -169,11 +169,8 @@ def with_consent(
     latest = asked.drop_duplicates("customer_id", keep="last").set_index("customer_id")[consent]
     answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
-    never = answer.isna().to_numpy()[~agreed]
-    reason = [
-        f"{consent} was never given" if one else f"{consent} was withdrawn or refused"
-        for one in never
-    ]
+    never, refused = f"{consent} was never given", f"{consent} was withdrawn or refused"
+    reason = np.where(answer.isna(), never, refused)[~agreed].tolist()
     return table[agreed], table[~agreed].assign(reason=reason)
 
 
@@ -191,12 +188,7 @@ def withheld(table: DataFrame) -> DataFrame:
 
 
 def require_withheld(table: DataFrame, name: str = "the table") -> None:
-    """Stop if a field that must not leave stage 2 is in a table.
-
-    Raises
-    ------
-    ValueError
-        If one is there, under its name in any mix of cases.
+    """Stop if a field that must not leave stage 2 is in a table, in any mix of cases.
 
     Examples
     --------
@@ -241,7 +233,7 @@ def smallest_groups(table: DataFrame, columns: Sequence[str], k: int = 5) -> dic
     Raises
     ------
     ValueError
-        If a column is missing, the table has no rows or k is below 1.
+        If the table has no rows or k is below 1.
 
     Source
     ------

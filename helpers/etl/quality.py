@@ -12,12 +12,12 @@ import pandas as pd
 from pandas import DataFrame, Series
 from scipy.stats import binomtest, norm
 
-from helpers.checks import require_columns, require_share
+from helpers.checks import require_columns
 from helpers.etl.extract.result import Extract
-from helpers.etl.parsing import parse_dates
+from helpers.etl.parsing import parse_dates, parse_log_moments
 
-_LOG_MOMENT = "%d/%b/%Y:%H:%M:%S %z"  # 01/Sep/2024:08:22:33 +0000
-ROWS_PER_INPUT = 10  # rows of the rarer outcome that each input of a model should have, at least
+CONFIDENCE = 0.95  # the share of ranges that hold the true value
+DEVIATIONS = float(norm.ppf((1 + CONFIDENCE) / 2))  # standard deviations that such a range reaches
 SCORES = ["rows", "complete", "valid", "unique", "timely", "consistent"]
 
 
@@ -70,8 +70,7 @@ def first_look(extracts: Mapping[str, Extract], moments: Mapping[str, str]) -> D
 
 def _blank_share(table: DataFrame) -> float:
     """Return the share of cells with nothing in them."""
-    blank = table.isna() | table.map(lambda value: isinstance(value, str) and not value.strip())
-    return float(blank.to_numpy().mean()) if table.size else 0.0
+    return float((~table.apply(is_filled)).to_numpy().mean()) if table.size else 0.0
 
 
 def _days(table: DataFrame, name: str, column: str) -> tuple[str, str]:
@@ -85,8 +84,7 @@ def _days(table: DataFrame, name: str, column: str) -> tuple[str, str]:
 
 def _read(moments: Series) -> Series:
     """Read moments in any of the forms that the sources write."""
-    logged = pd.to_datetime(moments.astype("str"), format=_LOG_MOMENT, errors="coerce", utc=True)
-    return parse_dates(moments).fillna(logged.dt.tz_localize(None))
+    return parse_dates(moments).fillna(parse_log_moments(moments.astype("str")))
 
 
 class Gain(NamedTuple):
@@ -97,13 +95,8 @@ class Gain(NamedTuple):
     high: float
 
 
-def share_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the range in which the true share lies, when `hits` of `rows` were seen.
-
-    Parameters
-    ----------
-    hits, rows : counts; `rows` is at least 1.
-    confidence : the share of such ranges that hold the true share, above 0.0 and below 1.0.
+def share_interval(hits: int, rows: int) -> tuple[float, float]:
+    """Return the range in which the true share lies at 95 % confidence, for `hits` seen in `rows`.
 
     Returns
     -------
@@ -112,7 +105,7 @@ def share_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[floa
     Raises
     ------
     ValueError
-        If the counts contradict each other, or `confidence` is out of its range.
+        If the counts contradict each other.
 
     Source
     ------
@@ -129,48 +122,34 @@ def share_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[floa
             f"hits are counted among the rows, so from 0 to rows, and there is at least 1 row; got "
             f"{hits} of {rows}. A segment without rows has no share."
         )
-    _require_confidence(confidence)
-    found = binomtest(int(hits), int(rows)).proportion_ci(confidence, method="wilson")
+    found = binomtest(int(hits), int(rows)).proportion_ci(CONFIDENCE, method="wilson")
     return float(found.low), float(found.high)
 
 
-def _require_confidence(confidence):
-    """Stop unless a confidence is one; nothing is sure, and 95 is not 0.95."""
-    if not 0 < confidence < 1:
-        raise ValueError(
-            f"confidence is a share above 0 and below 1, such as 0.95; got {confidence}."
-        )
+def rows_needed(half_width: float) -> int:
+    """Return how many rows a share needs to be known to plus or minus `half_width`, at 95 %.
 
-
-def rows_needed(half_width: float, share: float = 0.5, confidence: float = 0.95) -> int:
-    """Return how many rows a share needs to be known to plus or minus `half_width`.
-
-    Half the width costs four times the rows. A share of one half needs the most.
+    Half the width costs four times the rows. Counted for a share of one half, which needs the most.
 
     Parameters
     ----------
-    half_width : as a share, above 0.0; 0.05 for five points.
-    share : about what the share will be, 0.0 to 1.0.
-    confidence : as in `share_interval`.
+    half_width : a share above 0.0 and below 1.0; 0.05 for five points.
 
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If it is out of its range.
 
     Examples
     --------
     >>> rows_needed(0.05), rows_needed(0.10)
     (385, 97)
     """
-    require_share(share, "share")
     if not 0 < half_width < 1:
         raise ValueError(
             f"half_width is a share above 0 and below 1, such as 0.05; got {half_width}."
         )
-    _require_confidence(confidence)
-    error = norm.ppf((1 + confidence) / 2) / half_width
-    return max(1, math.ceil(share * (1 - share) * error**2))
+    return max(1, math.ceil((DEVIATIONS / half_width / 2) ** 2))
 
 
 def enough_by_segment(
@@ -241,7 +220,7 @@ def rows_per_input(outcomes: Series, inputs: int) -> float:
     return float(counts.min() / inputs)
 
 
-def gain(before: Series, after: Series, confidence: float = 0.95) -> Gain:
+def gain(before: Series, after: Series) -> Gain:
     """Return how much larger the share in `after` is than in `before`, on the same rows.
 
     Judged row by row, so what both get right or wrong says nothing. The lower end above zero means
@@ -249,8 +228,7 @@ def gain(before: Series, after: Series, confidence: float = 0.95) -> Gain:
 
     Parameters
     ----------
-    before, after : True and False, one a row, with the same index.
-    confidence : as in `share_interval`.
+    before, after : True and False, one a row, two at least, with the same index.
 
     Raises
     ------
@@ -270,11 +248,10 @@ def gain(before: Series, after: Series, confidence: float = 0.95) -> Gain:
             f"{len(after):,} row(s) with {'the same' if before.index.equals(after.index) else 'another'} "
             "index. Judge both on one table."
         )
-    _require_confidence(confidence)
     steps = after.to_numpy(dtype=float) - before.to_numpy(dtype=float)
-    reach = norm.ppf((1 + confidence) / 2) * np.std(steps, ddof=1) / math.sqrt(len(steps))
+    reach = DEVIATIONS * float(np.std(steps, ddof=1)) / math.sqrt(len(steps))
     share = float(steps.mean())
-    return Gain(share, share - float(reach), share + float(reach))
+    return Gain(share, share - reach, share + reach)
 
 
 @dataclass(frozen=True)
@@ -366,7 +343,7 @@ def timeliness(
     ----------
     moments : when each row is from; a gap belongs to no time. Those with a zone count in UTC.
     every : the longest time in which at least one row is due, such as "1h" or "7D".
-    start, until : the first moment that counts, and the first that no longer does.
+    start, until : the first moment that counts, and the first after it that no longer does.
     by : tells the senders apart, aligned with `moments`: each of them has to send. A row without a
         sender belongs to none.
 
@@ -444,10 +421,6 @@ def score_table(of_sources: Mapping[str, Mapping[str, float]]) -> DataFrame:
     """Return the scores of several sources as one table, with the weakest score of each.
 
     The weakest is what decides: a source that is complete and always late is not average, it is late.
-
-    Parameters
-    ----------
-    of_sources : source -> what `scores` returned.
 
     Returns
     -------

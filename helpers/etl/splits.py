@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
@@ -9,6 +10,7 @@ from helpers.checks import (
     kinds_of,
     moment_in,
     require_columns,
+    require_filled,
     require_rows,
     require_same_kind,
     require_share,
@@ -21,11 +23,6 @@ def check_shares(train_share: float, validation_share: float, test_share: float)
     Usual are 60-80 % to train, 10-20 % to validate and 10-20 % to test; not every choice within
     them adds up (80/20/20 does not).
 
-    Raises
-    ------
-    ValueError
-        If a share is none, is zero for training, or the sum is not 1.
-
     Examples
     --------
     >>> check_shares(0.8, 0.2, 0.2)
@@ -33,9 +30,9 @@ def check_shares(train_share: float, validation_share: float, test_share: float)
     ValueError: The shares 0.8, 0.2 and 0.2 add up to 1.2; 1 was expected, or rows are used twice or \
 never. Take 0.6, 0.2 and 0.2.
     """
-    shares = {"train_share": train_share, "validation_share": validation_share}
-    for name, share in {**shares, "test_share": test_share}.items():
-        require_share(share, name)
+    require_share(train_share, "train_share")
+    require_share(validation_share, "validation_share")
+    require_share(test_share, "test_share")
     total = train_share + validation_share + test_share
     if abs(total - 1) > 1e-9 or train_share == 0:
         raise ValueError(
@@ -119,13 +116,7 @@ def split_by_time(
             f"validation_from {first:%Y-%m-%d} has to lie before test_from {second:%Y-%m-%d}: the "
             "test is the latest part. Swap them."
         )
-    undated = table[at].isna()
-    if undated.any():
-        raise ValueError(
-            f"{int(undated.sum()):,} row(s) have no {at}, the first in row "
-            f"{int(undated.to_numpy().argmax()) + 1:,}: nobody knows whether they are past or "
-            "future. Quarantine them first."
-        )
+    require_filled(table, "the table", at, "nobody knows whether they are past or future")
     parts = (
         table[table[at] < first],
         table[table[at].between(first, second, inclusive="left")],
@@ -178,17 +169,9 @@ def split_by_customer(
     >>> [part["customer_id"].nunique() for part in parts]
     [3, 1, 1]
     """
-    import numpy as np
-
     check_shares(1 - validation_share - test_share, validation_share, test_share)
-    require_columns(table, "the table", [customer])
-    nameless = table[customer].isna().to_numpy()
-    if nameless.any():
-        raise ValueError(
-            f"{int(nameless.sum()):,} row(s) have no {customer}, the first in row "
-            f"{int(nameless.argmax()) + 1:,}: nobody knows whether they are of one customer or of many. "
-            "Quarantine them first."
-        )
+    why = "nobody knows whether they are of one customer or of many"
+    require_filled(table, "the table", customer, why)
     if len(kinds := sorted(kinds_of(table[customer]))) > 1:
         raise ValueError(
             f"{customer} holds {' and '.join(kinds)}, so one customer could be in two parts, as 1 and as "
@@ -196,16 +179,13 @@ def split_by_customer(
         )
     people = np.sort(table[customer].unique())
     drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
-    held_out, tested = (
-        round(len(people) * (validation_share + test_share)),
-        round(len(people) * test_share),
+    tested = round(len(people) * test_share)
+    held_out = round(len(people) * (validation_share + test_share))
+    shares, sizes = (
+        (1, validation_share, test_share),
+        (len(people) - held_out, held_out - tested, tested),
     )
-    sizes = [
-        (1, len(people) - held_out),
-        (validation_share, held_out - tested),
-        (test_share, tested),
-    ]
-    if any(share and not size for share, size in sizes):
+    if any(share and not size for share, size in zip(shares, sizes, strict=True)):
         raise ValueError(
             f"{len(people)} customer(s) are too few to split: a part would have none. Collect more."
         )
@@ -225,7 +205,6 @@ def what_leaks(
 
     Parameters
     ----------
-    train, test : two parts of a split.
     at : the date of a row.
     product : a column whose new values the future brings, such as products launched later.
 

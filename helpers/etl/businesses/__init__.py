@@ -20,14 +20,13 @@ _PLACES = {
         "SHOP",
         "SHOP_MONTHS",
         "clean_customers",
-        "clean_keyed",
         "clean_order_lines",
         "clean_products",
         "clean_profiles",
         "clean_sales",
         "flat_products",
     ],
-    "steps": ["PER_EURO", "scale_of_ten", "straight_line"],
+    "steps": ["PER_EURO", "clean_keyed", "scale_of_ten", "straight_line"],
     "telco": ["clean_telco", "read_telco", "split_customers", "telco_numbers", "telco_schema"],
 }
 __getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
-from helpers.etl.businesses.steps import NUMBER, read_moments, read_whole, read_words
+from helpers.etl.businesses.steps import (
+    gaps_for_blanks,
+    parse_numbers,
+    read_flags,
+    read_moments,
+    read_whole,
+    read_words,
+)
 from helpers.etl.chain import load_all
 from helpers.etl.combine import rename
 from helpers.etl.extract import Extract, read_csv
@@ -85,8 +92,8 @@ def clean_reviews(raw: DataFrame) -> Cleaned:
     read_whole(cleaning, "rating")
     cleaning.refuse(cleaning["rated_on"].isna(), "no date of the review")
     cleaning.refuse(~cleaning["rating"].isin(range(1, 6)), "rating is none of 1 to 5")
-    cleaning.parse("recommended", parsing.parse_flags, "read as yes or no")
-    _gaps(cleaning, "skin_type", "skin_tone")
+    read_flags(cleaning, "recommended")
+    gaps_for_blanks(cleaning, "skin_type", "skin_tone")
     read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
     unsure = cleaning["skin_tone"].eq("notsurest")
     cleaning.set_aside("skin_tone", unsure, "the customer is not sure")
@@ -111,12 +118,11 @@ def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
              "tertiary_category": "subcategory"}  # fmt: skip
     cleaning.table = rename(cleaning.table, names).drop(columns="primary_category")
     cleaning.merge("product_id")
-    _gaps(cleaning, "subcategory", "highlights", "size")
+    gaps_for_blanks(cleaning, "subcategory", "highlights", "size")
     read_whole(cleaning, "brand_id", "loves_count", "child_count")
-    for column in ["price_usd", "catalog_rating"]:
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
-    for column in ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]:
-        cleaning.parse(column, parsing.parse_flags, "read as yes or no")
+    parse_numbers(cleaning, "price_usd", "catalog_rating")
+    flags = ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]
+    read_flags(cleaning, *flags)
     millilitres = cleaning["size"].str.extract(r"^([\d.]+) ?m[lL]$")[0]
     cleaning.repair("size_ml", parsing.parse_numbers(millilitres), "size in millilitres")
     twin_of = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
@@ -187,21 +193,18 @@ def merge_twins(reviews: Cleaned, twins: DataFrame) -> Cleaned:
     One row a customer and product; the reviews that fell together are counted as merged.
     """
     cleaning = Cleaning(reviews.books.source, reviews.table)
-    first = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
-    told = first.fillna(cleaning["product_id"])
-    cleaning.repair("product_id", told, "a twin under the first of its group")
+    first = _articles(cleaning.table, twins)
+    cleaning.repair("product_id", first, "a twin under the first of its group")
     cleaning.merge(["customer_id", "product_id"], newest="rated_on")
     return reviews.followed_by(cleaning.done())
 
 
-def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> DataFrame:
+def skin_types(ratings: DataFrame) -> DataFrame:
     """Return one skin type a customer: the one stated most often, the latest among equals.
 
     Parameters
     ----------
-    ratings : clean ratings.
-    as_of : the first day that is still unknown; None for all that was ever stated. A model that is
-        judged on later reviews must not know what customers said in them.
+    ratings : clean ratings; for a model that is judged on later reviews, only those known before.
 
     Returns
     -------
@@ -216,14 +219,12 @@ def skin_types(ratings: DataFrame, as_of: str | pd.Timestamp | None = None) -> D
     [[1, 'oily', 3, 3, 2], [2, nan, 1, 0, 0]]
     """
     require_columns(ratings, "ratings", ["customer_id", "skin_type", "rated_on"])
-    known = ratings if as_of is None else ratings[ratings["rated_on"] < pd.Timestamp(as_of)]
-    said = known.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
+    said = ratings.dropna(subset="skin_type").groupby(["customer_id", "skin_type"])["rated_on"]
     said = said.agg(times="size", last="max").reset_index()
-    said = said.sort_values(
-        ["customer_id", "times", "last", "skin_type"], ascending=[True, False, False, True]
-    )
+    order = ["customer_id", "times", "last", "skin_type"]
+    said = said.sort_values(order, ascending=[True, False, False, True])
     chosen = said.drop_duplicates("customer_id").set_index("customer_id")["skin_type"]
-    people = known.groupby("customer_id").agg(
+    people = ratings.groupby("customer_id").agg(
         reviews=("rated_on", "size"), stated=("skin_type", "count")
     )
     people["different"] = said["customer_id"].value_counts().reindex(people.index, fill_value=0)
@@ -238,20 +239,17 @@ def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
     ----------
     train, test : parts of ratings in which twins are not merged yet.
     """
-    first = twins.set_index("product_id")["twin_of"]
-    marks = [_article(part, first) for part in (train, test)]
-    return float(marks[1].isin(set(marks[0])).mean())
+    reviews = [
+        pd.MultiIndex.from_arrays([part["customer_id"], _articles(part, twins)])
+        for part in (train, test)
+    ]
+    return float(reviews[1].isin(reviews[0]).mean())
 
 
-def _article(ratings, first):
-    """Return for each review who reviewed which article, whatever its size or edition."""
-    article = ratings["product_id"].map(first).fillna(ratings["product_id"])
-    return Series(list(zip(ratings["customer_id"], article, strict=True)), index=ratings.index)
-
-
-def _gaps(cleaning, *columns):
-    for column in columns:
-        cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
+def _articles(ratings, twins):
+    """Return the product that each review speaks of, whatever its size or edition."""
+    first = ratings["product_id"].map(twins.set_index("product_id")["twin_of"])
+    return first.fillna(ratings["product_id"])
 
 
 def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:

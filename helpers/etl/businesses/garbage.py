@@ -1,7 +1,6 @@
-"""Stage 3: garbage in, garbage out, as a measured curve: more and more blemishes, raw against cleaned.
+"""Stage 3: garbage in, garbage out, as a measured curve: more and more blemishes, raw and cleaned.
 
-The question is the shop's: what will each customer spend in the days after a date? The model is
-always the same; only the order lines that it learns from differ.
+What will each customer spend in the days after a date? Only the lines that a model learns from differ.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def spending_table(lines: DataFrame, as_of: str, customers: Iterable) -> tuple[D
 
 
 def garbage_curve(
-    train: DataFrame, test: DataFrame, as_of: str, times: Iterable[float], seed: int, draws: int = 4
+    train: DataFrame, test: DataFrame, as_of: str, times: Iterable[float], seed: int
 ) -> DataFrame:
     """Train the same model on lines with growing garbage, read as written and mended.
 
@@ -136,7 +135,7 @@ def garbage_curve(
     train, test : clean lines of different customers; only those of `train` are spoiled.
     as_of : see `spending_table`.
     times : how many times the everyday shares, see `spoil_lines`; one point each.
-    seed, draws : each point is the mean over so many draws of the spoiled lines.
+    seed : each point is the mean over four draws of the spoiled lines.
 
     Returns
     -------
@@ -163,7 +162,7 @@ def garbage_curve(
 
     rows = {}
     for rate in times:
-        spoiled = [spoil_lines(train, rate, seed + draw) for draw in range(draws if rate else 1)]
+        spoiled = [spoil_lines(train, rate, seed + draw) for draw in range(4 if rate else 1)]
         rows[rate] = {
             "as written": np.mean([error(read_as_written(one)) for one in spoiled]),
             "cleaned": np.mean([error(mend_lines(one, listed)) for one in spoiled]),

@@ -11,15 +11,9 @@ if TYPE_CHECKING:
 SKIN_TYPES = ["combination", "dry", "normal", "oily"]
 # What only people know to be the same; case, blanks and abbreviations need no entry.
 SKIN_WORDS = {
-    "combi": "combination",
-    "mixed": "combination",
-    "dry skin": "dry",
-    "very dry": "dry",
-    "norm.": "normal",
-    "normal skin": "normal",
-    "oily skin": "oily",
-    "greasy": "oily",
-}
+    "combi": "combination", "mixed": "combination", "dry skin": "dry", "very dry": "dry",
+    "norm.": "normal", "normal skin": "normal", "oily skin": "oily", "greasy": "oily",
+}  # fmt: skip
 CATEGORIES = [
     "rich cream", "light fluid", "treatment", "cleanser", "sun care", "mask", "eye care", "lip care",
     "body care", "make-up",
@@ -45,7 +39,7 @@ TABLES: dict[str, dict[str, object]] = {
     "shop.returns": {"return_id!": (1, 1e12), "order_id": (1, 1e12), "product_id": (1, 1e9), "reason?": RETURN_REASONS, "known_at": "moment"},
     "shop.catalogue": {"product_id!": (1, 1e9), "name": "text", "brand": "text", "category?": CATEGORIES, "price_eur": (0, 1e4), "size_ml?": (1, 5e3), "launched_on": "moment", "suits?": "text", "description?": "text"},
     "shop.ratings": {"rating_id!": (1, 1e12), "customer_id": (1, 1e12), "product_id": (1, 1e9), "rating?": (1, 5), "known_at": "moment"},
-    "shop.feedback": {"feedback_id!": (1, 1e12), "session_id": (1, 1e12), "customer_id": (1, 1e12), "text?": "text", "known_at": "moment"},
+    "shop.feedback": {"feedback_id!": (1, 1e12), "session_id": (1, 1e12), "customer_id": (1, 1e12), "text?": "text", "answered_at?": "moment", "known_at": "moment"},
     "shop.complaints": {"complaint_id!": (1, 1e12), "customer_id": (1, 1e12), "text": "text", "known_at": "moment"},
     "shop.sustainability": {"article!": "text", "maker?": "text", "title": "text", "score": (0, 100)},
     "shop.sales": {"line_id!": (1, 1e13), "customer_id": (1, 1e12), "product_id": (1, 1e9), "category?": CATEGORIES, "store": STORES, "ordered_at": "moment", "price_eur?": (0, 1e4), "points": (0, 1e6)},
@@ -60,7 +54,7 @@ TABLES: dict[str, dict[str, object]] = {
     "operator.towers": {"tower_id!": "text", "latitude": (-90, 90), "longitude": (-180, 180), "technology": "text", "built_on?": "moment"},
     "operator.subscribers": {"customerID!": "text", "started_at?": "moment", "phone_number?": "text", "tower_id": "text"},
     "operator.invoices": {"invoice_id!": (1, 1e12), "customerID": "text", "issued_on": "moment", "due_on": "moment", "amount_eur": (0, 1e3)},
-    "operator.payments": {"payment_id!": (1, 1e12), "customerID": "text", "paid_on?": "moment", "amount_eur": (0, 1e3), "method?": "text"},
+    "operator.payments": {"payment_id!": (1, 1e12), "customerID": "text", "issued_on?": "moment", "paid_on?": "moment", "amount_eur": (0, 1e3), "method?": "text"},
     "operator.cancellations": {"cancellation_id!": (1, 1e12), "customerID": "text", "cancelled_on": "moment", "reason?": LEAVING_REASONS},
     "operator.ticket_documents": {"ticket_id!": (1, 1e12), "customerID": "text", "opened_on": "moment", "topic?": TOPICS, "hours_to_solve?": (0, 5e3)},
     "operator.tickets": {"ticket_id!": (1, 1e12), "customerID": "text", "opened_on": "moment", "topic?": TOPICS, "hours_to_solve?": (0, 5e3)},
@@ -82,8 +76,6 @@ TABLES: dict[str, dict[str, object]] = {
 def source_schema(source: str) -> DataFrameSchema:
     """Return the schema of a clean table of the shop or of the operator.
 
-    A row that breaks it belongs into quarantine: `helpers.etl.books.quarantine` puts it there.
-
     Parameters
     ----------
     source : business and source, such as "shop.sales"; all are in `TABLES`.
@@ -104,21 +96,39 @@ def source_schema(source: str) -> DataFrameSchema:
         raise ValueError(
             f"{source!r} is no source with a schema; known are {', '.join(TABLES)}. Name one."
         )
-    columns, key = {}, ""
+    columns, key = {}, key_of(source)
     for marked, rule in TABLES[source].items():
         name = marked.rstrip("?!")
-        checks = [] if marked.endswith("?") else [_given(pa, name)]
-        checks += [_fits(pa, name, rule)]
+        checks = [_fits(pa, name, rule)]
+        if not marked.endswith("?"):
+            given = f"{name} is given"
+            checks.append(pa.Check(lambda values: values.notna(), error=given, ignore_na=False))
+        if name == key:
+            once = f"{name} names one row"
+            checks.append(pa.Check(lambda values: ~values.duplicated(), error=once))
         kind = {"kind": "number"} if isinstance(rule, tuple) else None
         columns[name] = pa.Column(checks=checks, nullable=True, metadata=kind)
-        if marked.endswith("!"):
-            columns[name].checks.append(_once(pa, name))
-            key = name
     return pa.DataFrameSchema(columns, metadata={"key": key})
 
 
+def key_of(source: str) -> str:
+    """Return the column that names a row of a clean table."""
+    return next(name.rstrip("!") for name in TABLES[source] if name.endswith("!"))
+
+
+def rules_of(source: str) -> dict[str, object]:
+    """Return the columns of a clean table with what each holds; see `TABLES`.
+
+    Examples
+    --------
+    >>> rules_of("operator.coverage")["score"]
+    (0, 100)
+    """
+    return {name.rstrip("?!"): rule for name, rule in TABLES.get(source, {}).items()}
+
+
 def number_columns(source: str, table: DataFrame) -> list[str]:
-    """Return the columns of a table that its schema says are numbers; none where there is no schema.
+    """Return the columns of a table that its schema says are numbers; none without a schema.
 
     Examples
     --------
@@ -126,43 +136,32 @@ def number_columns(source: str, table: DataFrame) -> list[str]:
     >>> number_columns("shop.cold_rooms", DataFrame(columns=["reading_id", "humidity_pct"]))
     ['humidity_pct']
     """
-    rules = {name.rstrip("?!"): rule for name, rule in TABLES.get(source, {}).items()}
+    rules = rules_of(source)
     return [name for name in table.columns if isinstance(rules.get(name), tuple)]
-
-
-def _given(pa, name):
-    return pa.Check(lambda values: values.notna(), error=f"{name} is given", ignore_na=False)
-
-
-def _once(pa, name):
-    return pa.Check(lambda values: ~values.duplicated(), error=f"{name} names one row")
 
 
 def _fits(pa, name, rule):
     """Return the check of one column's values; gaps pass."""
     import pandas as pd
 
-    if rule == "moment":
-        return pa.Check(
-            lambda v: pd.to_datetime(v, errors="coerce", utc=True).notna() | v.isna(),
-            error=f"{name} is a date",
-        )
-    if rule == "text":
-        return pa.Check(
-            lambda v: v.map(lambda one: isinstance(one, str)) | v.isna(), error=f"{name} is a text"
-        )
-    if isinstance(rule, list):
-        return pa.Check(lambda v: v.isin(rule) | v.isna(), error=f"{name} is a known word")
-    least, most = rule
+    def is_date(values):
+        return pd.to_datetime(values, errors="coerce", utc=True).notna()
 
-    def within(values):
+    def is_text(values):
+        return values.map(lambda one: isinstance(one, str))
+
+    def is_known(values):
+        return values.isin(rule)
+
+    def is_within(values):
         numbers = pd.to_numeric(values, errors="coerce")
-        fits = numbers.between(least, most) & (
-            numbers.mod(1).eq(0) if name.endswith("_id") else True
-        )
-        return fits.fillna(False) | values.isna()
+        whole = numbers.mod(1).eq(0) if name.endswith("_id") else True
+        return (numbers.between(*rule) & whole).fillna(False)
 
-    return pa.Check(
-        within,
-        error=f"{name} is a number from {least:g} to {most:g}",
-    )
+    if isinstance(rule, tuple):
+        fits, said = is_within, f"is a number from {rule[0]:g} to {rule[1]:g}"
+    elif isinstance(rule, list):
+        fits, said = is_known, "is a known word"
+    else:
+        fits, said = {"moment": (is_date, "is a date"), "text": (is_text, "is a text")}[rule]
+    return pa.Check(lambda values: fits(values) | values.isna(), error=f"{name} {said}")

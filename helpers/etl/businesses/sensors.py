@@ -12,8 +12,8 @@ from pandas import DataFrame, Series
 from helpers.checks import require_columns
 from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
-from helpers.etl.businesses.steps import NUMBER
-from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, parse_numbers, typed
+from helpers.etl.businesses.steps import parse_numbers
+from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, typed
 from helpers.etl.prepare import robust_scale
 
 TEMPERATURE = "temperature_c"
@@ -96,8 +96,7 @@ def clean_readings(
     of_time = once.drop_duplicates(at).set_index(at)["_moment"]
     moment = cleaning[at].map(of_time)
     cleaning.table = cleaning.table.drop(columns="_moment")
-    for column in number_columns(source, cleaning.table):
-        cleaning.parse(column, parse_numbers, NUMBER)
+    parse_numbers(cleaning, *number_columns(source, cleaning.table))
     cleaning.repair(
         TEMPERATURE, to_celsius(cleaning.table, TEMPERATURE, moment), "Fahrenheit to Celsius"
     )
@@ -137,15 +136,10 @@ def with_gaps(readings: DataFrame, at: str, name: Callable) -> DataFrame:
         missing.append(DataFrame({"sensor_id": sensor, at: never.astype(ordered[at].dtype)}))
     gaps = pd.concat(missing, ignore_index=True)
     gaps["reading_id"] = [name(s, t) for s, t in zip(gaps["sensor_id"], gaps[at], strict=True)]
-    steady = [
-        c
-        for c in ordered.columns
-        if c not in gaps
-        and ordered.groupby("sensor_id")[c].nunique().max() == 1
-        and ordered[c].dtype.kind not in "if"
-    ]
-    for column in steady:  # such as the store that a sensor stands in
-        gaps[column] = gaps["sensor_id"].map(ordered.groupby("sensor_id")[column].first())
+    for column in ordered.columns.difference(gaps.columns):
+        own = ordered.groupby("sensor_id")[column]
+        if ordered[column].dtype.kind not in "if" and own.nunique().max() == 1:
+            gaps[column] = gaps["sensor_id"].map(own.first())  # the store that a sensor stands in
     every = pd.concat([ordered, gaps], ignore_index=True) if len(gaps) else ordered
     return every.sort_values(["sensor_id", at], kind="stable", ignore_index=True)
 
@@ -193,9 +187,7 @@ def to_celsius(readings: DataFrame, value: str, moment: Series) -> Series:
     turned = fahrenheit_to_celsius(given)
     spread = max(robust_scale((given - level).dropna()), 0.1)
     usual = given.groupby(readings["sensor_id"]).transform("median")
-    lower = (
-        level - usual + fahrenheit_to_celsius(usual)
-    )  # the level, if the usual one is Fahrenheit
+    lower = level - usual + fahrenheit_to_celsius(usual)  # the level, if the usual is Fahrenheit
     far = (given - level).abs().gt(10 * spread)
     below, above = (
         (one - two).abs().le(5 * spread) & far for one, two in ((given, lower), (turned, level))

@@ -1,43 +1,119 @@
-"""What the cleanings of both businesses share: steps, feeds, logs, surveys."""
+"""What the cleanings of both businesses share: readers of columns, feeds, logs, surveys."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
-from helpers.etl.businesses.schemas import LIKERT, number_columns, source_schema
+from helpers.etl.businesses.schemas import (
+    LIKERT,
+    key_of,
+    number_columns,
+    rules_of,
+    source_schema,
+)
 from helpers.etl.combine import unify_versions
 from helpers.etl.extract.result import object_table
-from helpers.etl.parsing import parse_numbers, to_eur
 
 PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs, as the suppliers' batches say
-SPELLING = "one spelling"
-NUMBER = "read as a number"
-DATE = "read as a date"
+REQUEST = ["ip", "at", "method", "path", "status", "bytes", "agent"]
 _NUMBERED = re.compile(r"[A-Z]-(\d{1,18})")
 PERSON = {"shop.web_log": r"[?&]session=\d+", "operator.scoring_log": r"[?&]customer=[\w-]+"}
 
 
+def started(source: str, raw: DataFrame, *also: str) -> Cleaning:
+    """Start the cleaning of a table with a schema: its ids are read, repeated deliveries merged.
+
+    Parameters
+    ----------
+    also : columns that the cleaning needs beside those of the schema.
+    """
+    cleaning = Cleaning(source, raw, [*rules_of(source), *also])
+    read_ids(cleaning)
+    cleaning.merge(key_of(source))
+    return cleaning
+
+
+def finished(cleaning: Cleaning) -> Cleaned:
+    """Close the books: known words in one spelling, dates read, rows that break the schema refused."""
+    rules = rules_of(cleaning.source)
+    require_columns(cleaning.table, cleaning.source, rules)
+    for column, rule in rules.items():
+        if isinstance(rule, list):
+            read_words(cleaning, column, rule)
+        elif rule == "moment":
+            read_moments(cleaning, column)
+    return cleaning.done(source_schema(cleaning.source))
+
+
+def clean_keyed(
+    source: str,
+    raw: DataFrame,
+    texts: Iterable[str] = (),
+    numbers: Iterable[str] = (),
+    days: Iterable[str] = (),
+) -> Cleaned:
+    """Clean a table that needs little more than its schema: copies merged, words and dates read.
+
+    Parameters
+    ----------
+    source : such as "shop.sessions" or "shop.orders".
+    texts, numbers, days : columns with blanks around their texts, with numbers written as texts,
+        and with dates among which are placeholders.
+
+    Examples
+    --------
+    >>> raw = DataFrame({"session_id": [5, 5], "customer_id": [1, 1], "started_at": ["2024-09-01T10:00:00"] * 2})
+    >>> clean_keyed("shop.sessions", raw).books.merged
+    1
+    """
+    cleaning = started(source, raw)
+    trim(cleaning, *texts)
+    parse_numbers(cleaning, *numbers)
+    read_days(cleaning, *days)
+    return finished(cleaning)
+
+
+def gaps_for_blanks(cleaning: Cleaning, *columns: str) -> None:
+    """Put a gap where a column says "nothing", such as "n/a"."""
+    for column in columns:
+        cleaning.repair(column, parsing.blanks_to_gaps(cleaning[column]), "a blank is a gap")
+
+
+def trim(cleaning: Cleaning, *columns: str) -> None:
+    """Take the blanks around texts away."""
+    for column in columns:
+        cleaning.parse(column, parsing.trimmed, "blanks around it")
+
+
+def read_flags(cleaning: Cleaning, *columns: str) -> None:
+    """Read columns of yes and no."""
+    for column in columns:
+        cleaning.parse(column, parsing.parse_flags, "read as yes or no")
+
+
+def parse_numbers(cleaning: Cleaning, *columns: str, **how: object) -> None:
+    """Read columns of numbers; `how` goes to `helpers.etl.parsing.parse_numbers`."""
+    for column in columns:
+        cleaning.parse(column, partial(parsing.parse_numbers, **how), "read as a number")
+
+
 def read_numbers(cleaning: Cleaning, *columns: str, whole: bool = False) -> None:
-    """Read columns of amounts; where the rows say which file they are from, file by file.
+    """Read columns of an export, in which blanks are gaps, each file in its own style.
 
     Parameters
     ----------
     whole : True for counts such as points, in which every sign parts thousands.
     """
+    gaps_for_blanks(cleaning, *columns)
     by = cleaning["file"] if "file" in cleaning.table else None
-    for column in columns:
-        gaps = parsing.blanks_to_gaps(cleaning[column])
-        cleaning.repair(column, gaps, "a blank is a gap")
-        cleaning.parse(
-            column, lambda values: parsing.parse_numbers(values, by=by, whole=whole), NUMBER
-        )
+    parse_numbers(cleaning, *columns, by=by, whole=whole)
 
 
 def read_whole(cleaning: Cleaning, *columns: str) -> None:
@@ -53,21 +129,42 @@ def read_whole(cleaning: Cleaning, *columns: str) -> None:
     for column in [name for name in columns if name in cleaning.table]:
         lost = parsing.lost_digits(cleaning[column])
         cleaning.set_aside(column, lost, "an id in scientific notation: digits are lost")
-        cleaning.parse(column, parsing.parse_whole, NUMBER)
+        cleaning.parse(column, parsing.parse_whole, "read as a number")
+
+
+def keep_within(cleaning: Cleaning, column: str, least: int, most: int, unit: str = "") -> None:
+    """Set aside the numbers beyond two limits."""
+    outside = ~cleaning[column].between(least, most)
+    cleaning.set_aside(column, outside, f"not from {least:,} to {most:,}{unit}")
 
 
 def read_words(
     cleaning: Cleaning, column: str, known: Iterable[str], also: Mapping[str, str] | None = None
 ) -> None:
     """Bring a column to one spelling; unknown spellings are set aside and counted."""
-    cleaning.parse(column, lambda values: parsing.one_spelling(values, known, also), SPELLING)
+    spell = partial(parsing.one_spelling, known=known, also=also)
+    cleaning.parse(column, spell, "one spelling")
 
 
 def read_moments(cleaning: Cleaning, *columns: str) -> None:
-    """Read the dates of those columns that are there and are none yet."""
+    """Read the dates of those columns that hold none yet."""
     for column in columns:
-        if column in cleaning.table and cleaning[column].dtype.kind != "M":
-            cleaning.parse(column, parsing.parse_dates, DATE)
+        if cleaning[column].dtype.kind != "M":
+            cleaning.parse(column, parsing.parse_dates, "read as a date")
+
+
+def read_days(cleaning: Cleaning, *columns: str) -> None:
+    """Read dates and set placeholders such as 1970-01-01 aside."""
+    read_moments(cleaning, *columns)
+    for column in columns:
+        placeholder = parsing.no_placeholder(cleaning[column]).isna()
+        cleaning.set_aside(column, placeholder, "a placeholder date")
+
+
+def refuse_no_rows(cleaning: Cleaning, key: str) -> None:
+    """Refuse the lines of an export that are no rows: headers within a file, totals."""
+    cleaning.refuse(cleaning[key].eq(key), "a header in the middle of a file")
+    cleaning.refuse(cleaning[key].astype("str").str.lower().eq("total"), "a row of totals")
 
 
 def read_page_prices(cleaning: Cleaning) -> None:
@@ -85,13 +182,11 @@ def read_page_prices(cleaning: Cleaning) -> None:
         bare = written.map(
             lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one
         )
-        cleaning.repair("price_eur", parsing.parse_numbers(bare), NUMBER)
+        cleaning.repair("price_eur", parsing.parse_numbers(bare), "read as a number")
 
 
 def read_ids(cleaning: Cleaning) -> None:
-    """Read the ids among which something else stands, in the columns that the schema says are numbers.
-
-    A database gives them as numbers; a single text among them would leave the column without a type.
+    """Read the ids, numbers by the schema, among which a text stands: it leaves them without a type.
 
     Examples
     --------
@@ -132,7 +227,9 @@ def one_version(raw: DataFrame, names: Mapping[str, str]) -> DataFrame:
     >>> one_version(raw, {"id": "event_id", "ts": "at"}).values.tolist()
     [[1, '09:00'], [2, '10:00']]
     """
-    return unify_versions([_said(row) for row in raw.to_dict("records")], {1: {}, 2: names})
+    rows = raw.to_dict("records")
+    said = [{name: one for name, one in row.items() if one is not None} for row in rows]
+    return unify_versions(said, {1: {}, 2: names})
 
 
 def supplier_items(raw: DataFrame, day: str) -> DataFrame:
@@ -150,13 +247,6 @@ def supplier_items(raw: DataFrame, day: str) -> DataFrame:
     return raw.reindex(columns=list(names)).rename(columns=names)
 
 
-def request_lines(raw: DataFrame) -> DataFrame:
-    """Return of a log's lines what says who asked for what; every browser leaves the rest alike."""
-    columns = ["ip", "at", "method", "path", "status", "bytes", "agent"]
-    require_columns(raw, "the log", columns)
-    return raw[columns]
-
-
 def page_facts(raw: DataFrame) -> DataFrame:
     """Bring what the pages say under our names; the facts for machines stay behind.
 
@@ -169,11 +259,6 @@ def page_facts(raw: DataFrame) -> DataFrame:
     return raw.drop(columns=["url", "json_ld"], errors="ignore").rename(columns=names)
 
 
-def stream_events(raw: DataFrame) -> DataFrame:
-    """Return the events without the envelope in which the stream sent them."""
-    return raw[[name for name in raw.columns if not name.startswith("sse_")]]
-
-
 def flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) -> DataFrame:
     """Bring each document to a row with the maker of its schema."""
     require_columns(raw, of, ["schema"])
@@ -184,11 +269,6 @@ def flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) 
             f"{', '.join(map(str, makers))}. Add the names of the new schema."
         )
     return object_table([makers[row["schema"]](row) for row in raw.to_dict("records")])
-
-
-def _said(row):
-    """Return a record without the keys that it does not have."""
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def at_path(row, *keys):
@@ -221,13 +301,12 @@ def clean_events(source: str, raw: DataFrame) -> Cleaned:
     source : "shop.events", "shop.live_events" or "operator.usage_events".
     raw : one row an event, with `event_id` and `at`.
     """
-    cleaning = Cleaning(source, raw, ["event_id", "at"])
-    read_ids(cleaning)
+    said = raw[[name for name in raw.columns if not name.startswith("sse_")]]  # no envelope
+    cleaning = started(source, said)
     read_whole(cleaning, "product_id")
-    cleaning.merge("event_id")
     read_moments(cleaning, "at")
     cleaning.table = cleaning.table.sort_values(["at", "event_id"])
-    return cleaning.done(source_schema(source))
+    return finished(cleaning)
 
 
 def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
@@ -247,16 +326,14 @@ def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
     """
     cleaning = Cleaning(source, raw, ["item_id", "price", "currency", "unit"])
     cleaning.merge("item_id")
-    cleaning.parse("price", parse_numbers, NUMBER)
-    euro = to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], PER_EURO)
+    parse_numbers(cleaning, "price")
+    euro = parsing.to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], PER_EURO)
     foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
     cleaning.repair("price", euro, "currency and unit to euro")
     cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
-    cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(
-        columns=["currency", "unit"]
-    )
-    read_moments(cleaning, *[name for name in raw.columns if name.endswith("_on")])
-    return cleaning.done(source_schema(source))
+    kept = cleaning.table.drop(columns=["currency", "unit"])
+    cleaning.table = kept.rename(columns={"price": "price_eur"})
+    return finished(cleaning)
 
 
 def clean_requests(source: str, raw: DataFrame) -> Cleaned:
@@ -279,7 +356,8 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     >>> clean_requests("shop.web_log", raw).quarantined["reason"].tolist()
     ['a line that cannot be read', 'a robot: no session or customer in the path']
     """
-    cleaning = Cleaning(source, raw, ["ip", "at", "method", "path", "status", "bytes", "agent"])
+    require_columns(raw, source, REQUEST)
+    cleaning = Cleaning(source, raw[REQUEST])  # every browser leaves the rest alike
     cleaning.refuse(cleaning["path"].isna(), "a line that cannot be read")
     named = cleaning["agent"].str.contains(r"bot|crawl|spider", case=False, regex=True, na=False)
     cleaning.refuse(named, "a robot: it says so")
@@ -287,14 +365,10 @@ def clean_requests(source: str, raw: DataFrame) -> Cleaned:
     cleaning.refuse(probe, "a robot: it asks for what no person asks for")
     nobody = ~cleaning["path"].str.contains(PERSON[source], regex=True, na=False)
     cleaning.refuse(nobody, "a robot: no session or customer in the path")
-    moments = pd.to_datetime(
-        cleaning["at"], format="%d/%b/%Y:%H:%M:%S %z", errors="coerce", utc=True
-    )
-    cleaning.table = cleaning.table.assign(requested_at=moments.dt.tz_localize(None)).drop(
-        columns="at"
-    )
+    moments = parsing.parse_log_moments(cleaning["at"])
+    cleaning.table = cleaning.table.assign(requested_at=moments).drop(columns="at")
     read_whole(cleaning, "status", "bytes")
-    return cleaning.done(source_schema(source))
+    return finished(cleaning)
 
 
 def clean_survey(source: str, raw: DataFrame) -> Cleaned:
@@ -326,12 +400,11 @@ def clean_survey(source: str, raw: DataFrame) -> Cleaned:
         halved = cleaning[column].where(~ten, cleaning[column] / 2)
         cleaning.repair(column, halved, "scale of ten to five")
         cleaning.set_aside(column, same, "one mark all the way down")
-        cleaning.set_aside(column, ~cleaning[column].between(1, 5), "not from 1 to 5")
+        keep_within(cleaning, column, 1, 5)
     if "comment" in raw:
         said = cleaning["comment"].mask(cleaning["comment"].eq(""))
         cleaning.repair("comment", said, "a blank is a gap")
-    read_moments(cleaning, *[name for name in raw.columns if name.startswith("answered")])
-    return cleaning.done(source_schema(source))
+    return finished(cleaning)
 
 
 def scale_of_ten(answers: DataFrame) -> Series:

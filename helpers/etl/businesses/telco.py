@@ -21,29 +21,17 @@ if TYPE_CHECKING:
 YES_NO = ["Yes", "No"]
 YES_NO_OFFLINE = [*YES_NO, "No internet service"]
 TELCO_LEVELS = {
+    **dict.fromkeys(["Partner", "Dependents", "PhoneService", "PaperlessBilling", "Churn"], YES_NO),
+    **dict.fromkeys(["OnlineSecurity", "OnlineBackup", "DeviceProtection", "TechSupport",
+                     "StreamingTV", "StreamingMovies"], YES_NO_OFFLINE),
     "gender": ["Female", "Male"],
     "SeniorCitizen": ["0", "1"],
-    "Partner": YES_NO,
-    "Dependents": YES_NO,
-    "PhoneService": YES_NO,
     "MultipleLines": [*YES_NO, "No phone service"],
     "InternetService": ["DSL", "Fiber optic", "No"],
-    "OnlineSecurity": YES_NO_OFFLINE,
-    "OnlineBackup": YES_NO_OFFLINE,
-    "DeviceProtection": YES_NO_OFFLINE,
-    "TechSupport": YES_NO_OFFLINE,
-    "StreamingTV": YES_NO_OFFLINE,
-    "StreamingMovies": YES_NO_OFFLINE,
     "Contract": ["Month-to-month", "One year", "Two year"],
-    "PaperlessBilling": YES_NO,
-    "PaymentMethod": [
-        "Electronic check",
-        "Mailed check",
-        "Bank transfer (automatic)",
-        "Credit card (automatic)",
-    ],
-    "Churn": YES_NO,
-}
+    "PaymentMethod": ["Electronic check", "Mailed check", "Bank transfer (automatic)",
+                      "Credit card (automatic)"],
+}  # fmt: skip
 TELCO_COLUMNS = [
     "customerID", "gender", "SeniorCitizen", "Partner", "Dependents", "tenure", "PhoneService",
     "MultipleLines", "InternetService", "OnlineSecurity", "OnlineBackup", "DeviceProtection",
@@ -86,9 +74,7 @@ def telco_schema() -> DataFrameSchema:
 
 
 def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
-    """Read a customer file with the columns of IBM's Telco table, every value as text.
-
-    Nothing is guessed and nothing is repaired: blanks stay blanks. The file is untrusted.
+    """Read a customer file with the columns of IBM's Telco table, every value as text, unrepaired.
 
     Parameters
     ----------
@@ -102,8 +88,7 @@ def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
     ------
     ValueError
         If the file is missing, empty, too large, not UTF-8, cut off, has other columns, repeats a
-        customerID or holds no customer. The message says what was expected, what was found where,
-        and what to do.
+        customerID or holds no customer.
 
     Examples
     --------
@@ -117,8 +102,7 @@ def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
     """
     path = Path(path)
     content = _read_bytes(path)
-    text = _decode(content, path.name)
-    raw = _parse(text, path.name)
+    raw = _parse(_decode(content, path.name), path.name)
     require_unique(raw, path.name, "customerID")
     return raw, Provenance(path.name, *raw.shape, sha256_of(content))
 
@@ -159,11 +143,8 @@ def _read_bytes(path):
 
 def _decode(content, name):
     """Return the text, or name the first byte that is not UTF-8."""
-    for start, encoding in [
-        (b"\xff\xfe", "UTF-16"),
-        (b"\xfe\xff", "UTF-16"),
-        (b"\x1f\x8b", "gzip"),
-    ]:
+    starts = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"\x1f\x8b": "gzip"}
+    for start, encoding in starts.items():
         if content.startswith(start):
             raise ValueError(
                 f"{name} is {encoding}, by its first two bytes; UTF-8 text was expected. "
@@ -286,26 +267,25 @@ def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
 def _whole_numbers(raw, column):
     """Read a text column as whole numbers, or name the first that is none."""
     numbers = _amounts(raw[column])
-    broken = (numbers % 1).ne(0).to_numpy()
-    if broken.any():
-        row = int(broken.argmax())
-        raise ValueError(
-            f"{column} in row {row + 1:,} is {raw[column].iloc[row]!r}, which is no whole number. "
-            "Quarantine such rows first, so that they are counted."
-        )
+    _require_none(raw[column], (numbers % 1).ne(0), "whole number")
     return numbers.astype("int64")
 
 
 def _amounts(texts):
     """Read text as numbers, or name the first that is none."""
     numbers = pd.to_numeric(texts, errors="coerce")
-    if numbers.isna().any():
-        row = int(numbers.isna().to_numpy().argmax())
+    _require_none(texts, numbers.isna(), "number")
+    return numbers.astype("float64")
+
+
+def _require_none(texts, broken, what):
+    """Stop at the first broken text."""
+    if broken.any():
+        row = int(broken.to_numpy().argmax())
         raise ValueError(
-            f"{texts.name} in row {row + 1:,} is {texts.iloc[row]!r}, which is no number. "
+            f"{texts.name} in row {row + 1:,} is {texts.iloc[row]!r}, which is no {what}. "
             "Quarantine such rows first, so that they are counted."
         )
-    return numbers.astype("float64")
 
 
 def subscriber_features(customers: DataFrame) -> DataFrame:
@@ -390,8 +370,8 @@ def split_customers(
     """
     require_columns(customers, "customers", ["customerID", "Churn"])
     require_unique(customers, "customers", "customerID")
-    for name, share in [("validation_share", validation_share), ("test_share", test_share)]:
-        require_share(share, name)
+    require_share(validation_share, "validation_share")
+    require_share(test_share, "test_share")
     if not 0 < validation_share + test_share < 1:
         raise ValueError(
             f"validation_share {validation_share} and test_share {test_share} leave "
@@ -399,9 +379,8 @@ def split_customers(
             "below 1. Take 0.2 and 0.2."
         )
     require_rows(customers, "customers", at_least=50)
-    smallest = min(share for share in [validation_share, test_share] if share)
-    train_share = 1 - validation_share - test_share
-    if min(smallest, train_share) * len(customers) < 2:
+    shares = [1 - validation_share - test_share, validation_share, test_share]
+    if min(share for share in shares if share) * len(customers) < 2:
         raise ValueError(
             f"customers has {len(customers):,} rows; validation_share {validation_share:g} and "
             f"test_share {test_share:g} make a part of fewer than 2. Take 0.2 and 0.2, or collect "
