@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
+from helpers.checks import require_same_kind, require_unique
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses.schemas import (
@@ -155,6 +156,20 @@ def clean_keyed(source: str, raw: DataFrame) -> Cleaned:
     return cleaning.done(schema)
 
 
+def known_price(cleaning: Cleaning, products: DataFrame) -> Series:
+    """Return what each row's product costs by the clean products; a gap where it is none of them.
+
+    Raises
+    ------
+    ValueError
+        If a product comes twice, or the ids are texts on one side and numbers on the other.
+    """
+    require_unique(products, "products", "product_id")
+    theirs = products["product_id"]
+    require_same_kind(cleaning["product_id"], cleaning.source, theirs, "products", "product_id")
+    return cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+
+
 def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     """Clean the order lines: amounts in cents back to euro, one spelling of the channel.
 
@@ -177,7 +192,7 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     read_ids(cleaning)
     cleaning.merge("line_id")
     cleaning.parse("price_eur", parsing.parse_numbers, NUMBER)
-    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    listed = known_price(cleaning, products)
     usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
     in_cents = hundredfold(cleaning["price_eur"], listed.fillna(usual))
     euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
@@ -293,9 +308,12 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     read_numbers(cleaning, "price_eur")
     read_numbers(cleaning, "points", whole=True)
     for column in ["line_id", "customer_id", "product_id"]:
-        cleaning.parse(column, parsing.parse_numbers, NUMBER)
+        lost = parsing.lost_digits(cleaning[column])
+        cleaning.refuse(lost, f"{column} is in scientific notation: digits are lost")
+        cleaning.parse(column, parsing.parse_whole, NUMBER)
         cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
-        read_whole(cleaning, column)
+        if cleaning[column].dtype == "Int64":  # the gaps are gone
+            cleaning.table = cleaning.table.astype({column: "int64"})
     cleaning.merge("line_id")
     told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
     cleaning.repair("price_eur", told, "a blank price told by the points")
@@ -322,7 +340,7 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
     read_whole(cleaning, "product_id", "size_ml")
     read_page_prices(cleaning)
     cleaning.merge("product_id")
-    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    listed = known_price(cleaning, products)
     stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
     cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
     read_words(cleaning, "category", CATEGORIES)

@@ -64,10 +64,18 @@ def read_words(
 
 
 def read_moments(cleaning: Cleaning, *columns: str) -> None:
-    """Read the dates of those columns that are there and are none yet."""
+    """Read the dates of those columns that are there and are none yet; file by file, if known."""
+    by = cleaning["file"] if "file" in cleaning.table else None
+
+    def read(values):
+        if by is None:
+            return parsing.parse_dates(values)
+        files = [parsing.parse_dates(own) for _, own in values.groupby(by, dropna=False)]
+        return pd.concat(files).loc[values.index] if files else parsing.parse_dates(values)
+
     for column in columns:
         if column in cleaning.table and cleaning[column].dtype.kind != "M":
-            cleaning.parse(column, parsing.parse_dates, DATE)
+            cleaning.parse(column, read, DATE)
 
 
 def read_page_prices(cleaning: Cleaning) -> None:
@@ -248,10 +256,13 @@ def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
     cleaning = Cleaning(source, raw, ["item_id", "price", "currency", "unit"])
     cleaning.merge("item_id")
     cleaning.parse("price", parse_numbers, NUMBER)
-    euro = to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], PER_EURO)
-    foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
+    currency = parsing.trimmed(cleaning["currency"]).str.upper()
+    unit = parsing.trimmed(cleaning["unit"]).str.lower().replace({"cents": "cent"})
+    strange = unit.notna() & ~unit.isin(["cent", "whole", ""])
+    cleaning.set_aside("price", strange, "a unit that is neither cent nor whole")
+    euro = to_eur(cleaning["price"], currency, unit, PER_EURO)
+    cleaning.set_aside("price", euro.isna(), "a currency without a rate")
     cleaning.repair("price", euro, "currency and unit to euro")
-    cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
     cleaning.table = cleaning.table.rename(columns={"price": "price_eur"}).drop(
         columns=["currency", "unit"]
     )
