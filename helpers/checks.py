@@ -208,6 +208,30 @@ def _kind(value):
     return type(value).__name__
 
 
+def require_same_order(values: object, name: str, others: object, others_name: str) -> None:
+    """Stop if two columns have the same labels in another order: they are taken place by place.
+
+    Raises
+    ------
+    ValueError
+        If so; columns without an index, or of other labels, are left to their lengths.
+
+    Examples
+    --------
+    >>> left, chance = pd.Series([True, False]), pd.Series([0.2, 0.9], index=[1, 0])
+    >>> require_same_order(left, "churned", chance, "probability")
+    Traceback (most recent call last):
+    ValueError: churned and probability stand in different orders: their index has the same labels, in \
+other rows. Bring them into one, as with probability.loc[churned.index].
+    """
+    both = isinstance(values, pd.Series) and isinstance(others, pd.Series)
+    if both and not values.index.equals(others.index) and set(values.index) == set(others.index):
+        raise ValueError(
+            f"{name} and {others_name} stand in different orders: their index has the same labels, in "
+            f"other rows. Bring them into one, as with {others_name}.loc[{name}.index]."
+        )
+
+
 def require_same_kind(
     values: Iterable, name: str, known: Iterable, known_name: str, column: str
 ) -> None:

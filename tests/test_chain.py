@@ -13,6 +13,8 @@ from helpers.etl.businesses import OPERATOR, OPERATOR_MONTHS, SHOP, SHOP_MONTHS,
 from helpers.etl.businesses.operator import flat_tickets
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.businesses.sensors import stuck, without_last_measured
+from helpers.etl.businesses.shop import clean_order_lines, clean_sales
+from helpers.etl.businesses.steps import clean_supplier
 from helpers.etl.chain import (
     Access,
     clean_all,
@@ -396,3 +398,55 @@ def test_the_bench_loads_the_same_lines_by_the_chain_by_sql_and_by_pandas():
 
     _, agreement = bench_etl(rows=3_000, large_rows=0)
     assert agreement.met, agreement
+
+
+def sales(*rows, **columns):
+    names = ["line_id", "customer_id", "product_id", "category", "store", "ordered_at", "price_eur", "points"]  # fmt: skip
+    rest = ["mask", "Köln", "2024-09-01T10:00:00", "5,0", "500"]
+    return pd.DataFrame([[*row, *rest] for row in rows], columns=names).assign(**columns)
+
+
+def test_an_id_that_a_spreadsheet_shortened_is_nobody_s_in_the_sales_too():
+    done = clean_sales(sales(["1", "4.91761E+11", "3"], ["2", "4.91761E+11", "3"], ["3", "7", "3"]))
+    assert done.table["customer_id"].tolist() == [7]
+    assert done.table["customer_id"].dtype == "int64"
+    assert set(done.quarantined["reason"]) == {"customer_id is in scientific notation: digits are lost"}  # fmt: skip
+
+
+def test_each_file_has_its_own_order_of_day_and_month():
+    rows = sales(["1", "1", "3"], ["2", "1", "3"], ["3", "1", "3"], ordered_at=["13/09/2024", "01/09/2024", "09/01/2024"])  # fmt: skip
+    done = clean_sales(rows.assign(file=["a.csv", "a.csv", "b.csv"]))
+    assert done.table["ordered_at"].dt.strftime("%d.%m.").tolist() == ["13.09.", "01.09.", "01.09."]
+
+
+def batch(**columns):
+    row = {"item_id": ["a"], "sku": "S", "listed_on": "2024-07-01", "name": "Dew", "price": "1080"}
+    return pd.DataFrame(row | {"currency": "EUR", "unit": "cent"} | columns)
+
+
+@pytest.mark.parametrize("how", [{"unit": "Cents"}, {"unit": " CENT "}, {"currency": "eur"}])
+def test_a_unit_and_a_currency_are_known_in_any_capitals(how):
+    assert clean_supplier("shop.price_list", batch(**how)).table["price_eur"].tolist() == [10.8]
+
+
+@pytest.mark.parametrize(("how", "why"), [
+    ({"unit": "dozen"}, "a unit that is neither cent nor whole"), ({"currency": "PLN"}, "a currency without a rate"),
+])  # fmt: skip
+def test_a_price_of_an_unknown_unit_or_currency_is_a_gap_that_is_told(how, why):
+    done = clean_supplier("shop.price_list", batch(**how))
+    assert done.table["price_eur"].isna().all()
+    assert done.changes.set_index("what")["values"][why] == 1
+
+
+def test_a_ticket_was_opened_when_the_event_says_so_and_not_the_first_one():
+    events = [{"what": "answered", "on": "2024-12-03"}, {"what": "opened", "on": "2024-12-02"}]
+    ticket = {"schema": 2, "id": "T-0000003", "labels": ["vip", "network"], "events": events}
+    row = flat_tickets(object_table([ticket])).iloc[0]
+    assert (row["topic"], row["opened_on"]) == ("network", "2024-12-02")
+
+
+def test_products_whose_ids_are_of_another_kind_say_nothing_of_prices():
+    lines = pd.DataFrame({"line_id": [11], "order_id": [1], "product_id": ["3"], "price_eur": [5800.0], "channel": ["list"]})  # fmt: skip
+    products = pd.DataFrame({"product_id": [3], "price_eur": [58.0]})
+    with pytest.raises(ValueError, match="texts in shop.order_lines and numbers in products"):
+        clean_order_lines(lines, products)

@@ -239,3 +239,11 @@ def test_truth_and_probability_in_other_orders_are_refused():
     with pytest.raises(ValueError, match="stand in different orders"):
         scores(truth, chance)
     assert scores(truth, chance.loc[truth.index])["accuracy"] == 1
+
+
+def test_a_range_drawn_from_a_handful_is_told():
+    few = pd.Series([True] + [False] * 30)
+    with pytest.warns(UserWarning, match="only 1 are of the rarer outcome"):
+        interval(few, np.linspace(0.9, 0.1, 31), "accuracy", seed=7)
+    with pytest.raises(ValueError, match="all 5 are of one kind"):
+        interval(few[1:6], np.full(5, 0.1), "roc_auc", seed=7)

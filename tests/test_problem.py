@@ -401,3 +401,11 @@ def test_a_customer_without_a_probability_is_not_taken_for_one_who_stays(probabi
 @pytest.mark.parametrize(("build", "a_month", "month"), [(2.1, 0.7, 3), (0.3, 0.1, 3), (2.2, 0.7, 4), (30_000, 2_500, 12), (30_001, 2_500, 13)])  # fmt: skip
 def test_the_break_even_month_is_that_of_whole_cents(build, a_month, month):
     assert CostBenefit(build, 0, a_month).break_even_month == month
+
+
+def test_customers_of_two_kinds_or_few_of_them_are_told():
+    before = pd.DataFrame({"c": range(12), "b": [True, False] * 6})
+    with pytest.raises(ValueError, match="texts in after and numbers in before"):
+        lift(before, before.astype({"c": "str"}), "b", "c", seed=7)
+    with pytest.warns(UserWarning, match="There are 2 different c"):
+        lift(before.head(2), before.head(2), "b", "c", seed=7)

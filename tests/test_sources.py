@@ -637,6 +637,17 @@ def test_copies_totals_and_misread_files_are_counted_too(tmp_path):
     assert scores.loc["decimal comma", "left"] == 1
 
 
+def test_flags_as_numbers_and_moments_in_a_zone_are_the_same_values(clean):
+    truth, met = SourcesTruth(clean), set()
+    for name in clean.hidden.clean:
+        table = truth.clean(name)
+        other = table.assign(**{c: table[c].astype("float64") for c in table.select_dtypes("bool")})
+        other = other.assign(**{c: table[c].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo") for c in table.select_dtypes("datetime")})  # fmt: skip
+        met |= set(map(str, other.dtypes)) - set(map(str, table.dtypes))
+        assert truth.score(name, other).loc["sound rows", "touched"] == 0, name
+    assert any("Tokyo" in kind for kind in met)
+
+
 def test_rows_whose_key_was_lost_belong_to_nobody(clean):
     truth = SourcesTruth(clean)
     name, key, _, _ = of_kind(clean, "table")[0]

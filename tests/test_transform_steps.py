@@ -19,7 +19,7 @@ from sklearn.svm import LinearSVC
 from helpers.etl import parsing
 from helpers.etl.books import Cleaning
 from helpers.etl.businesses import telco_numbers, to_celsius
-from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck
+from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck, with_gaps
 from helpers.etl.businesses.steps import read_page_prices
 from helpers.etl.features import (
     bought_together,
@@ -518,3 +518,10 @@ def test_features_say_which_column_cannot_be_counted():
     assert len(customer_features(zoned, day)) == len(customer_features(lines, day))
     with pytest.raises(ValueError, match="at of the table holds texts"):
         calendar_features(pd.DataFrame({"at": ["2024-09-01"]}), "at")
+
+
+def test_two_readings_at_one_time_are_no_step():
+    at = list(pd.date_range("2024-09-01", periods=6, freq="D"))
+    twice = pd.DataFrame({"reading_id": [f"r{n}" for n in range(11)], "sensor_id": "C0", "read_on": [*at, *at[1:]]})  # fmt: skip
+    found = with_gaps(twice.drop(index=[3, 8]), "read_on", lambda sensor, on: f"{sensor}-{on:%d}")
+    assert found["reading_id"].str.startswith("C0").sum() == 1

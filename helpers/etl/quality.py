@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,12 +13,13 @@ import pandas as pd
 from pandas import DataFrame, Series
 from scipy.stats import binomtest, norm
 
-from helpers.checks import require_columns
+from helpers.checks import require_columns, require_flags
 from helpers.etl.extract.result import Extract
 from helpers.etl.parsing import parse_dates, parse_log_moments
 
 CONFIDENCE = 0.95  # the share of ranges that hold the true value
 DEVIATIONS = float(norm.ppf((1 + CONFIDENCE) / 2))  # standard deviations that such a range reaches
+FEW = 10  # rows that changed, below which their spread says too little
 SCORES = ["rows", "complete", "valid", "unique", "timely", "consistent"]
 
 
@@ -171,7 +173,7 @@ def enough_by_segment(
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing, or an outcome is no flag.
 
     Examples
     --------
@@ -181,6 +183,7 @@ def enough_by_segment(
     """
     require_columns(table, "the table", [segment, outcome])
     known = table.dropna(subset=[segment, outcome])
+    require_flags(known[outcome], outcome)
     counts = known[outcome].astype(int).groupby(known[segment]).agg(["size", "sum"])
     ranges = [share_interval(hits, rows) for rows, hits in counts.to_numpy().tolist()]
     found = DataFrame(ranges, columns=["low", "high"], index=counts.index)
@@ -233,7 +236,7 @@ def gain(before: Series, after: Series) -> Gain:
     Raises
     ------
     ValueError
-        If the rows are not the same, or fewer than two.
+        If the rows are not the same, or fewer than two, or a value is no flag.
 
     Examples
     --------
@@ -248,7 +251,16 @@ def gain(before: Series, after: Series) -> Gain:
             f"{len(after):,} row(s) with {'the same' if before.index.equals(after.index) else 'another'} "
             "index. Judge both on one table."
         )
+    require_flags(before, "before")
+    require_flags(after, "after")
     steps = after.to_numpy(dtype=float) - before.to_numpy(dtype=float)
+    changed = int(np.count_nonzero(steps))
+    if changed < FEW:
+        warnings.warn(
+            f"Of {len(steps):,} rows {changed:,} changed; with fewer than {FEW} the range is narrower than "
+            "chance makes it. Judge more rows.",
+            stacklevel=2,
+        )
     reach = DEVIATIONS * float(np.std(steps, ddof=1)) / math.sqrt(len(steps))
     share = float(steps.mean())
     return Gain(share, share - reach, share + reach)

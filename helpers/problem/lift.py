@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from helpers.checks import require_columns, require_filled, require_flags, require_rows
+from helpers.checks import (
+    require_columns,
+    require_filled,
+    require_flags,
+    require_rows,
+    require_same_kind,
+)
 from helpers.problem.charter import SuccessCriterion
+
+FEW = 10  # customers, below which drawing them again says too little
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,14 @@ def lift(
     """
     hits_before, rows_before = _counted(before, "before", of, by)
     hits_after, rows_after = _counted(after, "after", of, by)
+    require_same_kind(hits_after.index, "after", hits_before.index, "before", by)
     people = hits_before.index.union(hits_after.index)
+    if len(people) < FEW:
+        warnings.warn(
+            f"There are {len(people):,} different {by}; with fewer than {FEW} the interval is narrower than "
+            "chance makes it. Ask more of them.",
+            stacklevel=2,
+        )
     counts = [hits_before, rows_before, hits_after, rows_after]
     counted = np.stack([one.reindex(people, fill_value=0) for one in counts], axis=1)
     shares = counted.sum(axis=0)

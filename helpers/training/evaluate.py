@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from helpers.checks import require_columns, require_flags, require_rows, require_share
+from helpers.checks import (
+    require_columns,
+    require_flags,
+    require_rows,
+    require_same_order,
+    require_share,
+)
 
+FEW = 10  # customers of the rarer outcome, below which a bootstrap says too little
 # Each takes the truth (flags), the churn probabilities and the threshold of a yes.
 METRICS = {
     "accuracy": lambda t, p, limit: metrics.accuracy_score(t, p >= limit),
@@ -47,13 +56,7 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
     {'accuracy': 0.667, 'precision': 0.5, 'recall': 1.0, 'f1': 0.667, 'roc_auc': 1.0, 'log_loss': 0.376}
     """
     require_share(threshold, "threshold")
-    both = isinstance(churned, pd.Series) and isinstance(probability, pd.Series)
-    other = both and not churned.index.equals(probability.index)
-    if other and set(churned.index) == set(probability.index):
-        raise ValueError(
-            "churned and probability stand in different orders: their index has the same labels, in "
-            "other rows. Bring them into one, as with probability.loc[churned.index]."
-        )
+    require_same_order(churned, "churned", probability, "probability")
     churned, probability = np.asarray(churned), np.asarray(probability, dtype=float)
     if len(churned) != len(probability) or len(churned) == 0:
         raise ValueError(
@@ -101,7 +104,13 @@ def interval(
     Raises
     ------
     ValueError
-        As in `scores`, or if `metric` is none of its names.
+        As in `scores`, or if `metric` is none of its names or needs both outcomes and there is one.
+
+    Warns
+    -----
+    UserWarning
+        If one outcome has fewer than ten customers: drawing the same few again shows less than chance
+        does, and nothing at all where all are right.
 
     Source
     ------
@@ -119,6 +128,18 @@ def interval(
         raise ValueError(f"metric is one of {names}; got {metric!r}. Take one of them.")
     scores(churned, probability, threshold)  # refuses what cannot be judged
     truth, probability = np.asarray(churned, dtype=bool), np.asarray(probability, dtype=float)
+    rarer = int(min(truth.sum(), (~truth).sum()))
+    if metric == "roc_auc" and not rarer:
+        raise ValueError(
+            f"roc_auc compares those who left with those who stayed; all {len(truth):,} are of one kind. "
+            "Take more rows, or another metric."
+        )
+    if rarer < FEW:
+        warnings.warn(
+            f"Of {len(truth):,} customers only {rarer:,} are of the rarer outcome: the range is "
+            f"narrower than chance makes it, for it is drawn from so few. Take {FEW} at least.",
+            stacklevel=2,
+        )
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
+from helpers.checks import require_same_kind, require_unique
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses import steps
@@ -92,6 +93,20 @@ def clean_products(raw: DataFrame) -> Cleaned:
     return steps.clean_keyed("shop.products", raw, texts=["brand"])
 
 
+def known_price(cleaning: Cleaning, products: DataFrame) -> Series:
+    """Return what each row's product costs by the clean products; a gap where it is none of them.
+
+    Raises
+    ------
+    ValueError
+        If a product comes twice, or the ids are texts on one side and numbers on the other.
+    """
+    require_unique(products, "products", "product_id")
+    theirs = products["product_id"]
+    require_same_kind(cleaning["product_id"], cleaning.source, theirs, "products", "product_id")
+    return cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+
+
 def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     """Clean the order lines: amounts in cents back to euro, one spelling of the channel.
 
@@ -112,7 +127,7 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     """
     cleaning = steps.started("shop.order_lines", raw)
     steps.parse_numbers(cleaning, "price_eur")
-    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    listed = known_price(cleaning, products)
     usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
     in_cents = parsing.hundredfold(cleaning["price_eur"], listed.fillna(usual))
     euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
@@ -179,9 +194,12 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     steps.read_numbers(cleaning, "price_eur")
     steps.read_numbers(cleaning, "points", whole=True)
     for column in ["line_id", "customer_id", "product_id"]:
-        steps.parse_numbers(cleaning, column)
-        cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
+        lost = parsing.lost_digits(cleaning[column])
+        cleaning.refuse(lost, f"{column} is in scientific notation: digits are lost")
         steps.read_whole(cleaning, column)
+        cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
+        if cleaning[column].dtype == "Int64":  # the gaps are gone
+            cleaning.table = cleaning.table.astype({column: "int64"})
     cleaning.merge("line_id")
     told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
     cleaning.repair("price_eur", told, "a blank price told by the points")
@@ -206,7 +224,7 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
     steps.read_whole(cleaning, "product_id", "size_ml")
     steps.read_page_prices(cleaning)
     cleaning.merge("product_id")
-    listed = cleaning["product_id"].map(products.set_index("product_id")["price_eur"])
+    listed = known_price(cleaning, products)
     stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
     cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
     return steps.finished(cleaning)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
+import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns
@@ -147,10 +148,18 @@ def read_words(
 
 
 def read_moments(cleaning: Cleaning, *columns: str) -> None:
-    """Read the dates of those columns that hold none yet."""
+    """Read the dates of those columns that hold none yet; file by file, if the rows name their file."""
+    by = cleaning["file"] if "file" in cleaning.table else None
+
+    def read(values):
+        if by is None or by.isna().all():
+            return parsing.parse_dates(values)
+        files = [parsing.parse_dates(own) for _, own in values.groupby(by, dropna=False)]
+        return pd.concat(files).loc[values.index]
+
     for column in columns:
         if cleaning[column].dtype.kind != "M":
-            cleaning.parse(column, parsing.parse_dates, "read as a date")
+            cleaning.parse(column, read, "read as a date")
 
 
 def read_days(cleaning: Cleaning, *columns: str) -> None:
@@ -327,10 +336,13 @@ def clean_supplier(source: str, raw: DataFrame) -> Cleaned:
     cleaning = Cleaning(source, raw, ["item_id", "price", "currency", "unit"])
     cleaning.merge("item_id")
     parse_numbers(cleaning, "price")
-    euro = parsing.to_eur(cleaning["price"], cleaning["currency"], cleaning["unit"], PER_EURO)
-    foreign = cleaning["currency"].ne("EUR") | cleaning["unit"].eq("cent")
+    currency = parsing.trimmed(cleaning["currency"]).str.upper()
+    unit = parsing.trimmed(cleaning["unit"]).str.lower().replace({"cents": "cent"})
+    strange = unit.notna() & ~unit.isin(["cent", "whole", ""])
+    cleaning.set_aside("price", strange, "a unit that is neither cent nor whole")
+    euro = parsing.to_eur(cleaning["price"], currency, unit, PER_EURO)
+    cleaning.set_aside("price", euro.isna(), "a currency without a rate")
     cleaning.repair("price", euro, "currency and unit to euro")
-    cleaning.set_aside("price", foreign & euro.isna(), "a currency without a rate")
     kept = cleaning.table.drop(columns=["currency", "unit"])
     cleaning.table = kept.rename(columns={"price": "price_eur"})
     return finished(cleaning)

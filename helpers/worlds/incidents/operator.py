@@ -73,7 +73,7 @@ class Month:
     def served_by(self, customers: pd.Series, towers: np.ndarray) -> np.ndarray:
         """Return whose tower is one of `towers`."""
         place = pd.Index(self.people["id"]).get_indexer(customers.astype(object))
-        return np.isin(self.people["tower"], towers)[place]
+        return np.isin(self.people["tower"], towers)[place] & (place >= 0)  # -1 is nobody's
 
 
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:

@@ -202,9 +202,11 @@ def _same(true, found, tolerance):
     true, found = true.reset_index(drop=True), found.reset_index(drop=True)
     both_missing = (true.isna() & found.isna()).to_numpy(dtype=bool)
     if true.dtype.kind == "M":
-        equal = pd.to_datetime(found, errors="coerce", format="mixed").to_numpy() == true.to_numpy()
+        moments = pd.to_datetime(found, errors="coerce", format="mixed", utc=True)
+        equal = moments.dt.tz_localize(None).to_numpy() == true.to_numpy()
     elif true.dtype.kind == "b":
-        equal = found.astype(str).str.lower().to_numpy() == true.astype(str).str.lower().to_numpy()
+        read = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+        equal = found.astype(str).str.lower().map(read).to_numpy() == true.to_numpy()
     elif true.dtype.kind in "if":
         numbers = pd.to_numeric(found, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         equal = np.abs(numbers - true.to_numpy(dtype=float, na_value=np.nan)) <= tolerance
