@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses import steps
-from helpers.etl.businesses.schemas import rules_of
+from helpers.etl.businesses.schemas import TOPICS, rules_of
 from helpers.etl.businesses.sensors import clean_tower_sensors
 from helpers.etl.businesses.telco import TELCO_LEVELS
 from helpers.etl.chain import Step
