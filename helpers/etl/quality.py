@@ -253,11 +253,11 @@ def gain(before: Series, after: Series) -> Gain:
             "index. Judge both on one table."
         )
     for name, values in [("before", before), ("after", after)]:
-        beyond = ~values.astype("float64").between(0, 1)  # a gap is beyond, too
-        if beyond.any():
+        wrong = values[~pd.to_numeric(values, errors="coerce").between(0, 1).fillna(False)]
+        if len(wrong):
             raise ValueError(
-                f"{name} has {int(beyond.sum()):,} value(s) that are neither flags nor shares from 0 to "
-                f"1, the first being {values[beyond].iloc[0]!r}. Leave gaps out of both."
+                f"{name} holds flags, or shares from 0 to 1; {len(wrong):,} value(s) are none, the first "
+                f"being {wrong.iloc[0]!r}. Compare first, or leave these rows out of both."
             )
     steps = after.to_numpy(dtype=float) - before.to_numpy(dtype=float)
     changed = int(np.count_nonzero(steps))
