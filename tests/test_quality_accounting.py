@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.books import Books, Cleaning, differing_copies, merge_deliveries, quarantine
+from helpers.etl.businesses import clean_keyed
 from helpers.etl.businesses.schemas import TABLES, source_schema
-from helpers.etl.businesses.shop import clean_returns
 from helpers.etl.businesses.steps import read_whole
 from helpers.etl.parsing import parse_numbers
 
@@ -210,7 +210,7 @@ def test_what_reading_changed_is_counted_and_a_mere_type_is_not():
 def test_a_value_that_cannot_be_read_is_not_called_missing():
     raw = pd.DataFrame({"return_id": [1, 2, 3], "order_id": [1, 1, 1], "product_id": [1, 1, 1],
                         "reason": ["ordered twice"] * 3, "known_at": ["2024-09-01T10:00:00Z", "soon", None]})  # fmt: skip
-    done = clean_returns(raw)
+    done = clean_keyed("shop.returns", raw)
     assert done.table["known_at"].tolist() == [pd.Timestamp("2024-09-01 10:00")]
     assert done.books.quarantined == {
         "known_at cannot be read as a date, such as 'soon'": 1,
