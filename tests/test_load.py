@@ -279,7 +279,9 @@ def test_features_as_of_a_day_are_the_last_known_by_then_and_never_later(tmp_pat
 
 def test_features_without_a_moment_are_refused(tmp_path):
     table = pd.DataFrame({"customer_id": [1, 2], "known_at": [pd.Timestamp("2024-01-01"), pd.NaT]})
-    with pytest.raises(ValueError, match=r"1 row\(s\) without known_at, .*from when, they may be used"):
+    with pytest.raises(
+        ValueError, match=r"1 row\(s\) without known_at, .*from when, they may be used"
+    ):
         store_features(table, tmp_path / "f.duckdb", "people", "customer_id")
 
 

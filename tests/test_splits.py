@@ -45,7 +45,9 @@ def test_rows_without_a_date_and_cuts_in_the_wrong_order_are_refused():
     with pytest.raises(ValueError, match="has to lie before test_from"):
         split_by_time(table, "at", "2024-02-01", "2024-01-01")
     table.loc[6, "at"] = pd.NaT
-    with pytest.raises(ValueError, match=r"1 row\(s\) without at, the first being row 2: nobody knows"):
+    with pytest.raises(
+        ValueError, match=r"1 row\(s\) without at, the first being row 2: nobody knows"
+    ):
         split_by_time(table, "at", "2024-01-02", "2024-01-03")
 
 
@@ -76,7 +78,9 @@ def test_by_customer_nobody_is_in_two_parts_and_the_order_of_rows_does_not_matte
 
 @pytest.mark.parametrize("people", [[1.0, None, 2.0, 3.0, 4.0], ["a", None, "b", "c", "d"]])
 def test_rows_of_nobody_are_refused_and_not_taken_for_one_customer(people):
-    with pytest.raises(ValueError, match=r"1 row\(s\) without customer_id, the first being row 2: nobody knows"):
+    with pytest.raises(
+        ValueError, match=r"1 row\(s\) without customer_id, the first being row 2: nobody knows"
+    ):
         split_by_customer(pd.DataFrame({"customer_id": people}), seed=7)
 
 
