@@ -8,11 +8,18 @@ import pytest
 from test_sources import first_ten, nobody
 
 from helpers.etl.books import Books, Cleaned, Cleaning
-from helpers.etl.businesses import OPERATOR, OPERATOR_MONTHS, SHOP, SHOP_MONTHS, flat_products
+from helpers.etl.businesses import (
+    OPERATOR,
+    OPERATOR_MONTHS,
+    SHOP,
+    SHOP_MONTHS,
+    clean_order_lines,
+    clean_sales,
+    flat_products,
+)
 from helpers.etl.businesses.operator import flat_tickets
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.businesses.sensors import stuck, without_last_measured
-from helpers.etl.businesses.shop import clean_order_lines, clean_sales
 from helpers.etl.businesses.steps import clean_supplier
 from helpers.etl.chain import (
     Access,
