@@ -198,7 +198,8 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
 
 
 @pytest.mark.parametrize(
-    "place", first_always([("..", "here/notebooks"), ("notebooks", "a.ipynb"), ("notebooks", "-n1")])
+    "place",
+    first_always([("..", "here/notebooks"), ("notebooks", "a.ipynb"), ("notebooks", "-n1")]),
 )
 def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, place):
     folder, typed = place
