@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from numbers import Number, Real
 
 import numpy as np
@@ -203,9 +203,9 @@ def _kind(value):
         return "numbers"
     if isinstance(value, str):
         return "texts"
-    if isinstance(value, date):
-        return "dates with a time zone" if getattr(value, "tzinfo", None) else "dates"
-    return type(value).__name__
+    if isinstance(value, datetime):
+        return "dates with a time zone" if value.tzinfo else "dates"
+    return "days" if isinstance(value, date) else type(value).__name__  # equal to no moment
 
 
 def require_same_order(values: object, name: str, others: object, others_name: str) -> None:

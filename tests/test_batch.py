@@ -247,3 +247,9 @@ def test_a_column_that_the_model_cannot_use_is_refused_however_it_is_wrapped(wra
     assert len(score_batch(model, known, 0.5)) == 8
     with pytest.raises(ValueError, match="SeniorCitizen of 8 of 8 customer"):
         score_batch(model, known.assign(SeniorCitizen=known["SeniorCitizen"].astype(str)), 0.5)
+
+
+def test_a_column_that_comes_twice_is_refused():
+    model = logistic(amounts=["tenure"], levels=[]).fit(KNOWN, [1, 1, 0, 0])
+    with pytest.raises(ValueError, match="two columns 'tenure'"):
+        score_batch(model, pd.concat([KNOWN, KNOWN[["tenure"]]], axis=1), 0.5)

@@ -116,6 +116,8 @@ def test_a_gap_is_counted_and_the_first_is_shown_with_its_row():
         ValueError, match=r"customers has 2 row\(s\) without customerID, .* row 2\."
     ):
         require_filled(table, "customers", "customerID")
+    with pytest.raises(ValueError, match=r"row 2: nobody knows whose they are\. Find"):
+        require_filled(table, "customers", "customerID", "nobody knows whose they are")
     require_filled(table.head(1), "customers", "customerID")
 
 
@@ -137,6 +139,7 @@ def test_what_is_no_flag_is_refused(flags):
         (pd.Series(["a", None]), {"texts"}), (pd.Categorical([1, None]), {"numbers"}), ([None], set()), ([], set()),
         (pd.to_datetime(["2025-01-01", None]), {"dates"}), ([1, "1"], {"numbers", "texts"}),
         (pd.array([1, None], dtype="Int64"), {"numbers"}), (pd.Index(["a"]), {"texts"}),
+        (pd.to_datetime(["2025-01-01"], utc=True), {"dates with a time zone"}),
     ],
 )  # fmt: skip
 def test_values_are_of_kinds_that_can_never_be_equal(values, kinds):

@@ -163,3 +163,13 @@ def test_enough_rows_need_no_warning(recwarn):
         stability_index(then, draws([1, 1, 1], 100, s), ["pay"]).item() < ALARM for s in range(60)
     )
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "other", [pd.Timestamp("2024-09-01"), pd.Timestamp("2024-09-01", tz="UTC")]
+)
+def test_days_and_moments_that_are_never_equal_are_refused(other):
+    then = pd.DataFrame({"on": [pd.Timestamp("2024-09-01").date()]})
+    for reference, current in [(then, pd.DataFrame({"on": [other]})), (pd.DataFrame({"on": [other]}), then)]:  # fmt: skip
+        with pytest.raises(ValueError, match="would never be equal"):
+            level_shift(reference, current, "on")

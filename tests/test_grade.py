@@ -377,6 +377,7 @@ HANDED_IN = {  # student -> files -> the exercise, and what is said of it
     "stem": ({"stem/homework.ipynb": NB}, STEM, ""),
     "empty": ({"empty/a/": b""}, STEM, "folder is empty"),
     "checkpoint": ({f"checkpoint/.ipynb_checkpoints/{MADE_BY}": NB}, STEM, "(found .ipynb_checkpoints)"),
+    ".gitte": ({f".gitte/{STEM}.html": b"x"}, STEM, f"(found {STEM}.html)"),
     "mac": ({"mac/.DS_Store": b"x", f"mac/__MACOSX/._{STEM}.ipynb": b"x"}, STEM, "(found .DS_Store, __MACOSX)"),
     "zip": ({"zip.zip": zipped({"a/report.pdf": b"x", "__MACOSX/._a": b"x"})}, STEM, "(found report.pdf)"),
     "zip_empty": ({"zip_empty.zip": zipped({})}, STEM, "archive is empty"),

@@ -37,6 +37,7 @@ from helpers.etl.extract import (
     read_sql,
     read_survey,
     read_xml,
+    rotated,
     together,
 )
 from helpers.etl.extract import pages as pages_reader
@@ -1580,3 +1581,22 @@ def test_no_proxy_of_the_machine_gets_the_key(rude, monkeypatch):
         monkeypatch.delenv("NO_PROXY", raising=False)
         assert len(call("api", rude, GOOD["api"]).table) == 2
         assert proxy.asked == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Sales, 2024\nid,price,qty\n1,9,3\n2,8,2\n", "id,price\n1,9,50\n2,8,75\n"]
+)
+def test_a_header_that_fits_no_row_is_refused_and_no_table_is_empty_in_silence(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(CannotExtract, match="it has 2 name.s. and most lines below 3"):
+        read_csv(tmp_path / "x.csv")
+
+
+def test_what_lies_beside_a_log_and_is_none_of_its_parts_is_told(tmp_path):
+    for name in ["access.log", "access.log.1", "access.log.2.bz2", "access.log-20240901"]:
+        (tmp_path / name).touch()
+    with pytest.warns(UserWarning, match="lies access.log-20240901, access.log.2.bz2, which"):
+        assert [one.name for one in rotated(tmp_path / "access.log")] == [
+            "access.log.1",
+            "access.log",
+        ]

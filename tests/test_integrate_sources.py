@@ -159,6 +159,11 @@ def test_keys_that_are_texts_on_one_side_and_numbers_on_the_other_are_told():
         ValueError, match="key holds texts in the left table and numbers in the right"
     ):
         join(table([1]).astype({"key": "str"}), table([1], v=[2]), "key")
+    with pytest.raises(ValueError, match="numbers and texts in the right table and numbers in the"):
+        join(table([1]), table([1, "2"], v=[2, 3]), "key")
+    days = [pd.to_datetime(["2025-01-01"], utc=zone) for zone in (True, False)]
+    with pytest.raises(ValueError, match="dates with a time zone in the left table and dates in"):
+        join(table(days[0]), table(days[1], v=[2]), "key")
 
 
 def test_a_row_that_describes_nobody_contradicts_nobody():

@@ -211,3 +211,11 @@ def test_orders_with_a_time_zone_and_a_day_without_one_meet():
         PersonalBestsellers().fit(orders.assign(ordered_at=ON - pd.Timedelta(days=9)), PRODUCTS, on="2025-06-01T00:00Z")  # fmt: skip
     with pytest.raises(ValueError, match="length of a list"):
         model.recommend([1], 1.5)
+
+
+def test_a_score_of_sustainability_that_is_a_text_is_refused():
+    orders = DataFrame({"customer_id": [1], "product_id": [1], "ordered_at": [ON]})
+    with pytest.raises(ValueError, match="sustainability of 4 product.s. is not from 0 to 100"):
+        PersonalBestsellers(sustainability=0.5).fit(
+            orders, PRODUCTS.astype({"sustainability": "str"})
+        )

@@ -413,3 +413,17 @@ def test_a_card_of_another_scikit_learn_is_told_at_loading(package, libraries):
 def test_the_same_scikit_learn_is_not_worth_a_word(package, recwarn):
     load_package(package)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["", "..", "../elsewhere", "a/b"])
+def test_a_name_that_leads_elsewhere_is_refused(name, tmp_path):
+    model = majority().fit([[0], [0]], [0, 1])
+    with pytest.raises(ValueError, match="name is one word for a folder"):
+        save_package(model, tmp_path, name, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_keys_of_a_card_never_become_one(tmp_path):
+    model = majority().fit([[0], [0]], [0, 1])
+    with pytest.raises(ValueError, match="two keys that are one text"):
+        save_package(model, tmp_path, "x", {"counts": {1: 2, "1": 3}})

@@ -116,7 +116,7 @@ def test_the_weakest_score_is_named_and_a_perfect_source_has_none():
 def test_a_share_or_a_gain_is_of_flags_and_a_handful_of_changes_is_told():
     with pytest.raises(ValueError, match="o has 2 value.s. that are no flags"):
         enough_by_segment(pd.DataFrame({"s": ["a", "a"], "o": [0.5, 2.7]}), "s", "o")
-    with pytest.raises(ValueError, match="before has 1 value.s. that are no flags"):
+    with pytest.raises(ValueError, match="before holds flags, or shares from 0 to 1; 1 value"):
         gain(pd.Series([0, None]), pd.Series([1, 1]))
     with pytest.warns(UserWarning, match="Of 2 rows 2 changed"):
         gain(pd.Series([0, 0]), pd.Series([1, 1]))

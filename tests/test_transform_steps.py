@@ -525,3 +525,16 @@ def test_two_readings_at_one_time_are_no_step():
     twice = pd.DataFrame({"reading_id": [f"r{n}" for n in range(11)], "sensor_id": "C0", "read_on": [*at, *at[1:]]})  # fmt: skip
     found = with_gaps(twice.drop(index=[3, 8]), "read_on", lambda sensor, on: f"{sensor}-{on:%d}")
     assert found["reading_id"].str.startswith("C0").sum() == 1
+
+
+@pytest.mark.parametrize(("how", "value", "filled"), [("median", None, 1.5), ("mean", None, 1.5), ("constant", "none", "none")])  # fmt: skip
+def test_a_gap_among_whole_numbers_is_filled_with_what_is_none(how, value, filled):
+    ages = pd.DataFrame({"age": pd.Series([1, 2, None], dtype="Int64")})
+    done = Imputer(["age"], how, value).fit(ages).transform(ages)
+    assert done["age"].tolist() == [1, 2, filled]
+
+
+def test_outliers_are_looked_for_among_numbers_only():
+    treatment = OutlierTreatment(["x"]).fit(pd.DataFrame({"x": [1.0, 2.0, 3.0]}))
+    with pytest.raises(ValueError, match="x holds str, such as 'a'; numbers were expected"):
+        treatment.transform(pd.DataFrame({"x": ["a"]}))

@@ -125,6 +125,11 @@ def _split(model) -> Iterator[BaseEstimator]:
 
 def _check_inputs(model, customers):
     """Stop or warn where the table is not as in training; return the columns of amounts."""
+    if customers.columns.has_duplicates:
+        twice = customers.columns[customers.columns.duplicated()][0]
+        raise ValueError(
+            f"customers has two columns {twice!r}, so which one is meant is unknown. Rename or drop one."
+        )
     amounts = []
     for part in _parts(model):
         columns = list(part.feature_names_in_)

@@ -46,8 +46,8 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
     Raises
     ------
     ValueError
-        If the model is not fitted or holds a part that `load_package` would refuse, or `about`
-        holds what JSON cannot, such as NaN. Nothing is stored then.
+        If the model is not fitted or holds a part that `load_package` would refuse, `about` holds
+        what JSON cannot, such as NaN, or `name` is no name of a folder. Nothing is stored then.
 
     Examples
     --------
@@ -60,6 +60,11 @@ def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) ->
     """
     import skops.io
 
+    if name in ("", "..") or Path(name).name != name:
+        raise ValueError(
+            f"name is one word for a folder, such as 'churn'; got {name!r}, which would store the model "
+            "elsewhere. Write it without slashes and dots in front."
+        )
     about = _json(about, "about")
     cannot = f"This {type(model).__name__} cannot be packaged"
     try:
@@ -229,7 +234,13 @@ def _json(value, where):
     """Return a value as JSON has it; `where` it stands is for the message."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, dict):
-        return {str(key): _json(one, f"{where}[{key!r}]") for key, one in value.items()}
+        made = {str(key): _json(one, f"{where}[{key!r}]") for key, one in value.items()}
+        if len(made) < len(value):
+            raise ValueError(
+                f"{where} has two keys that are one text in JSON, as 1 and '1'; one value would be lost. "
+                "Rename one."
+            )
+        return made
     if isinstance(value, (list, tuple)):
         return [_json(one, f"{where}[{place}]") for place, one in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):

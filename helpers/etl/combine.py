@@ -77,7 +77,7 @@ def _require_meeting(left, right, key):
     if ours == theirs and object in (left.dtype, right.dtype):  # "texts" may be texts and numbers
         ours, theirs = (" and ".join(sorted(kinds_of(side))) for side in (left, right))
         if ours == theirs == "dates" and left.dtype != right.dtype:
-            ours, theirs = (f"{side.dtype} of dates" for side in (left, right))
+            ours, theirs = (f"dates as {side.dtype}" for side in (left, right))
     if ours and theirs and ours != theirs:
         raise ValueError(
             f"{key} holds {ours} in the left table and {theirs} in the right one, so nothing would "

@@ -126,11 +126,13 @@ class Imputer(_Beside):
                 values = values.cat.set_categories(
                     values.cat.categories.union([self.fill_[name]], sort=False)
                 )
+            if self.how in ("median", "mean"):  # a column of whole numbers takes no half one
+                values = values.astype("float64")
+            elif pd.api.types.is_numeric_dtype(values) and isinstance(self.fill_[name], str):
+                values = values.astype(object)
             if name in self.fill_by_:
                 values = values.where(values.notna(), X[self.by].map(self.fill_by_[name]))
             filled[name] = values.where(values.notna(), self.fill_[name])
-            if self.how in ("median", "mean"):
-                filled[name] = filled[name].astype("float64")
         if self.indicator:
             gaps = {f"{name}_missing": X[name].isna().astype("int64") for name in self.columns}
             filled = filled.assign(**gaps)
@@ -299,13 +301,7 @@ def limits(values: Series, rule: str = "iqr") -> tuple[float, float]:
     >>> limits(Series([1.0, 2.0, 3.0, 4.0, 5.0]))
     (-1.0, 7.0)
     """
-    try:
-        numbers = values.dropna().astype("float64")
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{values.name or 'The column'} holds {values.dtype}, such as {values.dropna().iloc[0]!r}; "
-            "numbers were expected. Read it with parse_numbers first."
-        ) from error
+    numbers = _as_numbers(values).dropna()
     values = numbers[np.isfinite(numbers)].rename(values.name)
     if values.empty:
         raise ValueError(
@@ -325,6 +321,17 @@ def limits(values: Series, rule: str = "iqr") -> tuple[float, float]:
 def _beyond(values, low, high):
     """Return which values are outliers; a gap is none."""
     return values.notna() & ~values.between(low, high)
+
+
+def _as_numbers(values):
+    """Return a column as floats, or say that it holds none."""
+    try:
+        return values.astype("float64")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{values.name or 'The column'} holds {values.dtype}, such as {values.dropna().iloc[0]!r}; "
+            "numbers were expected. Read it with parse_numbers first."
+        ) from error
 
 
 def remove_outliers(table: DataFrame, column: str) -> tuple[DataFrame, DataFrame]:
@@ -386,13 +393,14 @@ class OutlierTreatment(_Beside):
         require_columns(X, "the table", self.columns)
         treated = X.copy()
         for name, (low, high) in self.limits_.items():
-            out = _beyond(X[name], low, high)
+            numbers = _as_numbers(X[name])
+            out = _beyond(numbers, low, high)
             if self.action == "flag":
                 treated[f"{name}_outlier"] = out.astype("int64")
             elif self.action == "cap":
-                treated[name] = X[name].astype("float64").clip(low, high)
+                treated[name] = numbers.clip(low, high)
             else:
-                treated[name] = X[name].astype("float64").mask(out)
+                treated[name] = numbers.mask(out)
         return treated
 
     def _added(self):

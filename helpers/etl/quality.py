@@ -231,12 +231,13 @@ def gain(before: Series, after: Series) -> Gain:
 
     Parameters
     ----------
-    before, after : True and False, one a row, two at least, with the same index.
+    before, after : True and False, or shares from 0.0 to 1.0, one a row, two at least, with the
+        same index.
 
     Raises
     ------
     ValueError
-        If the rows are not the same, or fewer than two, or a value is no flag.
+        If the rows are not the same, or fewer than two, or a value is no flag and no share.
 
     Examples
     --------
@@ -251,8 +252,13 @@ def gain(before: Series, after: Series) -> Gain:
             f"{len(after):,} row(s) with {'the same' if before.index.equals(after.index) else 'another'} "
             "index. Judge both on one table."
         )
-    require_flags(before, "before")
-    require_flags(after, "after")
+    for name, values in [("before", before), ("after", after)]:
+        wrong = values[~pd.to_numeric(values, errors="coerce").between(0, 1).fillna(False)]
+        if len(wrong):
+            raise ValueError(
+                f"{name} holds flags, or shares from 0 to 1; {len(wrong):,} value(s) are none, the first "
+                f"being {wrong.iloc[0]!r}. Compare first, or leave these rows out of both."
+            )
     steps = after.to_numpy(dtype=float) - before.to_numpy(dtype=float)
     changed = int(np.count_nonzero(steps))
     if changed < FEW:

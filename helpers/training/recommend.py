@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
@@ -86,7 +88,8 @@ class PersonalBestsellers:
         require_filled(products, "products", "product_id")
         require_unique(products, "products", "product_id")
         for column in scored:
-            wrong = products.loc[~products[column].between(0, 100), "product_id"]
+            held = products[column].map(lambda one: isinstance(one, Real) and 0 <= one <= 100)
+            wrong = products.loc[~held.fillna(False).astype(bool), "product_id"]
             if len(wrong):
                 raise ValueError(
                     f"{column} of {len(wrong):,} product(s) is not from 0 to 100, the first being that of "

@@ -23,7 +23,7 @@ MAX_BYTES = 20_000_000
 MAX_FILES = 500
 _LINK = "It is a link, which is never followed: hand in the notebook itself."
 _LEFT_BY_TOOLS = re.compile(
-    r"__MACOSX|\.ipynb_checkpoints|__pycache__|\.DS_Store|\._.*|\.git.*|Thumbs\.db|desktop\.ini"
+    r"__MACOSX|\.ipynb_checkpoints|__pycache__|\.DS_Store|\._.*|\.git(?:hub|ignore|attributes|modules|keep)?|Thumbs\.db|desktop\.ini"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,8 @@ _MOMENT = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)"
 def rotated(path: str | Path) -> list[Path]:
     """Return the files of a rotated log, the oldest first: access.log.2.gz, access.log.1, access.log.
 
-    A file that is there packed and unpacked, as while it is being packed, comes once.
+    A file that is there packed and unpacked, as while it is being packed, comes once. A warning names
+    what begins like the log and is none of its parts.
 
     Examples
     --------
@@ -43,6 +45,13 @@ def rotated(path: str | Path) -> list[Path]:
     names = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
     # Sorted by name, access.log.1 comes before access.log.1.gz, which may be half packed yet.
     found = {int(fits[1]): one for one in reversed(names) if (fits := number.fullmatch(one.name))}
+    beside = [one.name for one in names if one.name.startswith(path.name) and one != path]
+    if strange := [name for name in beside if not number.fullmatch(name)]:
+        warnings.warn(
+            f"Beside {path.name} lies {', '.join(strange[:5])}, which is not read: parts of a rotated log "
+            "end in a number, packed with gzip or not. Rename or unpack what belongs to it.",
+            stacklevel=2,
+        )
     older = [found[place] for place in sorted(found, reverse=True)]
     return [*older, *([path] if path.exists() else [])]
 

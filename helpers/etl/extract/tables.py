@@ -165,9 +165,9 @@ def _header(rows, name, columns):
     more = [fields[len(names) :] for fields in below if len(fields) > len(names)]
     filled = sum(any(map(str.strip, cells)) for cells in more)
     fault = fault or _fault_of(names, text, columns)
-    few = len(names) == 1 or len(names) < len(header)
+    few = len(names) == 1 or len(names) < len(header) or (mostly_more and len(below) > 1)
     if not fault and few and spare and 2 * filled > len(below):
-        fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title"
+        fault = f"it has {len(names)} name(s) and most lines below {usual}, so it may be a title, or the values hold the separator"
     if fault:
         raise CannotExtract(
             f"{name} needs a header with one name a column in its first line; {fault} (line {line}: "
