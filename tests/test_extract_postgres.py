@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from conftest import first_always
 import sqlalchemy as sa
+from conftest import first_always
 from test_sources import laid, nobody, of_kind, small
 from test_sources_postgres import database, server
 

@@ -16,8 +16,8 @@ from collections import Counter
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import first_always
 from bs4 import BeautifulSoup
+from conftest import first_always
 
 from helpers.etl.extract import (
     CannotExtract,

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import first_always
 import requests
 import sqlalchemy as sa
+from conftest import first_always
 from test_world_bytes import table_hashes
 from tinydb import TinyDB
 

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import first_always
 import sqlalchemy as sa
+from conftest import first_always
 from test_sources import laid, nobody, of_kind, small
 
 from helpers.worlds import Operator
