@@ -64,7 +64,7 @@ def run(business, sources, only=()):
     return extracts, clean_all(extracts, STEPS[business])
 
 
-@pytest.fixture(scope="module", params=["shop", "operator"])
+@pytest.fixture(scope="module", params=first_always(["operator", "shop"]))
 def chained(request, tmp_path_factory):
     """A business with three times the usual blemishes, through the chain."""
     sources = laid(request.param, tmp_path_factory.mktemp("chain") / "sources", blemishes=3.0)

@@ -56,6 +56,7 @@ def test_of_ibms_7043_customers_none_is_quarantined_and_11_totals_are_explained(
     assert clean.loc[~blank.to_numpy(), "TotalCharges"].gt(0).all()
 
 
+@pytest.mark.slow
 def test_warehouse_lake_and_database_hold_the_same_real_customers_after_a_second_load(
     telco, tmp_path
 ):

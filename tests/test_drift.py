@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import examples
+from conftest import examples, first_always
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import rel_entr
@@ -140,9 +140,10 @@ def draws(levels, rows, seed):
 
 
 @pytest.mark.parametrize(
-    ("shares", "rows"), [([1, 1, 1], 10), ([1, 1, 1], 20), ([19, 1], 20), ([1] * 6, 40)]
+    "sample", first_always([([1, 1, 1], 10), ([1, 1, 1], 20), ([19, 1], 20), ([1] * 6, 40)])
 )
-def test_where_chance_alone_rings_the_alarm_a_warning_says_so_and_how_far_it_reaches(shares, rows):
+def test_where_chance_alone_rings_the_alarm_a_warning_says_so_and_how_far_it_reaches(sample):
+    shares, rows = sample
     then = draws(shares, 2_000, 999)
     nothing_changed = [draws(shares, rows, seed) for seed in range(60)]
     alarms = np.mean(

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from conftest import first_always
 from test_sources import laid, nobody, of_kind, small
 from test_sources_postgres import database, server
 
@@ -12,7 +13,7 @@ from helpers.worlds.sources import Sources
 __all__ = ["database", "server"]  # fixtures
 
 
-@pytest.mark.parametrize("world", ["shop", "operator"])
+@pytest.mark.parametrize("world", first_always(["operator", "shop"]))
 def test_postgresql_and_sqlite_give_the_same_rows_and_fingerprints(world, database, tmp_path):
     here = laid(world, tmp_path / "sqlite", 0, people=30)
     there = laid(world, tmp_path / "postgres", 0, people=30, database=database)

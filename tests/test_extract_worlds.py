@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import first_always
 from test_sources import (
     EURO,
     USAGE_V2,
@@ -45,7 +46,7 @@ OLD_SPREADSHEETS = ("utf-8", "cp1252")
 NO_PAUSE = {"pause": lambda seconds: None}
 
 
-@pytest.fixture(scope="module", params=["shop", "operator"])
+@pytest.fixture(scope="module", params=first_always(["operator", "shop"]))
 def clean(request, tmp_path_factory):
     """A world without a blemish, one month played; and its services."""
     sources = laid(
@@ -55,7 +56,7 @@ def clean(request, tmp_path_factory):
         yield sources, served
 
 
-@pytest.fixture(scope="module", params=["shop", "operator"])
+@pytest.fixture(scope="module", params=first_always(["operator", "shop"]))
 def blemished(request, tmp_path_factory):
     """A world with three times the usual blemishes, one month played; and its services."""
     sources = laid(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,15 @@ def everywhere(names):
         for name in names
         for world in ("shop", "operator")
         if KINDS.loc[name, "worlds"] in (world, "both")
+    ]
+
+
+def in_one_world(names):
+    """Return the same pairs as parameters: in one world always, in the other one under `--all`."""
+    pairs = everywhere(names)
+    return [
+        pytest.param(*pair, marks=[pytest.mark.slow] * (pair[0] == before[0]))
+        for before, pair in pairwise([("", ""), *pairs])
     ]
 
 
@@ -211,7 +221,7 @@ def text(value):
     return None if pd.isna(value) else str(value)
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(KINDS.index))
+@pytest.mark.parametrize(("name", "world"), in_one_world(KINDS.index))
 def test_nothing_happens_before_the_first_month(name, world):
     year = loud(name, world)
     for month in range(1, FIRST):
@@ -220,7 +230,7 @@ def test_nothing_happens_before_the_first_month(name, world):
         assert year.touched[month] == {}
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(BEHAVIOUR))
+@pytest.mark.parametrize(("name", "world"), in_one_world(BEHAVIOUR))
 def test_no_change_of_behaviour_reaches_back_into_the_history(name, world):
     if name != "slow_model":
         assert same(loud(name, world).history, quiet(world).history)
@@ -237,7 +247,7 @@ def test_what_starts_in_month_one_does_not_reach_back_either(world):
     assert same(make(world, every).history(), quiet(world).history)
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(RECORDS))
+@pytest.mark.parametrize(("name", "world"), in_one_world(RECORDS))
 def test_the_truth_names_exactly_the_rows_that_differ_from_a_quiet_world(name, world):
     year, twin = loud(name, world, WIDER.get(name)), quiet(world)
     some = False
@@ -255,7 +265,7 @@ def test_the_truth_names_exactly_the_rows_that_differ_from_a_quiet_world(name, w
     assert some or name == "training_serving_skew"
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(RECORDS))
+@pytest.mark.parametrize(("name", "world"), in_one_world(RECORDS))
 def test_a_decide_is_given_what_is_stored_but_for_the_rows_that_the_truth_names(name, world):
     year, twin = loud(name, world, WIDER.get(name)), quiet(world)
     for month in range(1, MONTHS + 1):
@@ -274,7 +284,7 @@ def test_a_decide_is_given_what_is_stored_but_for_the_rows_that_the_truth_names(
     assert is_given == (name in ("training_serving_skew", "target_leak"))
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(RECORDS))
+@pytest.mark.parametrize(("name", "world"), in_one_world(RECORDS))
 def test_it_is_over_after_the_last_month(name, world):
     year, twin = loud(name, world), quiet(world)
     if name != "label_delay":
@@ -293,7 +303,7 @@ def test_it_is_over_after_the_last_month(name, world):
             assert not same({0: year.seen[FIRST][table]}, {0: twin.seen[FIRST][table]})
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(RECORDS))
+@pytest.mark.parametrize(("name", "world"), in_one_world(RECORDS))
 def test_a_larger_one_touches_more(name, world):
     counts = []
     for year in (everything(world, "small"), everything(world, "large")):
@@ -459,7 +469,7 @@ def test_slower_answers_leave_more_customers_without_the_model():
     assert 0 < late[0] < late[1] < late[2]
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(BEHAVIOUR))
+@pytest.mark.parametrize(("name", "world"), in_one_world(BEHAVIOUR))
 def test_a_change_of_behaviour_shows_from_its_month_on_and_touches_no_row(name, world):
     year = loud(name, world)
     assert not same(year.tables(FIRST), quiet(world).tables(FIRST))
@@ -662,7 +672,7 @@ def test_drift_of_the_shop_follows_the_schedule():
     assert sorted(truth.drift()["reopen"]) == sorted(truth.incidents()["reopen"])
 
 
-@pytest.mark.parametrize(("name", "world"), everywhere(KINDS.index))
+@pytest.mark.parametrize(("name", "world"), in_one_world(KINDS.index))
 def test_the_truth_tells_what_since_when_and_which_stage_to_reopen(name, world):
     row = loud(name, world).truth.incidents().loc[0]
     assert (row["name"], row["month"], row["until"], row["size"]) == (name, FIRST, LAST, KINDS.loc[name, "size"])  # fmt: skip
@@ -692,6 +702,7 @@ def test_the_smallest_worlds_survive_everything_at_once(world):
     assert set(year.truth.incidents()["name"]) == {one.name for one in every}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_a_fresh_process():
     code = (
         "import test_incidents as t; print([t.table_hashes(y.tables(m)) for w in t.WORLDS "

@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import examples, stored_in
+from conftest import examples, first_always, stored_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
@@ -230,7 +230,7 @@ for turn in range(100_000):
 """
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", first_always(KINDS))
 def test_a_kill_leaves_the_old_or_the_new_table_and_no_lock(kind, tmp_path):
     running = subprocess.Popen([sys.executable, "-c", ENDLESS, kind, str(tmp_path)],
                                stdout=subprocess.PIPE, cwd=os.fspath(ROOT), text=True)  # fmt: skip
@@ -316,7 +316,7 @@ def test_types_survive_the_warehouse_and_the_lake(tmp_path):
         assert found["price_eur"].isna().tolist() == [False, True]
 
 
-@pytest.mark.parametrize("widgets", ["without", "with"])
+@pytest.mark.parametrize("widgets", first_always(["without", "with"]))
 def test_a_warehouse_can_be_written_in_a_notebook_whether_or_not_it_can_draw_a_progress_bar(
     widgets, tmp_path
 ):

@@ -198,12 +198,11 @@ def test_a_wheel_installs_into_an_empty_environment_and_its_doctor_passes(uv, tm
 
 
 @pytest.mark.parametrize(
-    ("folder", "typed"),
-    first_always(
-        [("..", ["here/notebooks"]), ("notebooks", ["a.ipynb"]), ("notebooks", ["-n", "1"])]
-    ),
+    "place",
+    first_always([("..", "here/notebooks"), ("notebooks", "a.ipynb"), ("notebooks", "-n1")]),
 )
-def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, typed):
+def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, place):
+    folder, typed = place
     here = tmp_path / "here"
     for name in ["pyproject.toml", "tests/pytest_course.py", "tests/nbval_sanitize.cfg"]:
         (here / name).parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +213,7 @@ def test_lessons_are_tested_from_any_folder_of_the_checkout(tmp_path, folder, ty
     (here / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), here / "notebooks" / "a.ipynb")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *typed],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", typed],
         cwd=here / folder, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import requests
 import sqlalchemy as sa
+from conftest import first_always
 from test_world_bytes import table_hashes
 from tinydb import TinyDB
 
@@ -84,7 +85,7 @@ def laid(world: str, folder: Path, months_played: int = 1, people: int = 80, **o
     return sources
 
 
-@pytest.fixture(scope="module", params=["shop", "operator"])
+@pytest.fixture(scope="module", params=first_always(["shop", "operator"]))
 def pair(request, tmp_path_factory):
     """A world without a blemish and with three times the usual ones, one month played."""
     folder = tmp_path_factory.mktemp("laid")
@@ -702,6 +703,7 @@ def contents(sources) -> dict:
     return {**found, **table_hashes({**tables, "planted": planted})}
 
 
+@pytest.mark.slow
 def test_the_same_seed_lays_down_the_same_bytes_in_any_process(tmp_path, usual, month_one):
     script = FINGERPRINT.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
     environment = {**os.environ, "PYTHONHASHSEED": "3", "OMP_NUM_THREADS": "1", "TZ": "Asia/Tokyo"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from conftest import first_always
 from test_sources import laid, nobody, of_kind, small
 
 from helpers.worlds import Operator
@@ -88,7 +89,7 @@ def rows(url, place, key):
     return sorted(found, key=lambda row: row[key])
 
 
-@pytest.mark.parametrize("world", ["shop", "operator"])
+@pytest.mark.parametrize("world", first_always(["operator", "shop"]))
 def test_postgresql_holds_the_tables_of_sqlite_row_by_row(world, database, tmp_path):
     here = laid(world, tmp_path / "sqlite", people=30)
     there = laid(world, tmp_path / "postgres", people=30, database=database)

@@ -31,6 +31,7 @@ def real(telco_csv):
     return clean_telco(read_telco(telco_csv)[0])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_this_and_in_a_fresh_process(tmp_path):
     here = write_telco_csv(300, 7, tmp_path / "here").read_bytes()
     assert write_telco_csv(300, 7, tmp_path / "again").read_bytes() == here
