@@ -159,11 +159,12 @@ def test_keys_that_are_texts_on_one_side_and_numbers_on_the_other_are_told():
         ValueError, match="key holds texts in the left table and numbers in the right"
     ):
         join(table([1]).astype({"key": "str"}), table([1], v=[2]), "key")
+    mixed = pd.DataFrame({"key": pd.Series([1, "2"], dtype=object), "v": 1})
     with pytest.raises(ValueError, match="numbers and texts in the right table and numbers in the"):
-        join(table([1]), table([1, "2"], v=[2, 3]), "key")
-    days = [pd.to_datetime(["2025-01-01"], utc=zone) for zone in (True, False)]
+        join(table([1]), mixed, "key")
+    day, moment = (pd.to_datetime(["2025-01-01"], utc=zone) for zone in (False, True))
     with pytest.raises(ValueError, match="dates with a time zone in the left table and dates in"):
-        join(table(days[0]), table(days[1], v=[2]), "key")
+        join(pd.DataFrame({"key": moment}), pd.DataFrame({"key": day, "v": 2}), "key")
 
 
 def test_a_row_that_describes_nobody_contradicts_nobody():
