@@ -73,7 +73,7 @@ def require_unique(table: pd.DataFrame, name: str, column: str) -> None:
     >>> require_unique(pd.DataFrame({"customerID": ["a", "b", "a"]}), "customers", "customerID")
     Traceback (most recent call last):
     ValueError: customers repeats 1 customerID value(s) over 2 rows, the first being 'a' (row 1). \
-One row a customer is needed, or somebody is counted twice. Drop or merge the repeats.
+One row a customerID is needed, or something is counted twice. Drop or merge the repeats.
     """
     require_columns(table, name, [column])
     repeated = table[column].duplicated(keep=False).to_numpy()
@@ -83,8 +83,8 @@ One row a customer is needed, or somebody is counted twice. Drop or merge the re
         row = int(repeated.argmax()) + 1
         raise ValueError(
             f"{name} repeats {repeats[column].nunique(dropna=False):,} {column} value(s) over "
-            f"{len(repeats):,} rows, the first being {first!r} (row {row:,}). One row a customer "
-            "is needed, or somebody is counted twice. Drop or merge the repeats."
+            f"{len(repeats):,} rows, the first being {first!r} (row {row:,}). One row a "
+            f"{column} is needed, or something is counted twice. Drop or merge the repeats."
         )
 
 
