@@ -163,7 +163,9 @@ def test_keys_that_are_texts_on_one_side_and_numbers_on_the_other_are_told():
     with pytest.raises(ValueError, match="numbers in the left table and texts in the right one"):
         join(table([1]), mixed, "key")
     day, moment = (pd.to_datetime(["2025-01-01"], utc=zone) for zone in (False, True))
-    with pytest.raises(ValueError, match="moments with a time zone in the left table and moments in"):
+    with pytest.raises(
+        ValueError, match="moments with a time zone in the left table and moments in"
+    ):
         join(pd.DataFrame({"key": moment}), pd.DataFrame({"key": day, "v": 2}), "key")
 
 
