@@ -21,7 +21,7 @@ from helpers.etl.businesses import (
 from helpers.etl.businesses.operator import flat_tickets
 from helpers.etl.businesses.schemas import TABLES
 from helpers.etl.businesses.sensors import stuck, without_last_measured
-from helpers.etl.businesses.steps import clean_supplier
+from helpers.etl.businesses.shared import clean_supplier
 from helpers.etl.chain import (
     Access,
     clean_all,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.etl.books import Books, Cleaning, differing_copies, merge_deliveries, quarantine
 from helpers.etl.businesses import clean_keyed
 from helpers.etl.businesses.schemas import TABLES, source_schema
-from helpers.etl.businesses.steps import read_whole
+from helpers.etl.businesses.shared import read_whole
 from helpers.etl.parsing import parse_numbers
 
 

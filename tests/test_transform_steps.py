@@ -20,7 +20,7 @@ from helpers.etl import parsing
 from helpers.etl.books import Cleaning
 from helpers.etl.businesses import telco_numbers, to_celsius
 from helpers.etl.businesses.sensors import clean_cold_rooms, drift_onset, stuck, with_gaps
-from helpers.etl.businesses.steps import read_page_prices
+from helpers.etl.businesses.shared import read_page_prices
 from helpers.etl.features import (
     bought_together,
     calendar_features,

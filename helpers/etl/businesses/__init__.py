@@ -26,7 +26,7 @@ _PLACES = {
         "clean_sales",
         "flat_products",
     ],
-    "steps": ["PER_EURO", "clean_keyed", "scale_of_ten", "straight_line"],
+    "shared": ["PER_EURO", "clean_keyed", "scale_of_ten", "straight_line"],
     "telco": ["clean_telco", "read_telco", "split_customers", "telco_numbers", "telco_schema"],
 }
 __getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)

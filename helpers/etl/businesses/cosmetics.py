@@ -13,7 +13,7 @@ from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
 from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
-from helpers.etl.businesses.steps import (
+from helpers.etl.businesses.shared import (
     gaps_for_blanks,
     parse_numbers,
     read_flags,

@@ -7,7 +7,7 @@ from functools import partial
 from pandas import DataFrame
 
 from helpers.etl.books import Cleaned, Cleaning
-from helpers.etl.businesses import steps
+from helpers.etl.businesses import shared
 from helpers.etl.businesses.schemas import TOPICS, rules_of
 from helpers.etl.businesses.sensors import clean_tower_sensors
 from helpers.etl.businesses.telco import TELCO_LEVELS
@@ -34,27 +34,27 @@ def flat_tickets(raw: DataFrame) -> DataFrame:
     >>> flat_tickets(object_table([new])).values.tolist()
     [[3, 'a', 'network', '2024-12-02', '2.5']]
     """
-    return steps.flat(raw, "the ticket documents", {1: _ticket_1, 2: _ticket_2})
+    return shared.flat(raw, "the ticket documents", {1: _ticket_1, 2: _ticket_2})
 
 
 def _ticket_1(row):
     return {
-        "ticket_id": row.get("ticket_id"), "customerID": steps.at_path(row, "customer", "id"),
+        "ticket_id": row.get("ticket_id"), "customerID": shared.at_path(row, "customer", "id"),
         "topic": row.get("topic"), "opened_on": row.get("opened"),
         "hours_to_solve": row.get("hours_to_solve"),
     }  # fmt: skip
 
 
 def _ticket_2(row):
-    events = steps.several(row.get("events"))
-    opened = [one for one in events if steps.at_path(one, "what") == "opened"]
-    labels = steps.several(row.get("labels"))
+    events = shared.several(row.get("events"))
+    opened = [one for one in events if shared.at_path(one, "what") == "opened"]
+    labels = shared.several(row.get("labels"))
     topic = [one for one in labels if one in TOPICS] if len(labels) > 1 else labels
     return {
-        "ticket_id": steps.number_in(row.get("id")), "customerID": row.get("customer_id"),
+        "ticket_id": shared.number_in(row.get("id")), "customerID": row.get("customer_id"),
         "topic": topic[0] if len(topic) == 1 else None,  # of two, nobody knows which
-        "opened_on": steps.at_path(opened[0], "on") if opened else None,
-        "hours_to_solve": steps.at_path(row, "solved", "after_hours"),
+        "opened_on": shared.at_path(opened[0], "on") if opened else None,
+        "hours_to_solve": shared.at_path(row, "solved", "after_hours"),
     }  # fmt: skip
 
 
@@ -68,19 +68,19 @@ def clean_invoices(raw: DataFrame) -> Cleaned:
     >>> clean_invoices(raw).table["amount_eur"].tolist()
     [21.85]
     """
-    cleaning = steps.started("operator.invoices", raw)
-    steps.parse_numbers(cleaning, "amount_eur")
+    cleaning = shared.started("operator.invoices", raw)
+    shared.parse_numbers(cleaning, "amount_eur")
     amounts = cleaning["amount_eur"]
     euro = amounts.mask(amounts.gt(LARGEST_BILL_EUR), (amounts / 100).round(2))
     cleaning.repair("amount_eur", euro, "cents to euro")
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_payments(raw: DataFrame) -> Cleaned:
     """Clean the payments: one spelling of the method."""
-    cleaning = steps.started("operator.payments", raw)
-    steps.read_words(cleaning, "method", TELCO_LEVELS["PaymentMethod"])
-    return steps.finished(cleaning)
+    cleaning = shared.started("operator.payments", raw)
+    shared.read_words(cleaning, "method", TELCO_LEVELS["PaymentMethod"])
+    return shared.finished(cleaning)
 
 
 def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
@@ -98,11 +98,11 @@ def clean_tickets(source: str, raw: DataFrame) -> Cleaned:
     >>> clean_tickets("operator.tickets", raw).table[["topic", "hours_to_solve"]].to_numpy().tolist()
     [['billing', nan]]
     """
-    cleaning = steps.started(source, raw)
-    steps.trim(cleaning, "topic")
-    steps.parse_numbers(cleaning, "hours_to_solve")
-    steps.keep_within(cleaning, "hours_to_solve", 0, 5_000, " hours")
-    return steps.finished(cleaning)
+    cleaning = shared.started(source, raw)
+    shared.trim(cleaning, "topic")
+    shared.parse_numbers(cleaning, "hours_to_solve")
+    shared.keep_within(cleaning, "hours_to_solve", 0, 5_000, " hours")
+    return shared.finished(cleaning)
 
 
 def clean_usage(source: str, raw: DataFrame) -> Cleaned:
@@ -110,17 +110,17 @@ def clean_usage(source: str, raw: DataFrame) -> Cleaned:
 
     A day has 1,440 minutes; what says otherwise is set aside.
     """
-    cleaning = steps.started(source, raw)
-    steps.parse_numbers(cleaning, "minutes", "megabytes")
-    steps.keep_within(cleaning, "minutes", 0, 1_440, " minutes")
-    return steps.finished(cleaning)
+    cleaning = shared.started(source, raw)
+    shared.parse_numbers(cleaning, "minutes", "megabytes")
+    shared.keep_within(cleaning, "minutes", 0, 1_440, " minutes")
+    return shared.finished(cleaning)
 
 
 def clean_scored_customers(raw: DataFrame) -> Cleaned:
     """Clean the customers of the scoring export: amounts and months as numbers."""
-    cleaning = steps.started("operator.customers", raw)
+    cleaning = shared.started("operator.customers", raw)
     _read_charges(cleaning)
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_crm(raw: DataFrame) -> Cleaned:
@@ -132,20 +132,20 @@ def clean_crm(raw: DataFrame) -> Cleaned:
     """
     source = "operator.crm_customers"
     cleaning = Cleaning(source, raw, rules_of(source))
-    steps.refuse_no_rows(cleaning, "record_id")
+    shared.refuse_no_rows(cleaning, "record_id")
     cleaning.merge("record_id")
     _read_charges(cleaning)
-    steps.gaps_for_blanks(cleaning, "PaymentMethod")
-    steps.trim(cleaning, "InternetService")
+    shared.gaps_for_blanks(cleaning, "PaymentMethod")
+    shared.trim(cleaning, "InternetService")
     for column in ["Contract", "gender", "InternetService", "PaymentMethod"]:
-        steps.read_words(cleaning, column, TELCO_LEVELS[column])
-    return steps.finished(cleaning)
+        shared.read_words(cleaning, column, TELCO_LEVELS[column])
+    return shared.finished(cleaning)
 
 
 def _read_charges(cleaning):
     """Read amounts and months; a blank total in month 0, not billed yet, is 0.00."""
-    steps.read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
-    steps.read_whole(cleaning, "SeniorCitizen", "tenure")
+    shared.read_numbers(cleaning, "MonthlyCharges", "TotalCharges")
+    shared.read_whole(cleaning, "SeniorCitizen", "tenure")
     unbilled = cleaning["tenure"].eq(0) & cleaning["TotalCharges"].isna()
     totals = cleaning["TotalCharges"].mask(unbilled, 0.0).astype("float64")
     cleaning.repair("TotalCharges", totals, "not billed yet: 0.00")
@@ -165,11 +165,11 @@ def clean_tariffs(raw: DataFrame) -> Cleaned:
     [45.0, 43.0, 41.0]
     """
     cleaning = Cleaning("operator.tariffs", raw, rules_of("operator.tariffs"))
-    steps.read_whole(cleaning, "product_id")
-    steps.read_page_prices(cleaning)
+    shared.read_whole(cleaning, "product_id")
+    shared.read_page_prices(cleaning)
     cleaning.merge("product_id")
     cleaning.repair("price_eur", _ladder(cleaning.table), "a price off the ladder")
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def _ladder(tariffs):
@@ -183,40 +183,40 @@ def _ladder(tariffs):
 
 def clean_complaints(raw: DataFrame) -> Cleaned:
     """Clean the complaint forms: topic, date and the wish to be called in one form each."""
-    cleaning = steps.started("operator.complaints", raw, "call_me_back")
-    steps.read_flags(cleaning, "call_me_back")
-    return steps.finished(cleaning)
+    cleaning = shared.started("operator.complaints", raw, "call_me_back")
+    shared.read_flags(cleaning, "call_me_back")
+    return shared.finished(cleaning)
 
 
 OPERATOR = {
-    "towers": Step(partial(steps.clean_keyed, "operator.towers", days=["built_on"])),
+    "towers": Step(partial(shared.clean_keyed, "operator.towers", days=["built_on"])),
     "subscribers": Step(
         partial(
-            steps.clean_keyed, "operator.subscribers", texts=["phone_number"], days=["started_at"]
+            shared.clean_keyed, "operator.subscribers", texts=["phone_number"], days=["started_at"]
         )
     ),
     "invoices": Step(clean_invoices),
     "payments": Step(clean_payments),
-    "cancellations": Step(partial(steps.clean_keyed, "operator.cancellations")),
+    "cancellations": Step(partial(shared.clean_keyed, "operator.cancellations")),
     "ticket_documents": Step(partial(clean_tickets, "operator.ticket_documents"), flat_tickets),
     "tickets": Step(partial(clean_tickets, "operator.tickets")),
     "usage": Step(partial(clean_usage, "operator.usage")),
-    "coverage": Step(partial(steps.clean_keyed, "operator.coverage", numbers=["score"])),
+    "coverage": Step(partial(shared.clean_keyed, "operator.coverage", numbers=["score"])),
     "customers": Step(clean_scored_customers),
     "crm_customers": Step(clean_crm),
     "usage_records": Step(
         partial(clean_usage, "operator.usage_records"),
-        partial(steps.one_version, names=USAGE_NAMES),
+        partial(shared.one_version, names=USAGE_NAMES),
     ),
     "invoice_batch": Step(
-        partial(steps.clean_supplier, "operator.invoice_batch"),
-        partial(steps.supplier_items, day="issued_on"),
+        partial(shared.clean_supplier, "operator.invoice_batch"),
+        partial(shared.supplier_items, day="issued_on"),
     ),
-    "scoring_log": Step(partial(steps.clean_requests, "operator.scoring_log")),
-    "usage_events": Step(partial(steps.clean_events, "operator.usage_events")),
-    "tariffs": Step(clean_tariffs, steps.page_facts),
+    "scoring_log": Step(partial(shared.clean_requests, "operator.scoring_log")),
+    "usage_events": Step(partial(shared.clean_events, "operator.usage_events")),
+    "tariffs": Step(clean_tariffs, shared.page_facts),
     "tower_sensors": Step(clean_tower_sensors),
-    "leavers": Step(partial(steps.clean_survey, "operator.leavers")),
+    "leavers": Step(partial(shared.clean_survey, "operator.leavers")),
     "complaints": Step(clean_complaints),
 }
 # Tables that grow by the hour go into the lake as well, by the month of this column.

@@ -12,7 +12,7 @@ from pandas import DataFrame, Series
 from helpers.checks import require_columns
 from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
-from helpers.etl.businesses.steps import parse_numbers
+from helpers.etl.businesses.shared import parse_numbers
 from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, typed
 from helpers.etl.prepare import robust_scale
 

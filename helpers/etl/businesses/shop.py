@@ -9,7 +9,7 @@ from pandas import DataFrame, Series
 from helpers.checks import require_same_kind, require_unique
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
-from helpers.etl.businesses import steps
+from helpers.etl.businesses import shared
 from helpers.etl.businesses.schemas import CATEGORIES, SKIN_TYPES, SKIN_WORDS, rules_of
 from helpers.etl.businesses.sensors import clean_cold_rooms
 from helpers.etl.chain import Step
@@ -38,32 +38,32 @@ def flat_products(raw: DataFrame) -> DataFrame:
     >>> flat_products(object_table([old, new]))[["product_id", "name", "size_ml", "suits"]].values.tolist()
     [[7, 'Dew', 50, None], [8, 'Mist', None, 'dry']]
     """
-    return steps.flat(raw, "catalogue", {1: _product_1, 2: _product_2})
+    return shared.flat(raw, "catalogue", {1: _product_1, 2: _product_2})
 
 
 def _product_1(row):
     return {
         "product_id": row.get("product_id"), "name": row.get("name"), "brand": row.get("brand"),
         "category": row.get("category"), "price_eur": row.get("price_eur"),
-        "size_ml": steps.at_path(row, "attributes", "size_ml"), "launched_on": row.get("launched_on"),
-        "suits": steps.listed(steps.at_path(row, "claims", "skin_types")),
-        "fragrance_free": steps.at_path(row, "attributes", "fragrance_free"),
+        "size_ml": shared.at_path(row, "attributes", "size_ml"), "launched_on": row.get("launched_on"),
+        "suits": shared.listed(shared.at_path(row, "claims", "skin_types")),
+        "fragrance_free": shared.at_path(row, "attributes", "fragrance_free"),
         "description": row.get("description"),
     }  # fmt: skip
 
 
 def _product_2(row):
     facts = {
-        str(steps.at_path(one, "name")): steps.at_path(one, "value")
-        for one in steps.several(row.get("attributes"))
+        str(shared.at_path(one, "name")): shared.at_path(one, "value")
+        for one in shared.several(row.get("attributes"))
     }
-    claims = steps.at_path(row, "label", "claims")
-    skins = [str(one).removeprefix("for ").removesuffix(" skin") for one in steps.several(claims)]
+    claims = shared.at_path(row, "label", "claims")
+    skins = [str(one).removeprefix("for ").removesuffix(" skin") for one in shared.several(claims)]
     return {
-        "product_id": steps.number_in(row.get("id")), "name": row.get("title"),
-        "brand": steps.at_path(row, "brand", "name"), "category": row.get("category"),
-        "price_eur": steps.at_path(row, "price", "amount"), "size_ml": facts.get("size (ml)"),
-        "launched_on": row.get("launched_on"), "suits": steps.listed(skins if isinstance(claims, list) else claims),
+        "product_id": shared.number_in(row.get("id")), "name": row.get("title"),
+        "brand": shared.at_path(row, "brand", "name"), "category": row.get("category"),
+        "price_eur": shared.at_path(row, "price", "amount"), "size_ml": facts.get("size (ml)"),
+        "launched_on": row.get("launched_on"), "suits": shared.listed(skins if isinstance(claims, list) else claims),
         "fragrance_free": facts.get("fragrance free"), "description": row.get("text"),
     }  # fmt: skip
 
@@ -82,15 +82,15 @@ def clean_customers(raw: DataFrame) -> Cleaned:
     >>> clean_customers(raw).table["skin_type"].tolist()
     ['combination', 'dry']
     """
-    cleaning = steps.started("shop.customers", raw)
+    cleaning = shared.started("shop.customers", raw)
     _skin_and_age(cleaning)
-    steps.read_days(cleaning, "joined_on")
-    return steps.finished(cleaning)
+    shared.read_days(cleaning, "joined_on")
+    return shared.finished(cleaning)
 
 
 def clean_products(raw: DataFrame) -> Cleaned:
     """Clean the products: brands without blanks around them, one spelling of a category."""
-    return steps.clean_keyed("shop.products", raw, texts=["brand"])
+    return shared.clean_keyed("shop.products", raw, texts=["brand"])
 
 
 def known_price(cleaning: Cleaning, products: DataFrame) -> Series:
@@ -125,14 +125,14 @@ def clean_order_lines(raw: DataFrame, products: DataFrame) -> Cleaned:
     >>> clean_order_lines(raw, products).table[["price_eur", "channel"]].to_numpy().tolist()
     [[58.0, 'list']]
     """
-    cleaning = steps.started("shop.order_lines", raw)
-    steps.parse_numbers(cleaning, "price_eur")
+    cleaning = shared.started("shop.order_lines", raw)
+    shared.parse_numbers(cleaning, "price_eur")
     listed = known_price(cleaning, products)
     usual = cleaning["price_eur"].groupby(cleaning["product_id"]).transform("median")
     in_cents = parsing.hundredfold(cleaning["price_eur"], listed.fillna(usual))
     euro = cleaning["price_eur"].where(~in_cents, cleaning["price_eur"] / 100)
     cleaning.repair("price_eur", euro, "cents to euro")
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_ratings(raw: DataFrame) -> Cleaned:
@@ -145,10 +145,10 @@ def clean_ratings(raw: DataFrame) -> Cleaned:
     >>> clean_ratings(raw).table["rating"].tolist()
     [4.0, nan]
     """
-    cleaning = steps.started("shop.ratings", raw)
-    steps.parse_numbers(cleaning, "rating")
+    cleaning = shared.started("shop.ratings", raw)
+    shared.parse_numbers(cleaning, "rating")
     cleaning.set_aside("rating", ~cleaning["rating"].isin(range(1, 6)), "not from 1 to 5")
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
@@ -159,12 +159,12 @@ def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
     raw : `article`, `maker` ("BELIA LTD"), `title`, `score`.
     products : clean products; the makers are their brands.
     """
-    cleaning = steps.started("shop.sustainability", raw)
-    steps.parse_numbers(cleaning, "score")
-    steps.read_words(
+    cleaning = shared.started("shop.sustainability", raw)
+    shared.parse_numbers(cleaning, "score")
+    shared.read_words(
         cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()]
     )
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_sales(raw: DataFrame) -> Cleaned:
@@ -190,25 +190,25 @@ def clean_sales(raw: DataFrame) -> Cleaned:
     ([['mask', 1058.5], ['mask', 58.0]], ['a row of totals'])
     """
     cleaning = Cleaning("shop.sales", raw, rules_of("shop.sales"))
-    steps.refuse_no_rows(cleaning, "line_id")
-    steps.read_numbers(cleaning, "price_eur")
-    steps.read_numbers(cleaning, "points", whole=True)
+    shared.refuse_no_rows(cleaning, "line_id")
+    shared.read_numbers(cleaning, "price_eur")
+    shared.read_numbers(cleaning, "points", whole=True)
     for column in ["line_id", "customer_id", "product_id"]:
         lost = parsing.lost_digits(cleaning[column])
         cleaning.refuse(lost, f"{column} is in scientific notation: digits are lost")
-        steps.read_whole(cleaning, column)
+        shared.read_whole(cleaning, column)
         cleaning.refuse(cleaning[column].isna(), f"{column} is no number")
         if cleaning[column].dtype == "Int64":  # the gaps are gone
             cleaning.table = cleaning.table.astype({column: "int64"})
     cleaning.merge("line_id")
     told = cleaning["price_eur"].fillna((cleaning["points"] / 100).round(2))
     cleaning.repair("price_eur", told, "a blank price told by the points")
-    steps.gaps_for_blanks(cleaning, "category")
-    steps.read_words(cleaning, "category", CATEGORIES)
-    told = cleaning["category"].fillna(steps.agreed(cleaning["category"], cleaning["product_id"]))
+    shared.gaps_for_blanks(cleaning, "category")
+    shared.read_words(cleaning, "category", CATEGORIES)
+    told = cleaning["category"].fillna(shared.agreed(cleaning["category"], cleaning["product_id"]))
     cleaning.repair("category", told, "a blank category told by the product's other lines")
-    steps.trim(cleaning, "store")
-    return steps.finished(cleaning)
+    shared.trim(cleaning, "store")
+    return shared.finished(cleaning)
 
 
 def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
@@ -221,57 +221,57 @@ def clean_pages(raw: DataFrame, products: DataFrame) -> Cleaned:
     products : clean products of the database, which wins: a page may be old.
     """
     cleaning = Cleaning("shop.pages", raw, rules_of("shop.pages"))
-    steps.read_whole(cleaning, "product_id", "size_ml")
-    steps.read_page_prices(cleaning)
+    shared.read_whole(cleaning, "product_id", "size_ml")
+    shared.read_page_prices(cleaning)
     cleaning.merge("product_id")
     listed = known_price(cleaning, products)
     stale = listed.notna() & (cleaning["price_eur"] - listed).abs().gt(0.005)
     cleaning.repair("price_eur", cleaning["price_eur"].mask(stale, listed), "a stale price")
-    return steps.finished(cleaning)
+    return shared.finished(cleaning)
 
 
 def clean_profiles(raw: DataFrame) -> Cleaned:
     """Clean the forms typed in the stores: skin type, age and consent in people's own words."""
-    cleaning = steps.started("shop.profiles", raw, "email_consent")
+    cleaning = shared.started("shop.profiles", raw, "email_consent")
     _skin_and_age(cleaning)
-    steps.read_flags(cleaning, "email_consent")
-    return steps.finished(cleaning)
+    shared.read_flags(cleaning, "email_consent")
+    return shared.finished(cleaning)
 
 
 def _skin_and_age(cleaning):
-    steps.read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
+    shared.read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
     cleaning.parse("age", parsing.parse_ages, "read as a number")
-    steps.keep_within(cleaning, "age", 14, 120, " years")
+    shared.keep_within(cleaning, "age", 14, 120, " years")
 
 
 SHOP = {
     "customers": Step(clean_customers),
     "products": Step(clean_products),
-    "sessions": Step(partial(steps.clean_keyed, "shop.sessions")),
-    "orders": Step(partial(steps.clean_keyed, "shop.orders")),
+    "sessions": Step(partial(shared.clean_keyed, "shop.sessions")),
+    "orders": Step(partial(shared.clean_keyed, "shop.orders")),
     "order_lines": Step(clean_order_lines, needs="products"),
-    "returns": Step(partial(steps.clean_keyed, "shop.returns")),
+    "returns": Step(partial(shared.clean_keyed, "shop.returns")),
     # A size or a description that is not there stays a gap: it is imputed where a model needs it.
     "catalogue": Step(
-        partial(steps.clean_keyed, "shop.catalogue", numbers=["price_eur"]), flat_products
+        partial(shared.clean_keyed, "shop.catalogue", numbers=["price_eur"]), flat_products
     ),
     "ratings": Step(clean_ratings),
-    "feedback": Step(partial(steps.clean_keyed, "shop.feedback", texts=["text"])),
-    "complaints": Step(partial(steps.clean_keyed, "shop.complaints", texts=["text"])),
+    "feedback": Step(partial(shared.clean_keyed, "shop.feedback", texts=["text"])),
+    "complaints": Step(partial(shared.clean_keyed, "shop.complaints", texts=["text"])),
     "sustainability": Step(clean_sustainability, needs="products"),
     "sales": Step(clean_sales),
     "events": Step(
-        partial(steps.clean_events, "shop.events"), partial(steps.one_version, names=EVENT_NAMES)
+        partial(shared.clean_events, "shop.events"), partial(shared.one_version, names=EVENT_NAMES)
     ),
     "price_list": Step(
-        partial(steps.clean_supplier, "shop.price_list"),
-        partial(steps.supplier_items, day="listed_on"),
+        partial(shared.clean_supplier, "shop.price_list"),
+        partial(shared.supplier_items, day="listed_on"),
     ),
-    "web_log": Step(partial(steps.clean_requests, "shop.web_log")),
-    "live_events": Step(partial(steps.clean_events, "shop.live_events")),
-    "pages": Step(clean_pages, steps.page_facts, needs="products"),
+    "web_log": Step(partial(shared.clean_requests, "shop.web_log")),
+    "live_events": Step(partial(shared.clean_events, "shop.live_events")),
+    "pages": Step(clean_pages, shared.page_facts, needs="products"),
     "cold_rooms": Step(clean_cold_rooms),
-    "satisfaction": Step(partial(steps.clean_survey, "shop.satisfaction")),
+    "satisfaction": Step(partial(shared.clean_survey, "shop.satisfaction")),
     "profiles": Step(clean_profiles),
 }
 # Tables that grow by the hour go into the lake as well, by the month of this column.
