@@ -47,5 +47,5 @@ def left_out(config, slow):
 def pytest_terminal_summary(terminalreporter, config):
     if count := config.stash.get(SLOW, 0):
         terminalreporter.write_line(
-            f"{count} slow tests were left out; to run them too, type: python3 run.py test --all"
+            f"Slow tests left out: {count}. To run them too, type: python3 run.py test --all"
         )

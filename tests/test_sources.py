@@ -956,6 +956,7 @@ def test_the_smallest_worlds_and_the_worst_rates_can_be_laid_down(tmp_path):
     assert checked_rates(10, None)["encoding"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_kill_while_laying_down_leaves_no_half_file_under_a_final_name(tmp_path, usual):
     expected = contents(usual)
     script = (
