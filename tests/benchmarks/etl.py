@@ -171,6 +171,7 @@ def most_held():
 folder, rows = Path(sys.argv[1]), 0
 started = time.perf_counter()
 with duckdb.connect(config={"memory_limit": "200MB", "threads": 1, "temp_directory": str(folder / "spill")}) as source:
+    source.execute("SET enable_progress_bar = false")  # it would be written among our line
     products = source.execute(f"FROM read_parquet('{folder / 'products.parquet'}')").df()
     source.execute(f"FROM read_parquet('{folder / 'lines.parquet'}')")
     while len(part := source.fetch_df_chunk(200)):
