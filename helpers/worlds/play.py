@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from numbers import Real
 
@@ -156,6 +157,44 @@ def close(values: dict) -> None:
     """
     for array in [value for value in values.values() if isinstance(value, np.ndarray)]:
         array.setflags(write=False)
+
+
+def luck(seed: int, month: int, purpose: str, *keys: np.ndarray | int) -> np.ndarray:
+    """Return numbers in [0, 1) that belong to whole numbers, whatever else happens or is drawn.
+
+    So the same customer, day or pair of customer and product has the same luck under every policy,
+    asked alone or with others (common random numbers).
+
+    Parameters
+    ----------
+    purpose : what the luck is for; another purpose, month or seed gives independent numbers.
+    keys : whole numbers that broadcast against each other.
+
+    Source
+    ------
+    SplitMix64's finaliser, applied once for each key (Steele, Lea & Flood 2014).
+
+    Examples
+    --------
+    >>> alone, beside = luck(7, 1, "clicks", 3, 5), luck(7, 1, "clicks", [2, 3], [4, 5])
+    >>> bool(alone == beside[1]), bool(alone == luck(7, 1, "looks", 3, 5))
+    (True, False)
+    """
+    start = (seed * 0x9E3779B97F4A7C15 + (month << 40) + zlib.crc32(purpose.encode())) % 2**64
+    with np.errstate(over="ignore"):
+        bits = _mixed(np.asarray(start, dtype=np.uint64))
+        for key in keys:
+            bits = _mixed(bits + np.asarray(key).astype(np.uint64) * _GOLDEN)
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(bits):
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def pick(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
