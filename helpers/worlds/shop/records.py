@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.incidents.effects import TIMED_OUT_MS
+from helpers.worlds.service import TIMED_OUT_MS
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, day_of
 
