@@ -44,10 +44,10 @@ TALK = np.array([3.0, 0.7, 0.4, 1.0])  # multiples of the usual minutes
 DATA = np.array([0.7, 4.0, 0.3, 1.5])  # ... and megabytes
 USED_DAYS = np.array([0.95, 0.95, 0.80, 0.90])  # share of the days on which the line is used
 WEEKEND = np.array([1.0, 1.0, 1.0, 4.0])  # multiple of both on Saturdays and Sundays
-HABIT_SPREAD = 0.25
+HABIT_SPREAD = 0.50
 TICKETS = 0.30  # a month, without support from a technician more
-BUNDLE_MINUTES, EURO_A_MINUTE = 1_300.0, 0.04
-BUNDLE_MB, EURO_A_GB = 40_000.0, 0.40
+BUNDLE_MINUTES, EURO_A_MINUTE = 900.0, 0.05
+BUNDLE_MB, EURO_A_GB = 25_000.0, 0.60
 
 # What a call does to a customer whom it reaches; by contract.
 ACCEPTS = np.array([0.40, 0.18, 0.18])  # share who take the offer, and stay
@@ -241,7 +241,7 @@ def beyond_tariff(people: dict) -> np.ndarray:
     Examples
     --------
     >>> beyond_tariff({"minutes": np.array([100.0, 1700.0]), "megabytes": np.array([0, 0])}).tolist()
-    [0.0, 16.0]
+    [0.0, 40.0]
     """
     minutes = np.maximum(people["minutes"] - BUNDLE_MINUTES, 0)
     data = np.maximum(people["megabytes"] - BUNDLE_MB, 0)
@@ -268,7 +268,7 @@ def customer_ids(rows: np.ndarray, seed: int) -> np.ndarray:
     Examples
     --------
     >>> customer_ids(np.array([0, 1]), seed=7).tolist()
-    ['0602-IGWLI', '4124-CVKYN']
+    ['0160-QILUN', '3682-KXAHS']
     """
     start = int(stream(seed, 0, "ids").integers(_ID_COUNT))
     number = (start + rows * _ID_STEP) % _ID_COUNT

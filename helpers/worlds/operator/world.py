@@ -39,7 +39,7 @@ from helpers.worlds.operator.behaviour import Network
 from helpers.worlds.operator.month import OperatorMonth, OperatorRecord, customer_table, first_day
 from helpers.worlds.operator.people import HISTORY, MONTH_DAYS, month_start
 from helpers.worlds.operator.telco import telco_rows
-from helpers.worlds.play import CannotPlay, plainly, require_number
+from helpers.worlds.play import CannotPlay, luck, plainly, require_number
 
 STORY = (Incident("competitor", month=4),)
 STORIES = {
@@ -240,7 +240,7 @@ def _first_people(network, subscribers):
     people = crowd.draw_people(subscribers, seed, HISTORY, network.towers)
     moment = crowd.draw_moments(subscribers, seed)
     tenure = people["tenure"]
-    began = ((MONTH_DAYS - 1) * records.luck(seed, HISTORY, "joining", people["row"])).astype(int)
+    began = ((MONTH_DAYS - 1) * luck(seed, HISTORY, "joining", people["row"])).astype(int)
     since = np.where(tenure > 0, began - MONTH_DAYS * np.maximum(tenure - 1, 0), MONTH_DAYS - 1)
     before = {
         **people,
