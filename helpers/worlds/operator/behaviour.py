@@ -92,8 +92,8 @@ def live(network: Network, people: dict, following: dict, called, month: int) ->
     probability = crowd.churn_probability(people, month, network.schedule)
     would_leave = lot("moods") < probability
     outcome = _outcomes(people, called, lot("calls"))
-    driven = (outcome == 2) & (lot("anger") < crowd.DRIVEN_OFF[people["contract"]])
-    left = (would_leave & (outcome != 1)) | (driven & (people["tenure"] > 0))
+    driven = (outcome == 2) & (lot("anger") < crowd.driven_off(people))
+    left = (would_leave & (outcome != 1)) | driven
     day = 1 + ((MONTH_DAYS - 1) * lot("leaving")).astype(int)
     left_day = np.where(lot("silence") < SILENT_SHARE, SILENT, day)
     left_day = np.where(left, left_day, STAYS)
@@ -156,7 +156,7 @@ def bill(people: dict, month: int, schedule: Schedule) -> dict:
 
 def _outcomes(people, called, lot):
     """Return how each call ends, as a place in `OUTCOMES`."""
-    outcome = np.where(lot < crowd.ACCEPTS[people["contract"]], 1, 2)
+    outcome = np.where(lot < crowd.ACCEPTS[people["segment"]], 1, 2)
     outcome = np.where((lot >= 1 - crowd.NO_ANSWER) | ~people["reachable"], 3, outcome)
     return np.where(called, outcome, 0)
 
