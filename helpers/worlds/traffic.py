@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import json
 import math
+import re
 import time
 import warnings
 from collections import deque
@@ -394,32 +395,26 @@ class _Outcome(NamedTuple):
     fallback: bool
 
 
-class _Failed(Exception):
-    """An answer cannot be read to its end; the text is the reason."""
-
-
 def _checked(address) -> SplitResult:
     """Return the parts of an address of this machine; refuse any other."""
-    wrong = ""
+    text = address if isinstance(address, str) else ""
     try:
-        parts = urlsplit(address if isinstance(address, str) else "")
+        parts = urlsplit(text)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme != "http":
-        wrong = "does not begin with http://"
-    elif not _is_loopback(parts.hostname or ""):
-        wrong = "is not on this machine (127.0.0.1, ::1 or localhost)"
-    elif not port:
-        wrong = "has no port"
-    elif not parts.path:
-        wrong = "has no path"
-    elif parts.username is not None or parts.fragment or not (address.isascii() and address.isprintable()) or " " in address:  # fmt: skip
-        wrong = "has a name, a # or a character that no address of a service has"
-    if wrong:
+    wrong = {
+        "does not begin with http://": parts.scheme != "http",
+        "is not on this machine (127.0.0.1, ::1 or localhost)": not _is_loopback(parts.hostname),
+        "has no port": not port,
+        "has no path": not parts.path,
+        "has a name before the host": parts.username is not None,
+        "has a character that no address of a service has": not re.fullmatch('[!"$-~]*', text),
+    }
+    for what in (name for name, found in wrong.items() if found):
         raise CannotPlay(
             f"address has to be like 'http://127.0.0.1:8000/recommend'; got {plainly(address)}, which "
-            f"{wrong}: start the service on this machine and give its address."
+            f"{what}: start the service on this machine and give its address."
         )
     return parts
 
@@ -456,19 +451,17 @@ def _send(place, kind, messages, timeout_s, at_once):
 
 async def _exchange(line, message, form, timeout_s):
     """Send one message and judge what comes back."""
-    said, status, reason = None, 502, ""
+    said, status = None, 502
     line.began = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
-            status, body = await line.post(json.dumps(message, default=str).encode())
+            status, body, reason = await line.post(json.dumps(message, default=str).encode())
     except TimeoutError:
         status, reason = 504, "timeout"
     except OSError:
         reason = "connection closed" if line.http else "no connection"
     except h11.RemoteProtocolError:
         reason = "connection closed" if line.ended else "broken HTTP"
-    except _Failed as failure:
-        reason = str(failure)
     latency_ms = 1000 * (time.perf_counter() - line.began)
     if reason or status != 200:
         reason = reason or ("refused" if status in _REFUSALS else "error")
@@ -506,8 +499,8 @@ class _Line:
         self.place, self.target = place, place.path + ("?" + place.query if place.query else "")
         self.http, self.ended, self.began = None, False, 0.0
 
-    async def post(self, body: bytes) -> tuple[int, bytes]:
-        """Send a body and return status and body of the answer."""
+    async def post(self, body: bytes) -> tuple[int, bytes, str]:
+        """Send a body; return status and body of the answer, or 502 and why there is none."""
         if self.http and self.reader.at_eof():
             self.drop()
         if self.http is None:
@@ -530,21 +523,21 @@ class _Line:
                 data = await self.reader.read(2**16)
                 self.ended, size = not data, size + len(data)
                 if size > _LARGEST:
-                    raise _Failed("too large")
+                    return 502, b"", "too large"
                 self.http.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code
             elif isinstance(event, h11.Data):
                 parts.append(event.data)
             elif not isinstance(event, h11.InformationalResponse):
-                raise _Failed("broken HTTP")
+                return 502, b"", "broken HTTP"
         if self.http.trailing_data[0]:
-            raise _Failed("answered twice")
+            return 502, b"", "answered twice"
         if self.http.our_state is self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
         else:
             self.drop()
-        return status, b"".join(parts)
+        return status, b"".join(parts), ""
 
     def drop(self) -> None:
         """Close the connection at once, if it is open."""
