@@ -11,7 +11,7 @@ from pandas import DataFrame
 from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.effects import touched_rows
 from helpers.worlds.incidents.kinds import incident_table, truth_table
-from helpers.worlds.play import CannotPlay, require_function, require_month, require_world
+from helpers.worlds.play import CannotPlay, answer_of, require_function, require_month, require_world
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, SKIN_TYPES, day_of
 from helpers.worlds.shop.month import Context
@@ -124,9 +124,8 @@ class ShopTruth:
         CannotPlay
             If the month has not been played.
         """
-        played, hidden = self._played(month, "touched rows are", "play it first"), self._shop.hidden
-        given = hidden.given(month, played.visits)
-        return touched_rows([*played.touches, *hidden.books(month).touches, *given.touches])
+        played = self._played(month, "touched rows are", "play it first")
+        return touched_rows([*played.touches, *self._shop.hidden.books(month).touches])
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
@@ -148,7 +147,8 @@ class ShopTruth:
         """
         require_function(decide, "decide", "at_random")
         context, visits, state = self._situation(month)
-        shown, _ = self._shop.hidden.shown(decide, context, visits)
+        answer = answer_of(decide, context, context.month)
+        shown = self._shop.hidden.serve(answer, visits)[0].shown
         chance = self._chances(visits, state, shown)
         needs = behaviour.need_weights(self._market, state, visits)
         missed = np.zeros(len(shown))
@@ -175,6 +175,7 @@ class ShopTruth:
                 f"{type(context).__name__}: pass the oracle itself, as in play(1, truth.oracle)."
             )
         _, visits, state = self._situation(context.month)
+        visits = visits.part(np.isin(visits.session_id, context.sessions["session_id"]))
         products = np.flatnonzero(self._market.products.launched < day_of(context.month))
         shown = np.empty((len(visits.who), LIST_LENGTH), dtype=int)
         gains = np.empty(shown.shape)
