@@ -174,25 +174,38 @@ def spoiling(context):
     raise KeyError("spoilt")
 
 
+# What breaks the contract as a whole is refused ...
 BAD = {
-    "a product twice": (lambda c: first_ten(c).assign(product_id=1), "each product_id once"),
-    "a rank twice": (lambda c: first_ten(c).assign(rank=1), "each rank once"),
-    "an unknown product": (lambda c: first_ten(c).replace({"product_id": {1: 10**9}}), "context.products"),
     "an unknown session": (lambda c: first_ten(c).assign(session_id=5), "context.sessions"),
-    "too few rows": (lambda c: first_ten(c).iloc[1:], "ten rows for every session"),
-    "no rows": (lambda c: first_ten(c).iloc[:0], "ten rows for every session"),
-    "rank 0": (lambda c: first_ten(c).assign(rank=lambda t: t["rank"] - 1), "places from 1"),
-    "not a number": (lambda c: first_ten(c).assign(product_id=np.nan), "nan in row 0"),
-    "half a product": (lambda c: first_ten(c).assign(product_id=1.5), "whole numbers"),
-    "text": (lambda c: first_ten(c).assign(product_id="cream"), "'cream' in row 0"),
-    "a chance above one": (lambda c: first_ten(c).assign(propensity=1.2), "propensity from 0 to 1; it returned 1.2"),
-    "a chance below zero": (lambda c: first_ten(c).assign(propensity=-0.1), "returned -0.1"),
-    "an endless score": (lambda c: first_ten(c).assign(score=np.inf), "score"),
+    "half a session": (lambda c: first_ten(c).assign(session_id=lambda t: t["session_id"] + 0.5), "in row 0"),
+    "another month's": (lambda c: first_ten(c).assign(session_id=lambda t: t["session_id"] + 10**7), "context.sessions"),
+    "a session without number": (lambda c: first_ten(c).assign(session_id=np.nan), "nan in row 0"),
     "a missing column": (lambda c: first_ten(c).drop(columns="rank"), "add rank"),
+    "a column twice": (lambda c: pd.concat([first_ten(c), first_ten(c)[["rank"]]], axis=1), "each column once"),
     "no table": (lambda c: [1, 2, 3], "a list"),
     "nothing": (lambda c: None, "NoneType"),
     "an error": (raises, "RuntimeError: no model on disk"),
     "spoilt tables": (spoiling, "KeyError"),
+}  # fmt: skip
+# ... and what spoils the list of one session gets the fallback there: its rows, and the reason.
+BROKEN = {
+    "a product twice": (lambda t: t.assign(product_id=1), "product twice"),
+    "a rank twice": (lambda t: t.assign(rank=1), "rank twice"),
+    "an unknown product": (lambda t: t.replace({"product_id": {1: 10**9}}), "product not on sale"),
+    "product 0": (lambda t: t.assign(product_id=lambda t: t["product_id"] - 1), "product not on sale"),
+    "too few rows": (lambda t: t.iloc[1:], "not ten products"),
+    "too many rows": (lambda t: pd.concat([t, t]), "not ten products"),
+    "no rows": (lambda t: t.iloc[:0], "no answer"),
+    "rank 0": (lambda t: t.assign(rank=t["rank"] - 1), "rank not from 1 to 10"),
+    "not a number": (lambda t: t.assign(product_id=np.nan), "not a number"),
+    "half a product": (lambda t: t.assign(product_id=t["product_id"] + 0.5), "not a number"),
+    "endless": (lambda t: t.assign(product_id=np.inf), "not a number"),
+    "text": (lambda t: t.assign(product_id="cream"), "not a number"),
+    "a chance above one": (lambda t: t.assign(propensity=1.2), "propensity not from 0 to 1"),
+    "a chance below zero": (lambda t: t.assign(propensity=-0.1), "propensity not from 0 to 1"),
+    "an endless score": (lambda t: t.assign(score=np.inf), "not a number"),
+    "a timeout": (lambda t: t.iloc[:1].assign(status=504, reason="timeout"), "timeout"),
+    "an error": (lambda t: t.iloc[:1].assign(status=500), "error"),
 }  # fmt: skip
 
 
@@ -203,7 +216,7 @@ def tried():
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_answer_is_refused_in_one_sentence(name, tried):
+def test_an_answer_that_breaks_the_contract_is_refused_in_one_sentence(name, tried):
     decide, says = BAD[name]
     before = tried.hidden
     with pytest.raises(CannotPlay, match=says) as refused:
@@ -212,7 +225,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(name, tried):
     assert tried.hidden is before
 
 
-def test_bad_answers_leave_no_trace(tried):
+def test_refused_answers_leave_no_trace(tried):
     untouched = Shop(60, 40, 2)
     for month in (1, 2):
         for decide, says in BAD.values():
@@ -220,6 +233,40 @@ def test_bad_answers_leave_no_trace(tried):
                 tried.play(month, decide)
         played = table_hashes(tried.play(month, first_ten))
         assert played == table_hashes(untouched.play(month, first_ten))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_session_whose_list_cannot_be_shown_gets_the_fallback_and_the_others_their_own(name):
+    break_, says = BROKEN[name]
+
+    def decide(context):
+        answer = first_ten(context).assign(model_version="2", score=0.5)
+        third = answer["session_id"] == context.sessions["session_id"].iloc[2]
+        return pd.concat([break_(answer[third]), answer[~third].iloc[::-1]])
+
+    seen = made(customers=60, products=40, seed=2).play(1, decide)
+    told = seen["telemetry"]
+    assert told["model_version"].eq("2").sum() >= len(told) - 1  # who did not answer told nothing
+    assert told["reason"].iloc[2] == says
+    assert told["fallback"].tolist() == [place == 2 for place in range(len(told))]
+    lists = seen["impressions"].groupby("session_id")["product_id"].agg(list)
+    assert all((one == list(range(1, 11))) == (place != 2) for place, one in enumerate(lists))
+    scores = seen["impressions"]["score"].isna().to_numpy().reshape(-1, 10)
+    assert (scores == (np.arange(len(scores)) == 2)[:, None]).all()
+
+
+def test_gaps_among_scores_spoil_nothing_and_shadow_rows_are_shown_to_nobody():
+    def decide(context):
+        answer = first_ten(context).assign(score=np.nan, model_version="1", shadow=False)
+        hidden = answer.assign(product_id=-1, model_version="2", shadow=True)
+        strange = hidden.assign(session_id=5)
+        return pd.concat([hidden, answer, strange])
+
+    seen = made(customers=60, products=40, seed=2).play(1, decide)
+    assert not seen["telemetry"]["fallback"].any()
+    assert seen["impressions"]["model_version"].eq("1").all()
+    assert len(seen["shadow"]) == len(seen["impressions"])
+    assert seen["shadow"]["model_version"].eq("2").all()
 
 
 def test_a_decide_that_no_world_can_call_is_refused_at_the_door():

@@ -95,7 +95,9 @@ def told(answer: DataFrame, place: np.ndarray, count: int) -> dict[str, np.ndarr
             column = answer[name]
             known = (column.notna().to_numpy() & (place >= 0)).nonzero()[0]
             values = column.iloc[known]
-            values = values.astype(str) if name in _WORDS else pd.to_numeric(values, errors="coerce")
+            values = (
+                values.astype(str) if name in _WORDS else pd.to_numeric(values, errors="coerce")
+            )
             found[name][place[known]] = values.to_numpy(dtype=kind)
     found["status"] = np.nan_to_num(found["status"], nan=500.0).astype(int)
     return found

@@ -5,6 +5,12 @@ effects          what an incident does to tables, with a note of every row
 shop, operator   which tables of each business it touches
 """
 
-from helpers.worlds.incidents.kinds import Incident, incident, incident_table
+from helpers.worlds.incidents.kinds import (
+    Incident,
+    incident,
+    incident_table,
+    incidents,
+    variation_table,
+)
 
-__all__ = ["Incident", "incident", "incident_table"]
+__all__ = ["Incident", "incident", "incident_table", "incidents", "variation_table"]

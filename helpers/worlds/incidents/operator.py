@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from helpers.worlds.incidents import effects as records
-from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Systems
+from helpers.worlds.incidents.effects import COPY_STEP, GIVEN, MACHINE_SHARE, Systems
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.people import FIRST_DAY, month_start, stream
+from helpers.worlds.play import luck
 
 KEYS = {
     "customers": ["customerID"],
@@ -20,6 +22,8 @@ KEYS = {
     "joined": ["customerID"],
     "complaints": ["customerID"],
     "requests": ["request_id"],
+    "given": ["customerID"],
+    "shadow": ["customerID"],
     "usage": ["customerID", "used_on"],
     "invoices": ["customerID", "issued_on"],
     "payments": ["customerID", "issued_on"],
@@ -35,24 +39,65 @@ _CONCERNED = {
     "dead_feed": "sensors of the towers {some}, and usage of their customers",
     "double_delivery": "{share} of the rows of invoices and usage",
     "clock_skew": "requests.sent_at and payments.paid_on of {machine} of the rows",
-    "training_serving_skew": "tenure, in years, of {share} of the customers given to decide",
+    "training_serving_skew": "tenure, in years, and Contract, always the same, of {share} of the customers given to decide",
     "label_delay": "labels.known_at",
     "slow_model": "the customers whose request takes more than a second: nobody calls them",
+    "error_rate": "{share} of the customers that the version scores: nobody calls them",
+    "bad_release": "the scores of {share} of the customers that the version scores",
     "full_disk": "requests and usage of the last {share} of the month",
     "target_leak": "customers.FinalBillSent",
     "bot_traffic": "requests",
+}  # fmt: skip
+_REPAIRS = {
+    "price_in_cents": ("invoices",),
+    "renamed_column": ("customers", "usage", "payments"),
+    "remapped_code": ("customers",),
+    "dead_feed": ("sensors", "usage"),
+    "double_delivery": ("invoices", "usage"),
+    "clock_skew": ("requests", "payments"),
+    "training_serving_skew": ("given",),
+    "label_delay": ("labels",),
+    "full_disk": ("requests", "usage"),
+    "target_leak": ("customers",),
+    "bot_traffic": ("requests",),
+}
+_WRITTEN = {
+    "customers": "scored_at", "given": "scored_at", "calls": "called_on", "labels": "known_at",
+    "joined": "started_at", "complaints": "written_on", "requests": "sent_at", "usage": "used_on",
+    "invoices": "issued_on", "payments": "paid_on", "cancellations": "cancelled_on",
+    "sensors": "read_on",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Month:
-    """Where and when an incident happens: `people`, the first of them scored."""
+    """Where and when an incident happens.
+
+    Attributes
+    ----------
+    people : of the month, with `id`, `row` and `tower`.
+    left : who of them leaves in the window that begins this month, when it is known.
+    last : the last moment that the tables are about; None for the month's.
+    served, hits : the version that served last, and incident -> the version that it hits.
+    """
 
     seed: int
     month: int
     towers: int
     people: dict
-    left: np.ndarray | None = None  # of those scored, known when the month is over
+    left: np.ndarray | None = None
+    last: pd.Timestamp | None = None
+    served: str = ""
+    hits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def now(self) -> pd.Timestamp:
+        return self.last or self.end - pd.Timedelta(seconds=1)
+
+    def moments(self, name: str, rows: pd.DataFrame) -> pd.Series:
+        """Return when each row of a table was written."""
+        column = _WRITTEN.get(name, "")
+        return rows[column] if column in rows else pd.Series(self.now, index=rows.index)
 
     @property
     def start(self) -> pd.Timestamp:
@@ -62,18 +107,22 @@ class Month:
     def end(self) -> pd.Timestamp:
         return FIRST_DAY + pd.Timedelta(days=month_start(self.month + 1))
 
-    def rng(self, name: str) -> np.random.Generator:
-        return stream(self.seed, self.month, name)
-
-    def lots(self, count: int, name: str) -> np.ndarray:
-        """Return a number in [0, 1) for each of the first people, the same in every month."""
-        rows = self.people["row"]
-        return stream(self.seed, 0, name).random(rows.max(initial=0) + 1)[rows[:count]]
+    def lots(self, customers: pd.Series, name: str) -> np.ndarray:
+        """Return a number in [0, 1) that belongs to a customer and an incident, in every month."""
+        return luck(self.seed, 0, name, self.people["row"][self.place(customers)])
 
     def served_by(self, customers: pd.Series, towers: np.ndarray) -> np.ndarray:
         """Return whose tower is one of `towers`."""
-        place = pd.Index(self.people["id"]).get_indexer(customers.astype(object))
+        place = self.place(customers)
         return np.isin(self.people["tower"], towers)[place] & (place >= 0)  # -1 is nobody's
+
+    def leaves(self, customers: pd.Series) -> np.ndarray:
+        """Return who leaves in the window that begins in this month."""
+        return self.left[self.place(customers)]
+
+    def place(self, customers: pd.Series) -> np.ndarray:
+        """Return where in `people` each customer is, -1 for nobody there."""
+        return pd.Index(self.people["id"]).get_indexer(customers.astype(object))
 
 
 def onsets(schedule: Schedule, seed: int) -> dict[str, pd.Timestamp]:
@@ -110,7 +159,7 @@ def _price_in_cents(books, one, where):
 def _remapped_code(books, one, where):
     if "customers" in books:
         customers = books.tables["customers"]
-        rows = where.lots(len(customers), one.name) < one.size
+        rows = where.lots(customers["customerID"], one.name) < one.size
         coded = {"PaymentMethod": telecom.PAYMENTS, "InternetService": telecom.INTERNET}
         for column, codes in coded.items():
             following = dict(zip(codes, [*codes[1:], codes[0]], strict=True))
@@ -145,34 +194,40 @@ def _full_disk(books, one, where):
 def _clock_skew(books, one, where):
     for name, column in [("requests", "sent_at"), ("payments", "paid_on")]:
         if name in books:
-            luck = where.rng(f"{one.name} {name}").random(len(books.tables[name]))
-            records.clock_behind(books, one, name, column, luck < MACHINE_SHARE)
+            lots = where.lots(books.tables[name]["customerID"], f"{one.name} {name}")
+            records.clock_behind(books, one, name, column, lots < MACHINE_SHARE)
 
 
 def _double_delivery(books, one, where):
-    for name in ["invoices", "usage"]:
-        records.double_delivery(books, one, name, where.rng(f"{one.name} {name}"))
+    for name, column in [("invoices", "issued_on"), ("usage", "used_on")]:
+        if name in books:
+            table = books.tables[name]
+            day = table[column].to_numpy().astype("M8[D]").astype(np.int64)
+            row = where.people["row"][where.place(table["customerID"])]
+            lots = luck(where.seed, where.month, f"{one.name} {name}", row, day)
+            records.double_delivery(books, one, name, lots)
 
 
 def _bot_traffic(books, one, where):
+    """Ask again what was asked in the day, in the first minutes after two in the night."""
     if "requests" not in books:
         return
     requests = books.tables["requests"]
-    count = max(1, round(one.size * len(requests)))
-    copies = requests.iloc[where.rng(one.name).integers(0, len(requests), count)]
-    # Twenty a second, when the night's scoring is over.
-    seconds = (3_600 + np.arange(count) // 20).astype("m8[s]")
-    copies = copies.assign(
-        request_id=requests["request_id"].iloc[-1] + 1 + np.arange(count),
-        sent_at=where.start.to_datetime64().astype("M8[s]") + seconds,
-    )
-    books.add(one, "requests", copies)
+    count = records.copies(one.size, where.lots(requests["customerID"], one.name))
+    place = np.repeat(np.arange(len(count)), count)
+    number = np.arange(len(place)) - np.repeat(count.cumsum() - count, count) + 1
+    asked = requests.iloc[place]
+    ids = asked["request_id"].to_numpy()
+    seconds = 7_200 + (300 * luck(where.seed, where.month, one.name, ids, number)).astype(int)
+    night = asked["sent_at"].dt.floor("D") + pd.to_timedelta(seconds, unit="s").as_unit("s")
+    books.add(one, "requests", asked.assign(request_id=ids + COPY_STEP * number, sent_at=night))
 
 
 def _target_leak(books, one, where):
     if "customers" in books and where.left is not None:
-        luck = where.rng(one.name).random(len(where.left))
-        words = np.where(where.left & (luck < one.size), "Yes", "No")
+        customers = books.tables["customers"]["customerID"]
+        known = where.lots(customers, one.name) < one.size
+        words = np.where(where.leaves(customers) & known, "Yes", "No")
         books.add_column(one, "customers", "FinalBillSent", pd.array(words, dtype="str"))
 
 
@@ -181,12 +236,13 @@ def _leak_to_come(books, one, where):
 
 
 def _training_serving_skew(books, one, where):
-    """Give tenure in whole years: another program computes it."""
+    """Give tenure in whole years, and the first contract of the list: another program fills both."""
     name = f"{GIVEN}customers"
     customers = books.tables[name]
-    rows = where.lots(len(customers), one.name) < one.size
+    rows = where.lots(customers["customerID"], one.name) < one.size
     years = np.rint(customers["tenure"].astype(int) / 12).astype(int).astype("str")
     books.change(one, name, "tenure", rows, years)
+    books.change(one, name, "Contract", rows, telecom.CONTRACTS[0])
 
 
 SYSTEMS = Systems(
@@ -194,6 +250,7 @@ SYSTEMS = Systems(
     late=("labels",),
     names=_OTHER_NAMES,
     concerned=_CONCERNED,
+    repairs=_REPAIRS,
     # Rows are added and lost before they are changed.
     steps={
         "bot_traffic": _bot_traffic,

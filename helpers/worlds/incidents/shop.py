@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
 
 from helpers.worlds.incidents import effects as records
-from helpers.worlds.incidents.effects import GIVEN, MACHINE_SHARE, Systems
+from helpers.worlds.incidents.effects import COPY_STEP, GIVEN, MACHINE_SHARE, Systems
 from helpers.worlds.incidents.kinds import WAVE_SHARE, Schedule
-from helpers.worlds.play import MONTHS
-from helpers.worlds.shop.behaviour import TURN, fixed_chance
+from helpers.worlds.play import MONTHS, luck
+from helpers.worlds.shop.behaviour import TURN
 from helpers.worlds.shop.market import (
     GENERATIONS_IN,
     HISTORY_STARTS,
@@ -33,6 +34,8 @@ KEYS = {
     "feedback": ["session_id"],
     "complaints": ["session_id"],
     "telemetry": ["session_id"],
+    "given": ["session_id"],
+    "shadow": ["session_id", "product_id"],
     "customers": ["customer_id"],
     "products": ["product_id"],
 }
@@ -49,22 +52,67 @@ _CONCERNED = {
     "dead_feed": "clicks and ratings of {share} of the sessions",
     "double_delivery": "{share} of the rows of orders and clicks",
     "clock_skew": "clicks.clicked_at and orders.ordered_at of {machine} of the sessions",
-    "training_serving_skew": "price_eur, suits and brand of {share} of the products given to decide",
+    "training_serving_skew": "customer_id of {share} of the customers, and price_eur, suits and brand of as many products, as given to decide",
     "label_delay": "ratings.known_at and returns.known_at",
     "slow_model": "the lists of the sessions whose request takes more than a second",
+    "error_rate": "the lists of {share} of the sessions that the version serves",
+    "bad_release": "the lists of {share} of the sessions that the version serves",
     "full_disk": "impressions, clicks and telemetry of the last {share} of the month",
     "target_leak": "sessions.thank_you_page",
     "bot_traffic": "sessions, impressions, clicks and telemetry",
+}  # fmt: skip
+_REPAIRS = {
+    "price_in_cents": ("products", "orders"),
+    "renamed_column": ("products", "customers", "ratings"),
+    "remapped_code": ("customers",),
+    "dead_feed": ("clicks", "ratings"),
+    "double_delivery": ("orders", "clicks"),
+    "clock_skew": ("clicks", "orders"),
+    "training_serving_skew": ("given",),
+    "label_delay": ("ratings", "returns"),
+    "full_disk": ("impressions", "clicks", "telemetry"),
+    "target_leak": ("sessions",),
+    "bot_traffic": ("sessions", "impressions", "clicks", "telemetry"),
 }
+_WRITTEN = {
+    "sessions": "started_at", "clicks": "clicked_at", "orders": "ordered_at", "returns": "known_at",
+    "ratings": "known_at", "feedback": "answered_at", "complaints": "known_at",
+    "telemetry": "requested_at", "given": "started_at",
+}  # fmt: skip
+_OTHER_ID = 1_000_000  # between the id of a customer and that of the same one in another system
 
 
 @dataclass(frozen=True)
 class Month:
-    """Where and when an incident happens."""
+    """Where and when an incident happens.
+
+    Attributes
+    ----------
+    products : all that the shop ever sells.
+    last : the last moment that the tables are about; None for the month's.
+    served, hits : the version that served last, and incident -> the version that it hits.
+    begun : for each session of the month when it began, for tables without a time.
+    """
 
     seed: int
     month: int
     products: Products
+    last: pd.Timestamp | None = None
+    served: str = ""
+    hits: Mapping[str, str] = field(default_factory=dict)
+    begun: pd.Series | None = None
+
+    @property
+    def now(self) -> pd.Timestamp:
+        return self.last or self.end - pd.Timedelta(seconds=1)
+
+    def moments(self, name: str, rows: pd.DataFrame) -> pd.Series:
+        """Return when each row of a table was written."""
+        if name in _WRITTEN:
+            return rows[_WRITTEN[name]]
+        if self.begun is not None and "session_id" in rows:
+            return rows["session_id"].map(self.begun)
+        return pd.Series(self.now, index=rows.index)
 
     @property
     def start(self) -> pd.Timestamp:
@@ -79,7 +127,7 @@ class Month:
 
     def lot(self, ids, name: str) -> np.ndarray:
         """Return a number in [0, 1) that belongs to an id and an incident, in every month."""
-        return fixed_chance(self.seed, ids, int.from_bytes(name.encode()[:7]))
+        return luck(self.seed, 0, name, np.asarray(ids))
 
 
 def planned_launches(story: Products, count: int, seed: int, schedule: Schedule) -> Products:
@@ -132,7 +180,7 @@ def _by_launch(story, kept, drawn):
     launched = np.concatenate([story.launched[kept], *(more.launched for more in drawn)])
     order = np.argsort(launched, kind="stable")
     columns = {}
-    for name in [field.name for field in fields(Products) if field.name != "public"]:
+    for name in [one.name for one in fields(Products) if one.name != "public"]:
         parts = [getattr(story, name)[kept], *(getattr(more, name) for more in drawn)]
         columns[name] = np.concatenate(parts)[order]
     public = pd.concat([story.public.iloc[kept], *(more.public for more in drawn)])
@@ -203,25 +251,49 @@ def _clock_skew(books, one, where):
 
 def _double_delivery(books, one, where):
     for name in ["orders", "clicks"]:
-        records.double_delivery(books, one, name, where.rng(f"{one.name} {name}"))
+        if name in books:
+            lots = luck(where.seed, where.month, f"{one.name} {name}", *_ids(books.tables[name]))
+            records.double_delivery(books, one, name, lots)
+
+
+def _ids(table):
+    return table["session_id"].to_numpy(), table["product_id"].to_numpy()
 
 
 def _bot_traffic(books, one, where):
     if "sessions" not in books or books.tables["sessions"].empty:
         return
-    sessions, rng = books.tables["sessions"], where.rng(one.name)
-    copied = rng.integers(0, len(sessions), max(1, round(one.size * len(sessions))))
-    copies = sessions.iloc[copied].reset_index(drop=True)
-    copies["session_id"] = sessions["session_id"].iloc[-1] + 1 + np.arange(len(copied))
-    copies["started_at"] += rng.integers(60, 3_600, len(copied)).astype("m8[s]")
-    lists = books.tables["impressions"].iloc[(10 * copied[:, None] + np.arange(10)).ravel()]
-    lists = lists.assign(session_id=np.repeat(copies["session_id"].to_numpy(), 10))
-    clicks = lists[["session_id", "product_id", "rank"]].copy()
-    clicks["clicked_at"] = np.repeat(copies["started_at"].to_numpy(), 10) + np.timedelta64(1, "s")
-    calls = books.tables["telemetry"].iloc[copied].reset_index(drop=True)
-    calls = calls.assign(session_id=copies["session_id"], requested_at=copies["started_at"])
-    added = {"sessions": copies, "impressions": lists, "clicks": clicks, "telemetry": calls}
-    for name, rows in added.items():
+    sessions = books.tables["sessions"]
+    count = records.copies(one.size, where.lot(sessions["session_id"], one.name))
+    place = np.repeat(np.arange(len(count)), count)
+    number = np.arange(len(place)) - np.repeat(count.cumsum() - count, count) + 1
+    copied = sessions["session_id"].to_numpy()[place]
+    ids = copied + COPY_STEP * number
+    seconds = 60 + (3_540 * luck(where.seed, where.month, one.name, copied, number)).astype(int)
+    begun = sessions["started_at"].to_numpy()[place]
+    # A robot's visit ends before midnight.
+    last = begun.astype("M8[D]") + np.timedelta64(1, "D") - np.timedelta64(2, "s")
+    begun = np.minimum(begun + seconds.astype("m8[s]"), last.astype(begun.dtype))
+    robots = pd.DataFrame({"copied": copied, "session_id": ids, "begun": begun})
+
+    def repeated(name):
+        """Return the rows of a table that belong to the copied sessions, under their new ids."""
+        rows = books.tables[name].rename(columns={"session_id": "copied"})
+        rows = robots.merge(rows, on="copied").drop(columns="copied")
+        return rows[[*books.tables[name].columns, "begun"]]
+
+    lists, moment = repeated("impressions"), pd.Timedelta(seconds=1)
+    clicks = lists.assign(clicked_at=lists["begun"] + moment)[books.tables["clicks"].columns]
+    times = {"sessions": "started_at", "telemetry": "requested_at"}
+    added = {
+        name: repeated(name).assign(**{time: lambda rows: rows["begun"]}).drop(columns="begun")
+        for name, time in times.items()
+    }
+    for name, rows in {
+        **added,
+        "impressions": lists.drop(columns="begun"),
+        "clicks": clicks,
+    }.items():
         books.add(one, name, rows)
 
 
@@ -238,7 +310,14 @@ def _leak_to_come(books, one, where):
 
 
 def _training_serving_skew(books, one, where):
-    """Give net prices, brands in capitals, and no skin types: another program fills the request."""
+    """Give ids of another system, net prices, brands in capitals, no skin types.
+
+    Another program than in training fills the request.
+    """
+    sessions = books.tables[f"{GIVEN}sessions"]
+    strangers = where.lot(sessions["customer_id"], one.name) < one.size
+    others = sessions["customer_id"] + _OTHER_ID
+    books.change(one, f"{GIVEN}sessions", "customer_id", strangers, others)
     name = f"{GIVEN}products"
     products = books.tables[name]
     rows = where.lot(products["product_id"], one.name) < one.size
@@ -253,6 +332,7 @@ SYSTEMS = Systems(
     late=("returns", "ratings"),
     names=_OTHER_NAMES,
     concerned=_CONCERNED,
+    repairs=_REPAIRS,
     # Rows are added and lost before they are changed.
     steps={
         "bot_traffic": _bot_traffic,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.worlds.incidents.effects import TIMED_OUT_MS
+from helpers.worlds.service import TIMED_OUT_MS
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream

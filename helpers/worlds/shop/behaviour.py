@@ -121,27 +121,6 @@ def wanted_chance(customers: Customers, worth, who):
     return expit(_CERTAINTY * (worth - _THRESHOLD - customers.strictness[who]))
 
 
-def fixed_chance(seed: int, session_id, product_id) -> np.ndarray:
-    """Return a number in [0, 1) that belongs to a session and a product, whatever else is shown.
-
-    So the same product in the same session is wanted or not whichever policy shows it (a hash:
-    SplitMix64's finaliser, applied twice).
-    """
-    with np.errstate(over="ignore"):
-        mixed = _mix(np.asarray(session_id).astype(np.uint64) + np.uint64(seed % 2**64) * _GOLDEN)
-        mixed = _mix(mixed + np.asarray(product_id).astype(np.uint64) * _GOLDEN)
-    return (mixed >> np.uint64(11)) * 2.0**-53
-
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def _mix(bits):
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
 def look_and_click(matches, wanted, luck, only_list: float = 0.0):
     """Return who clicked what: a click needs a look, and looks thin out down the list.
 
@@ -214,7 +193,9 @@ def after_month(market: Market, state: State, visits, lived) -> State:
     np.maximum.at(last, (who, market.products.category[what]), lived.baskets["day"])
     favourites = state.favourites.copy()
     brand = market.products.brand[what]
-    luck = visits.part(lived.baskets["session"]).luck(market.seed, "converts", lived.baskets["line"])
+    luck = visits.part(lived.baskets["session"]).luck(
+        market.seed, "converts", lived.baskets["line"]
+    )
     converts = (lived.rating >= 4) & (luck < 0.10)
     converts &= ~(favourites[who] == brand[:, None]).any(1)
     # With two converts of one customer in a month the later purchase stays.

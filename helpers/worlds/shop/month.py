@@ -14,7 +14,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as incidents
-from helpers.worlds.incidents.effects import MonthTables
+from helpers.worlds.incidents.effects import MonthTables, cost_table
 from helpers.worlds.service import Service
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop import records as records
@@ -83,25 +83,22 @@ class ShopRecord:
             "products": self._catalogue(month),
             "customers": self.market.people.public.copy(deep=False),
         }
-        return self.stored(month, tables, {}, now or date(month, 1))[0]
+        where = self._where(month, now or date(month, 1))
+        return incidents.SYSTEMS.stored(self.market.schedule, where, tables, {})[0]
 
     def stored(
         self, month: int, tables: dict, held: Mapping, now: pd.Timestamp
     ) -> tuple[MonthTables, dict]:
-        """Return the books that the shop keeps of tables of a month, and the labels held back."""
-        return incidents.SYSTEMS.stored(
-            self.market.schedule, self._where(month, now), tables, held
-        )
+        """Return the books that the shop keeps of what is known by `now`, and the labels held back."""
+        begun = tables["sessions"].set_index("session_id")["started_at"]
+        where = self._where(month, now, begun)
+        return incidents.SYSTEMS.stored(self.market.schedule, where, tables, held)
 
-    def given(
-        self, month: int, visits: Visits, now: pd.Timestamp | None = None
-    ) -> tuple[Context, list]:
-        """Return what a recommender is given of these visits, and how it differs from the stored."""
+    def given(self, month: int, visits: Visits, now: pd.Timestamp | None = None) -> MonthTables:
+        """Return the books of what a recommender is given of these visits."""
         tables = {"sessions": records.sessions_table(visits), **self.books(month, now).tables}
         where = self._where(month, now or date(month, 1))
-        books = incidents.SYSTEMS.given(self.market.schedule, where, tables)
-        parts = (books.tables[f"given.{name}"] for name in ["sessions", "products", "customers"])
-        return Context(month, date(month, 1), *parts), books.touches
+        return incidents.SYSTEMS.given(self.market.schedule, where, tables)
 
     def visits(self, month: int) -> Visits:
         """Return the visits of the month that is played next."""
@@ -110,7 +107,7 @@ class ShopRecord:
     def context(self, month: int) -> tuple[Context, Visits]:
         """Return what a recommender sees when `month` starts, and the visits to come."""
         visits = self.visits(month)
-        return self.given(month, visits)[0], visits
+        return context_of(month, self.given(month, visits)), visits
 
     def serve(self, answer: object, visits: Visits) -> tuple[Lists, dict[str, str]]:
         """Return the lists that these visits see, and the versions that incidents hit.
@@ -122,8 +119,19 @@ class ShopRecord:
         read = records.read_answer(answer, first, len(visits.who), on_sale)
         return served_lists(self.market, read, visits, self.bestsellers, self.hits)
 
-    def _where(self, month, now):
-        return incidents.Month(self.market.seed, month, self.market.products)
+    def repaired(self, what: str, moment: pd.Timestamp) -> tuple[ShopRecord, bool]:
+        """Return the record after a repair was asked for, and whether it found something."""
+        market, month = self.market, len(self.played) + 1
+        onsets = incidents.onsets(market.schedule, market.seed)
+        schedule, cost = incidents.SYSTEMS.repair(market.schedule, onsets, what, moment, month)
+        costs = (*self.costs, cost)
+        return replace(self, market=replace(market, schedule=schedule), costs=costs), cost["worked"]
+
+    def _where(self, month, now, begun=None):
+        market = self.market
+        return incidents.Month(
+            market.seed, month, market.products, now, self.served, self.hits, begun
+        )
 
     def _catalogue(self, month):
         """Return the catalogue on the first day of `month` as it truly is."""
@@ -142,6 +150,12 @@ def date(month: int, day: int) -> pd.Timestamp:
     return pd.Timestamp(HISTORY_STARTS + day_of(month) + day - 1)
 
 
+def context_of(month: int, books: MonthTables) -> Context:
+    """Return what a recommender sees of the books of what it is given."""
+    parts = (books.tables[f"given.{name}"] for name in ["sessions", "products", "customers"])
+    return Context(month, date(month, 1), *(part.copy(deep=False) for part in parts))
+
+
 class ShopMonth:
     """A month of the shop that is being played; see `days.MonthPlan`."""
 
@@ -150,17 +164,15 @@ class ShopMonth:
         self.days = day_of(month + 1) - day_of(month)
         self._visits = record.visits(month)
         self._lists: list[Lists] = []
-        self._touches: dict[int | None, list] = {}
+        self._given: dict[int | None, MonthTables] = {}
         self._told, self._due, self._held = 0, record.pending, record.held
 
     def date(self, day: int) -> pd.Timestamp:
         return date(self.month, day)
 
     def given(self, day: int | None) -> Context:
-        context, self._touches[day] = self.record.given(
-            self.month, self._part(day), self.date(day or 1)
-        )
-        return context
+        self._given[day] = self.record.given(self.month, self._part(day), self.date(day or 1))
+        return context_of(self.month, self._given[day])
 
     def take(self, day: int | None, answer: object) -> None:
         visits = self._part(day)
@@ -173,25 +185,23 @@ class ShopMonth:
 
     def evening(self, day: int) -> dict[str, DataFrame]:
         lived = live(self.record.market, self.record.state, self._part(day), self._lists[-1])
-        now = self.date(day + 1)
-        books, self._due, self._held = self._books(lived, now, self._due, self._held)
+        given, costs = [self._given[day]], self.record.costs[self._told :]
+        now, known = self.date(day + 1), (self._due, self._held)
+        books, self._due, self._held = self._books(lived, now, given, costs, *known)
+        self._told = len(self.record.costs)
         return books.tables
 
     def close(self) -> tuple[ShopRecord, dict[str, DataFrame]]:
         record, lists = self.record, records.joined(self._lists)
         lived = live(record.market, record.state, self._visits, lists)
-        self._told = 0
-        end = self.date(self.days + 1)
-        books, pending, held = self._books(lived, end, record.pending, record.held)
-        given = [touch for touches in self._touches.values() for touch in touches]
-        over = Played(self._visits, record.state, lived.found, [*books.touches, *given])
+        now, known = self.date(self.days + 1), (record.pending, record.held)
+        given = list(self._given.values())
+        books, pending, held = self._books(lived, now, given, record.costs, *known)
+        touches = [*books.touches, *(touch for day in given for touch in day.touches)]
+        over = Played(self._visits, record.state, lived.found, touches)
+        state = behaviour.after_month(record.market, record.state, self._visits, lived)
         record = replace(
-            record,
-            state=behaviour.after_month(record.market, record.state, self._visits, lived),
-            pending=pending,
-            held=held,
-            played=(*record.played, over),
-            costs=(),
+            record, state=state, pending=pending, held=held, played=(*record.played, over), costs=()
         )
         return record, books.tables
 
@@ -202,10 +212,15 @@ class ShopMonth:
         first = day_of(self.month) + day - 1
         return self._visits.part(slice(*np.searchsorted(self._visits.day, [first, first + 1])))
 
-    def _books(self, lived, now, pending, held):
-        """Return the books of what is known by `now`, the late rows still due, and those held back."""
-        tables, due = records.deliver(lived.tables, pending, now)
-        books, held = self.record.stored(self.month, tables, held, now)
+    def _books(self, lived, end, given, costs, pending, held):
+        """Return the books of what is known before `end`, the late rows still due, and those held."""
+        tables, due = records.deliver(lived.tables, pending, end)
+        tables["given"] = pd.concat(
+            [day.tables["given.sessions"] for day in given], ignore_index=True
+        )
+        tables["costs"] = cost_table(costs)
+        last = end - pd.Timedelta(seconds=1)
+        books, held = self.record.stored(self.month, tables, held, last)
         return books, due, held
 
 
@@ -224,9 +239,7 @@ def served_lists(
     """Return the lists that an answer becomes on its way to the customers, and `hits` from then on."""
     service = Service(market.seed, market.schedule, _MODEL_MS, _MODEL_SPREAD)
     keys = (visits.who, visits.number)
-    served, bad, hits = service.serve(
-        read.said, read.broken, keys, visits.month, visits.day, hits
-    )
+    served, bad, hits = service.serve(read.said, read.broken, keys, visits.month, visits.day, hits)
     shown = np.where(served.fallback[:, None], fallback, read.shown)
     bad = bad & ~served.fallback
     if bad.any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -92,7 +92,9 @@ def read_answer(answer: object, first: int, count: int, on_sale: int) -> Answer:
     hidden = np.zeros(len(answer), dtype=bool)
     if "shadow" in answer:
         hidden = answer["shadow"].eq(True).fillna(False).to_numpy(dtype=bool)
-    shadow = answer.loc[hidden & (place >= 0), [n for n in (*_NEEDED, *_KEPT, *_TOLD) if n in names]]
+    shadow = answer.loc[
+        hidden & (place >= 0), [n for n in (*_NEEDED, *_KEPT, *_TOLD) if n in names]
+    ]
     _require_asked(answer, (place < 0) & ~hidden, first, count)
     said = told(answer, np.where(hidden, -1, place), count)
     if hidden.any():
@@ -133,7 +135,9 @@ def _require_asked(answer, strange, first, count):
     if strange.any():
         row = int(strange.argmax())
         came = f"{answer['session_id'].iloc[[row]].tolist()[0]!r} in row {row}"
-        asked = f"from {first} to {first + count - 1}" if count else "of no session: none was asked for"
+        asked = (
+            f"from {first} to {first + count - 1}" if count else "of no session: none was asked for"
+        )
         _refuse(f"return session_id {asked}", came, "answer those of context.sessions only")
 
 

@@ -11,7 +11,13 @@ from pandas import DataFrame
 from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.effects import touched_rows
 from helpers.worlds.incidents.kinds import incident_table, truth_table
-from helpers.worlds.play import CannotPlay, answer_of, require_function, require_month, require_world
+from helpers.worlds.play import (
+    CannotPlay,
+    answer_of,
+    require_function,
+    require_month,
+    require_world,
+)
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, SKIN_TYPES, day_of
 from helpers.worlds.shop.month import Context
@@ -125,7 +131,10 @@ class ShopTruth:
             If the month has not been played.
         """
         played = self._played(month, "touched rows are", "play it first")
-        return touched_rows([*played.touches, *self._shop.hidden.books(month).touches])
+        found = touched_rows([*played.touches, *self._shop.hidden.books(month).touches])
+        for name in {"given.products", "given.customers"} & found.keys():  # handed out every day
+            found[name] = found[name].drop_duplicates(ignore_index=True)
+        return found
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
