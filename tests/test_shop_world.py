@@ -1,17 +1,21 @@
 """`helpers.worlds.shop.world`: the beauty shop, its story played, and what it keeps to itself."""
 
 import copy
+import operator
 from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SEEDS
+from conftest import SEEDS, examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas import DataFrame
 from test_world_bytes import table_hashes
 
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
+from helpers.worlds.incidents import Incident, incident_table
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
@@ -162,6 +166,60 @@ def test_over_a_played_year_random_and_frozen_policies_are_visibly_worse_and_non
 def test_what_happens_agrees_with_what_was_to_be_expected(story):
     # Sessions of one customer share needs: 0.035 is three and a half standard errors.
     assert all(abs(story[month] - story[f"expected {month}"]) < 0.035 for month in range(1, 10))
+
+
+EVERY = [
+    name for name, worlds in incident_table()[["name", "worlds"]].to_numpy() if worlds != "operator"
+]
+
+
+def told_and_random(context):
+    """Answer each session alone: at random, with version and score."""
+    answer = at_random(context).assign(model_version="1", variant="a")
+    return answer.assign(score=answer["product_id"] / answer["session_id"])
+
+
+def plays_in_days_as_at_once(one):
+    other = copy.copy(one)
+    for month in (1, 2):
+        tables, days = one.play(month, told_and_random), other.days(month)
+        evenings = [day.play(told_and_random) for day in days]
+        assert table_hashes(days.tables) == table_hashes(tables)
+        touched = (ShopTruth(shop).touched(month) for shop in (one, other))
+        assert operator.eq(*map(table_hashes, touched))
+        for name, table in tables.items():
+            known, by = pd.concat([evening[name] for evening in evenings]), list(table.columns)
+            pairs = (rows.astype(str).sort_values(by, ignore_index=True) for rows in (known, table))
+            pd.testing.assert_frame_equal(*pairs)
+
+
+@settings(max_examples=examples(12))
+@given(st.integers(0, 10**6))
+def test_a_month_in_days_gives_the_bytes_of_the_month_at_once(seed):
+    plays_in_days_as_at_once(Shop(30, 20, seed, incidents=[]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_so_it_does_when_everything_goes_wrong(seed):
+    plays_in_days_as_at_once(Shop(30, 20, seed, [Incident(name, 1) for name in EVERY]))
+
+
+def test_each_day_hands_out_its_own_sessions_in_order_of_time_and_another_days_are_refused():
+    shop, seen = made(customers=60, products=40, seed=2), []
+
+    def decide(context):
+        seen.append(context.sessions)
+        return first_ten(context)
+
+    for day in shop.days(1):
+        if day.number == 5:
+            with pytest.raises(CannotPlay, match="answer those of context.sessions only"):
+                day.play(lambda context: first_ten(shop.hidden.context(1)[0]))
+        day.play(decide)
+        assert seen[-1]["started_at"].dt.normalize().eq(day.date).all()
+        assert seen[-1]["started_at"].is_monotonic_increasing
+    every = shop.hidden.played[0].visits.session_id
+    assert pd.concat(seen)["session_id"].tolist() == every.tolist()
 
 
 def raises(context):

@@ -9,7 +9,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as shop_incidents
-from helpers.worlds.incidents.effects import touched_rows
+from helpers.worlds.incidents.effects import GIVEN, touched_rows
 from helpers.worlds.incidents.kinds import incident_table, truth_table
 from helpers.worlds.play import (
     CannotPlay,
@@ -132,8 +132,9 @@ class ShopTruth:
         """
         played = self._played(month, "touched rows are", "play it first")
         found = touched_rows([*played.touches, *self._shop.hidden.books(month).touches])
-        for name in {"given.products", "given.customers"} & found.keys():  # handed out every day
-            found[name] = found[name].drop_duplicates(ignore_index=True)
+        for name in [name for name in found if name.startswith(GIVEN)]:
+            order = list(found[name].columns[:-2])  # a day may have handed out what the others did
+            found[name] = found[name].drop_duplicates().sort_values(order, ignore_index=True)
         return found
 
     def accuracy(self, month: int) -> float:
