@@ -39,7 +39,7 @@ _Word = Annotated[str, Field(max_length=100)]
 _Id = Annotated[int, Field(ge=-(2**53), le=2**53)]  # exact in a table that also has gaps
 
 
-def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 16) -> Decide:
+def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 8) -> Decide:
     """Make a `decide` that sends each request to a service on this machine and takes what comes back.
 
     A request is a POST of JSON, sent once: `{request_id, at, k, customer_id}` in the shop,
@@ -52,8 +52,8 @@ def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 16) -> Dec
     ----------
     address : `http://`, a loopback host, a port and a path.
     timeout_s : seconds until an answer is given up, 0.001 to 60.
-    at_once : requests under way at a time, 1 to 256. A service that never answers takes
-        `timeout_s` for each `at_once` requests.
+    at_once : requests under way at a time, 1 to 256; with more of them each waits longer. A service
+        that never answers takes `timeout_s` for each `at_once` requests.
 
     Returns
     -------
@@ -79,7 +79,7 @@ and give its address.
     """
     place = _checked(address)
     require_number("timeout_s", timeout_s, 0.001, 60, 1.0, whole=False)
-    require_number("at_once", at_once, 1, 256, 16)
+    require_number("at_once", at_once, 1, 256, 8)
 
     def decide(given: Any) -> DataFrame:
         kind, asked = _asked(given)
