@@ -29,6 +29,7 @@ from pandas import DataFrame, Series
 from pydantic import BaseModel, Field, ValidationError
 
 from helpers.worlds.play import CannotPlay, plainly, require_function, require_number
+from helpers.worlds.service import TOLD
 from helpers.worlds.shop.month import Context
 
 Decide = Callable[[Any], DataFrame]
@@ -182,7 +183,7 @@ def shadow(decide: Decide, beside: Decide) -> Decide:
         answer = _answer_of("decide", decide, given)
         answer = answer.assign(shadow=answer.get("shadow", False))
         try:
-            hidden = _answer_of("beside", beside, given).assign(shadow=True)
+            hidden = _recorded(_asked(given)[0], _answer_of("beside", beside, given))
             return pd.concat([answer, hidden], ignore_index=True)
         except Exception as error:  # whatever it is, it must not reach the customers
             warnings.warn(f"Nothing of the shadow is recorded this time: {error}", stacklevel=2)
@@ -357,6 +358,14 @@ def _answer_of(name, decide, given):
             f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Leave those out."
         )
     return answer
+
+
+def _recorded(kind, answer):
+    """Return of an answer that nobody is shown what a world knows, numbers as numbers."""
+    kept = [one for one in (kind.request, *kind.columns, "propensity", *TOLD) if one in answer]
+    told = [one for one in kind.columns if one in answer]
+    numbers = {one: pd.to_numeric(answer[one], errors="coerce") for one in told}
+    return answer[kept].assign(shadow=True, **numbers)
 
 
 def _filled(answer, column, value):
