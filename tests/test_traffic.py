@@ -309,6 +309,22 @@ def test_a_second_answer_that_comes_later_is_not_taken_for_the_next(service):
     assert reasons[1001] == "wrong request"
 
 
+def test_a_failure_names_the_version_that_answered_before_it(service):
+    decide = over_http(service.address, at_once=1)
+    service.moods = {"1000": lambda m: other(m, model_version="4"), "1002": BAD["an error"][2]}
+    table = decide(visits(3)).groupby("session_id")["model_version"].first()
+    assert table.tolist() == ["4", "3", "3"]
+    service.usual = BAD["an error"][2]
+    service.moods = {}
+    assert set(decide(visits(2))["model_version"]) == {"3"}
+    assert decide(visits(0)).empty
+    assert set(decide(visits(1))["model_version"]) == {"3"}
+    unknown = over_http(service.address)
+    assert unknown(visits(1))["model_version"].isna().all()
+    service.moods["1001"] = lambda m: [answer(said(m))]
+    assert set(unknown(visits(2))["model_version"]) == {"3"}
+
+
 def test_where_nobody_listens_every_request_fails_at_once():
     with Service() as gone:
         address = gone.address

@@ -81,8 +81,10 @@ and give its address.
     place = _checked(address)
     require_number("timeout_s", timeout_s, 0.001, 60, 1.0, whole=False)
     require_number("at_once", at_once, 1, 256, 8)
+    version = None  # that answered last
 
     def decide(given: Any) -> DataFrame:
+        nonlocal version
         kind, asked = _asked(given)
         outcomes = _send(place, kind, kind.messages(given), timeout_s, at_once)
         names = asked[kind.request].tolist()
@@ -94,7 +96,9 @@ and give its address.
         table = DataFrame(rows, columns=[kind.request, *kind.columns, *_Outcome._fields[1:]])
         numbers = [column for column in kind.columns if column != "call"]
         table[numbers] = table[numbers].astype(float)
-        table["model_version"] = table["model_version"].ffill().bfill()
+        told = table["model_version"].ffill()
+        table["model_version"] = told.fillna(version) if version else told.bfill()
+        version = next(iter(told.dropna().tail(1)), version)
         return table
 
     return decide
