@@ -512,15 +512,22 @@ def test_each_variant_is_asked_for_its_own_requests_and_names_its_version(kind):
         ({"a": -0.5, "b": 1.5}, "from 0 to 1"),
         ({"a": np.nan, "b": 1}, "from 0 to 1"),
         ({"a": "0.5", "b": 0.5}, "from 0 to 1"),
-        ({"a": 1.0}, "name the variants"),
-        ({"a": 0.5, "c": 0.5}, "name the variants"),
-        ({}, "name the variants"),
-        ([0.5, 0.5], "name the variants"),
+        ({"a": 1.0}, "the same names"),
+        ({"a": 0.5, "c": 0.5}, "the same names"),
+        ({}, "the same names"),
+        ([0.5, 0.5], "the same names"),
     ],
 )
 def test_shares_that_do_not_fit_are_refused_in_one_sentence(shares, says):
     with pytest.raises(CannotPlay, match=says):
         split({"a": constant(1), "b": constant(2)}, shares, "june")
+
+
+def test_variants_are_named_functions():
+    with pytest.raises(CannotPlay, match="the same names"):
+        split([constant(1), constant(2)], {"a": 0.5, "b": 0.5}, "june")
+    with pytest.raises(CannotPlay, match="variants\\['b'\\] has to be a function"):
+        split({"a": constant(1), "b": 2}, {"a": 0.5, "b": 0.5}, "june")
 
 
 def test_thirds_add_up():
