@@ -995,7 +995,7 @@ def contents_of(path):
 @pytest.mark.parametrize(
     ("world", "kinds"),
     [("shop", ["renamed_column", "target_leak", "double_delivery", "bot_traffic"]),
-     ("operator", ["renamed_column", "bot_traffic"])],
+     pytest.param("operator", ["renamed_column", "bot_traffic"], marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_months_in_which_something_went_wrong_can_be_added_too(world, kinds, tmp_path):
     wrong = [Incident(kind, month, until=month) for month, kind in enumerate(kinds, 1)]
