@@ -1059,7 +1059,7 @@ def test_a_bad_answer_ends_in_one_sentence(rude, reader, case):
     assert len(rude.asked) <= 6, "the tries are counted"
 
 
-@pytest.mark.parametrize("reader", ["api", "site"])
+@pytest.mark.parametrize("reader", first_always(["api", "site"]))  # both fetch by one function
 @pytest.mark.parametrize("case", SLOW)
 def test_an_answer_that_trickles_is_cut_off(rude, reader, case):
     # Left alone, each would end well after half a minute: without a cut, there would be no error.
