@@ -16,8 +16,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # The imports and the tests are hundreds of thousands of objects that stay. To walk through them
-    # again and again costs one second in twelve.
+    # Imports and tests are hundreds of thousands of objects that stay. To look again and again which
+    # of them nobody needs any more costs one second in fifteen.
     gc.set_threshold(50_000, 20, 100)
     # nbval takes a path from where pytest was typed.
     config.option.nbval_sanitize_with = str(config.rootpath / "tests" / "nbval_sanitize.cfg")
