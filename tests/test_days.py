@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 from helpers.worlds.days import World
-from helpers.worlds.incidents.kinds import Incident, Schedule
+from helpers.worlds.incidents import Incident
+from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.play import CannotPlay, luck
-from helpers.worlds.service import UNNAMED, Service, told
+from helpers.worlds.service import OWN, UNNAMED, Service, told
 
 FIRST_DAY = pd.Timestamp("2025-01-01")
 
@@ -207,6 +208,7 @@ def serve(incidents=(), version="1", day=None, hits=None, count=4_000, month=3, 
     }
     answer["latency_ms"] = np.full(count, said.get("latency_ms", np.nan))
     answer["status"] = np.full(count, said.get("status", 200))
+    answer["fallback"] = np.full(count, said.get("fallback", False))
     broken = np.full(count, said.get("broken", ""), dtype=object)
     service = Service(7, Schedule(incidents, "shop"), usual_ms=38, spread=0.45)
     day = np.zeros(count, dtype=int) if day is None else day
@@ -232,6 +234,14 @@ def test_a_measured_latency_stands_in_the_telemetry_and_a_late_answer_fails():
     table = DataFrame(late.telemetry())
     assert table["fallback"].all()
     assert table["model_version"].eq("1").all()
+
+
+def test_an_answer_that_is_a_fallback_itself_is_served_and_stands_in_the_telemetry():
+    served, _, _ = serve(fallback=True)
+    assert served.fallback.mean() < 0.005
+    table = DataFrame(served.telemetry())
+    assert table["fallback"].all()
+    assert (table["reason"] == OWN).mean() > 0.99
 
 
 @pytest.mark.parametrize(
@@ -293,10 +303,11 @@ def test_luck_is_even_and_independent_from_purpose_to_purpose():
 
 def test_an_answer_tells_its_version_and_a_plain_one_tells_nothing():
     place = np.array([0, 0, 2, -1])
-    answer = DataFrame({"variant": ["a", "a", "b", "c"], "latency_ms": [1.0, 1.0, np.nan, 3.0], "status": [200, 200, None, 200]})  # fmt: skip
+    answer = DataFrame({"variant": ["a", "a", "b", "c"], "latency_ms": [1.0, 1.0, np.nan, 3.0], "status": [200, 200, None, 200], "fallback": [True, True, None, True]})  # fmt: skip
     found = told(answer, place, 3)
     assert found["variant"].tolist() == ["a", "", "b"]
     assert found["model_version"].tolist() == [UNNAMED] * 3
     assert found["latency_ms"][0] == 1.0
     assert np.isnan(found["latency_ms"][1:]).all()
     assert found["status"].tolist() == [200, 200, 200]
+    assert found["fallback"].tolist() == [True, False, False]

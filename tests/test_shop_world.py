@@ -1,17 +1,21 @@
 """`helpers.worlds.shop.world`: the beauty shop, its story played, and what it keeps to itself."""
 
 import copy
+import operator
 from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SEEDS
+from conftest import SEEDS, examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas import DataFrame
 from test_world_bytes import table_hashes
 
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
+from helpers.worlds.incidents import Incident, incident_table
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
@@ -164,6 +168,60 @@ def test_what_happens_agrees_with_what_was_to_be_expected(story):
     assert all(abs(story[month] - story[f"expected {month}"]) < 0.035 for month in range(1, 10))
 
 
+EVERY = [
+    name for name, worlds in incident_table()[["name", "worlds"]].to_numpy() if worlds != "operator"
+]
+
+
+def told_and_random(context):
+    """Answer each session alone: at random, with version and score."""
+    answer = at_random(context).assign(model_version="1", variant="a")
+    return answer.assign(score=answer["product_id"] / answer["session_id"])
+
+
+def plays_in_days_as_at_once(one):
+    other = copy.copy(one)
+    for month in (1, 2):
+        tables, days = one.play(month, told_and_random), other.days(month)
+        evenings = [day.play(told_and_random) for day in days]
+        assert table_hashes(days.tables) == table_hashes(tables)
+        touched = (ShopTruth(shop).touched(month) for shop in (one, other))
+        assert operator.eq(*map(table_hashes, touched))
+        for name, table in tables.items():
+            known, by = pd.concat([evening[name] for evening in evenings]), list(table.columns)
+            pairs = (rows.astype(str).sort_values(by, ignore_index=True) for rows in (known, table))
+            pd.testing.assert_frame_equal(*pairs)
+
+
+@settings(max_examples=examples(12))
+@given(st.integers(0, 10**6))
+def test_a_month_in_days_gives_the_bytes_of_the_month_at_once(seed):
+    plays_in_days_as_at_once(Shop(30, 20, seed, incidents=[]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_so_it_does_when_everything_goes_wrong(seed):
+    plays_in_days_as_at_once(Shop(30, 20, seed, [Incident(name, 1) for name in EVERY]))
+
+
+def test_each_day_hands_out_its_own_sessions_in_order_of_time_and_another_days_are_refused():
+    shop, seen = made(customers=60, products=40, seed=2), []
+
+    def decide(context):
+        seen.append(context.sessions)
+        return first_ten(context)
+
+    for day in shop.days(1):
+        if day.number == 5:
+            with pytest.raises(CannotPlay, match="answer those of context.sessions only"):
+                day.play(lambda context: first_ten(shop.hidden.context(1)[0]))
+        day.play(decide)
+        assert seen[-1]["started_at"].dt.normalize().eq(day.date).all()
+        assert seen[-1]["started_at"].is_monotonic_increasing
+    every = shop.hidden.played[0].visits.session_id
+    assert pd.concat(seen)["session_id"].tolist() == every.tolist()
+
+
 def raises(context):
     raise RuntimeError("no model on disk")
 
@@ -174,25 +232,38 @@ def spoiling(context):
     raise KeyError("spoilt")
 
 
+# What breaks the contract as a whole is refused ...
 BAD = {
-    "a product twice": (lambda c: first_ten(c).assign(product_id=1), "each product_id once"),
-    "a rank twice": (lambda c: first_ten(c).assign(rank=1), "each rank once"),
-    "an unknown product": (lambda c: first_ten(c).replace({"product_id": {1: 10**9}}), "context.products"),
     "an unknown session": (lambda c: first_ten(c).assign(session_id=5), "context.sessions"),
-    "too few rows": (lambda c: first_ten(c).iloc[1:], "ten rows for every session"),
-    "no rows": (lambda c: first_ten(c).iloc[:0], "ten rows for every session"),
-    "rank 0": (lambda c: first_ten(c).assign(rank=lambda t: t["rank"] - 1), "places from 1"),
-    "not a number": (lambda c: first_ten(c).assign(product_id=np.nan), "nan in row 0"),
-    "half a product": (lambda c: first_ten(c).assign(product_id=1.5), "whole numbers"),
-    "text": (lambda c: first_ten(c).assign(product_id="cream"), "'cream' in row 0"),
-    "a chance above one": (lambda c: first_ten(c).assign(propensity=1.2), "propensity from 0 to 1; it returned 1.2"),
-    "a chance below zero": (lambda c: first_ten(c).assign(propensity=-0.1), "returned -0.1"),
-    "an endless score": (lambda c: first_ten(c).assign(score=np.inf), "score"),
+    "half a session": (lambda c: first_ten(c).assign(session_id=lambda t: t["session_id"] + 0.5), "in row 0"),
+    "another month's": (lambda c: first_ten(c).assign(session_id=lambda t: t["session_id"] + 10**7), "context.sessions"),
+    "a session without number": (lambda c: first_ten(c).assign(session_id=np.nan), "nan in row 0"),
     "a missing column": (lambda c: first_ten(c).drop(columns="rank"), "add rank"),
+    "a column twice": (lambda c: pd.concat([first_ten(c), first_ten(c)[["rank"]]], axis=1), "each column once"),
     "no table": (lambda c: [1, 2, 3], "a list"),
     "nothing": (lambda c: None, "NoneType"),
     "an error": (raises, "RuntimeError: no model on disk"),
     "spoilt tables": (spoiling, "KeyError"),
+}  # fmt: skip
+# ... and what spoils the list of one session gets the fallback there: its rows, and the reason.
+BROKEN = {
+    "a product twice": (lambda t: t.assign(product_id=1), "product twice"),
+    "a rank twice": (lambda t: t.assign(rank=1), "rank twice"),
+    "an unknown product": (lambda t: t.replace({"product_id": {1: 10**9}}), "product not on sale"),
+    "product 0": (lambda t: t.assign(product_id=lambda t: t["product_id"] - 1), "product not on sale"),
+    "too few rows": (lambda t: t.iloc[1:], "not ten products"),
+    "too many rows": (lambda t: pd.concat([t, t]), "not ten products"),
+    "no rows": (lambda t: t.iloc[:0], "no answer"),
+    "rank 0": (lambda t: t.assign(rank=t["rank"] - 1), "rank not from 1 to 10"),
+    "not a number": (lambda t: t.assign(product_id=np.nan), "not a number"),
+    "half a product": (lambda t: t.assign(product_id=t["product_id"] + 0.5), "not a number"),
+    "endless": (lambda t: t.assign(product_id=np.inf), "not a number"),
+    "text": (lambda t: t.assign(product_id="cream"), "not a number"),
+    "a chance above one": (lambda t: t.assign(propensity=1.2), "propensity not from 0 to 1"),
+    "a chance below zero": (lambda t: t.assign(propensity=-0.1), "propensity not from 0 to 1"),
+    "an endless score": (lambda t: t.assign(score=np.inf), "not a number"),
+    "a timeout": (lambda t: t.iloc[:1].assign(status=504, reason="timeout"), "timeout"),
+    "an error": (lambda t: t.iloc[:1].assign(status=500), "error"),
 }  # fmt: skip
 
 
@@ -203,7 +274,7 @@ def tried():
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_answer_is_refused_in_one_sentence(name, tried):
+def test_an_answer_that_breaks_the_contract_is_refused_in_one_sentence(name, tried):
     decide, says = BAD[name]
     before = tried.hidden
     with pytest.raises(CannotPlay, match=says) as refused:
@@ -212,7 +283,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(name, tried):
     assert tried.hidden is before
 
 
-def test_bad_answers_leave_no_trace(tried):
+def test_refused_answers_leave_no_trace(tried):
     untouched = Shop(60, 40, 2)
     for month in (1, 2):
         for decide, says in BAD.values():
@@ -220,6 +291,40 @@ def test_bad_answers_leave_no_trace(tried):
                 tried.play(month, decide)
         played = table_hashes(tried.play(month, first_ten))
         assert played == table_hashes(untouched.play(month, first_ten))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_session_whose_list_cannot_be_shown_gets_the_fallback_and_the_others_their_own(name):
+    break_, says = BROKEN[name]
+
+    def decide(context):
+        answer = first_ten(context).assign(model_version="2", score=0.5)
+        third = answer["session_id"] == context.sessions["session_id"].iloc[2]
+        return pd.concat([break_(answer[third]), answer[~third].iloc[::-1]])
+
+    seen = made(customers=60, products=40, seed=2).play(1, decide)
+    told = seen["telemetry"]
+    assert told["model_version"].eq("2").sum() >= len(told) - 1  # who did not answer told nothing
+    assert told["reason"].iloc[2] == says
+    assert told["fallback"].tolist() == [place == 2 for place in range(len(told))]
+    lists = seen["impressions"].groupby("session_id")["product_id"].agg(list)
+    assert all((one == list(range(1, 11))) == (place != 2) for place, one in enumerate(lists))
+    scores = seen["impressions"]["score"].isna().to_numpy().reshape(-1, 10)
+    assert (scores == (np.arange(len(scores)) == 2)[:, None]).all()
+
+
+def test_gaps_among_scores_spoil_nothing_and_shadow_rows_are_shown_to_nobody():
+    def decide(context):
+        answer = first_ten(context).assign(score=np.nan, model_version="1", shadow=False)
+        hidden = answer.assign(product_id=-1, model_version="2", shadow=True)
+        strange = hidden.assign(session_id=5)
+        return pd.concat([hidden, answer, strange])
+
+    seen = made(customers=60, products=40, seed=2).play(1, decide)
+    assert not seen["telemetry"]["fallback"].any()
+    assert seen["impressions"]["model_version"].eq("1").all()
+    assert len(seen["shadow"]) == len(seen["impressions"])
+    assert seen["shadow"]["model_version"].eq("2").all()
 
 
 def test_a_decide_that_no_world_can_call_is_refused_at_the_door():

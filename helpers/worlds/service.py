@@ -19,7 +19,9 @@ from helpers.worlds.play import luck
 
 TIMED_OUT_MS = 1000.0  # an answer that takes longer is not waited for
 UNNAMED = "unnamed"  # the version of a decide that does not tell its version
-TOLD = ("variant", "model_version", "latency_ms", "status", "reason")  # columns of an answer
+# Columns of an answer. `reason`: why it cannot be used. `fallback`: it can, and it is not the model's.
+TOLD = ("variant", "model_version", "latency_ms", "status", "reason", "fallback")
+OWN = "the service's own"  # reason of a fallback that came with the answer
 # Service incidents hit the version that serves when they begin, and go when another one serves.
 HIT_A_VERSION = ("slow_model", "error_rate", "bad_release", "training_serving_skew")
 _REFUSED_SHARE = 0.001  # of requests, by any service
@@ -36,7 +38,8 @@ class Served:
     network_ms : of the simulated network between customer and service.
     latency_ms : of the service: measured where the answer tells it, else simulated.
     status : of HTTP; 200 is an answer, 504 one that came too late.
-    reason : why the fallback was served, "" where it was not.
+    reason : why the world's fallback was served, "" where it was not.
+    own : where the answer itself says that it is a fallback; it is served all the same.
     """
 
     variant: np.ndarray
@@ -45,28 +48,31 @@ class Served:
     latency_ms: np.ndarray
     status: np.ndarray
     reason: np.ndarray
+    own: np.ndarray
 
     @property
     def fallback(self) -> np.ndarray:
-        """Which requests were served the fallback."""
+        """Which requests were served the world's fallback."""
         return self.reason != ""
 
     def telemetry(self) -> dict[str, object]:
-        """Return the columns of a telemetry table."""
-        words = {name: pd.array(getattr(self, name), dtype="str") for name in _WORDS}
+        """Return the columns of a telemetry table; a fallback there is the world's or the service's."""
+        reason = np.where(self.own & ~self.fallback, OWN, self.reason)
+        words = {"variant": self.variant, "model_version": self.model_version, "reason": reason}
+        words = {name: pd.array(values, dtype="str") for name, values in words.items()}
         return {
             "latency_ms": np.round(self.latency_ms, 1),
             "network_ms": np.round(self.network_ms, 1),
             "status": self.status,
             "model_version": words["model_version"],
             "variant": words["variant"],
-            "fallback": self.fallback,
+            "fallback": self.fallback | self.own,
             "reason": words["reason"],
         }
 
 
 _WORDS = ("variant", "model_version", "reason")
-_DEFAULTS = {"variant": "", "model_version": UNNAMED, "latency_ms": np.nan, "status": 200, "reason": ""}  # fmt: skip
+_DEFAULTS = {"variant": "", "model_version": UNNAMED, "latency_ms": np.nan, "status": 200, "reason": "", "fallback": False}  # fmt: skip
 
 
 def told(answer: DataFrame, place: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -100,6 +106,7 @@ def told(answer: DataFrame, place: np.ndarray, count: int) -> dict[str, np.ndarr
             )
             found[name][place[known]] = values.to_numpy(dtype=kind)
     found["status"] = np.nan_to_num(found["status"], nan=500.0).astype(int)
+    found["fallback"] = found["fallback"] == 1
     return found
 
 
@@ -164,6 +171,7 @@ class Service:
             latency_ms=latency,
             status=status,
             reason=reason.astype(object),
+            own=said["fallback"],
         )
         return served, draw("bad release") < hit("bad_release"), hits
 

@@ -66,6 +66,11 @@ def need_weights(market: Market, state: State, visits) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def needed(weights: np.ndarray, luck: np.ndarray) -> np.ndarray:
+    """Return the category that each session is about."""
+    return (luck[:, None] > weights.cumsum(axis=1)[:, :-1]).sum(axis=1)
+
+
 def season(month: int, schedule) -> np.ndarray:
     """Return how much each category is needed in `month`: 1 is an even month.
 
@@ -116,28 +121,7 @@ def wanted_chance(customers: Customers, worth, who):
     return expit(_CERTAINTY * (worth - _THRESHOLD - customers.strictness[who]))
 
 
-def fixed_chance(seed: int, session_id, product_id) -> np.ndarray:
-    """Return a number in [0, 1) that belongs to a session and a product, whatever else is shown.
-
-    So the same product in the same session is wanted or not whichever policy shows it (a hash:
-    SplitMix64's finaliser, applied twice).
-    """
-    with np.errstate(over="ignore"):
-        mixed = _mix(np.asarray(session_id).astype(np.uint64) + np.uint64(seed % 2**64) * _GOLDEN)
-        mixed = _mix(mixed + np.asarray(product_id).astype(np.uint64) * _GOLDEN)
-    return (mixed >> np.uint64(11)) * 2.0**-53
-
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def _mix(bits):
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-def look_and_click(matches, wanted, rng, only_list: float = 0.0):
+def look_and_click(matches, wanted, luck, only_list: float = 0.0):
     """Return who clicked what: a click needs a look, and looks thin out down the list.
 
     `only_list` is the share of searches that the list has replaced: the larger, the faster.
@@ -145,17 +129,16 @@ def look_and_click(matches, wanted, rng, only_list: float = 0.0):
     chance = np.where(wanted, 0.8, np.where(matches, 0.10, 0.02))
     thin_out = _LOOKS_THIN_OUT * (1 + _HURRY * only_list)
     looks = 1 / (1 + thin_out * np.arange(matches.shape[1]))
-    return rng.random(matches.shape) < looks * chance
+    return luck < looks * chance
 
 
-def search(market: Market, state: State, visits, category, rng, beside=None):
+def search(market: Market, state: State, visits, category, luck, beside=None):
     """Return what customers find by searching a category; -1 without a category or a product.
 
     `beside` is the product already in the basket, whose brand is preferred.
     """
     products, who, day, month = market.products, visits.who, visits.day, visits.month
     found = np.full(len(who), -1)
-    luck = rng.random(len(who))
     for one in range(len(CATEGORIES)):
         searchers = np.flatnonzero(category == one)
         shelf = np.flatnonzero((products.category == one) & (products.launched < day_of(month + 1)))
@@ -186,33 +169,35 @@ def _choose(products, worth, shelf, day, luck):
     return np.where(nothing, -1, shelf[np.minimum(place, len(shelf) - 1)])
 
 
-def partners(category, rng, only_list: float = 0.0):
+def partners(category, luck, only_list: float = 0.0):
     """Return the category that a buyer adds to the basket by searching, -1 for most."""
-    adds = rng.random(len(category)) < _ADDS_PARTNER * (1 - only_list)
-    return np.where(adds, PARTNER[category], -1)
+    return np.where(luck < _ADDS_PARTNER * (1 - only_list), PARTNER[category], -1)
 
 
-def searches(count, rng, only_list: float = 0.0):
+def searches(luck, only_list: float = 0.0):
     """Return who searches after the list showed nothing they bought."""
-    return rng.random(count) < _SEARCHES * (1 - only_list)
+    return luck < _SEARCHES * (1 - only_list)
 
 
-def stars(market: Market, who, what, rng):
+def stars(market: Market, who, what, luck):
     """Return ratings of 1 to 5: mostly the product and chance, little the skin type."""
     fits = market.products.suits[what, market.people.skin[who]]
     pleased = 0.30 * market.products.appeal[what] - 0.22 + 0.08 * (fits - 0.6)
-    pleased = pleased + 0.95 * rng.standard_normal(len(who))
-    return 1 + np.searchsorted(_STAR_CUTS, pleased)
+    return 1 + np.searchsorted(_STAR_CUTS, pleased + 0.95 * ndtri(luck))
 
 
-def after_month(state: State, baskets: dict, liked, products: Products, rng) -> State:
-    """Return the state that a month's purchases leave: filled jars and new favourites."""
-    who, what = baskets["who"], baskets["what"]
+def after_month(market: Market, state: State, visits, lived) -> State:
+    """Return the state that a month leaves: filled jars and new favourites."""
+    who, what = lived.baskets["who"], lived.baskets["what"]
     last = state.last_bought.copy()
-    np.maximum.at(last, (who, products.category[what]), baskets["day"])
+    np.maximum.at(last, (who, market.products.category[what]), lived.baskets["day"])
     favourites = state.favourites.copy()
-    brand = products.brand[what]
-    converts = liked & (rng.random(len(who)) < 0.10) & ~(favourites[who] == brand[:, None]).any(1)
+    brand = market.products.brand[what]
+    luck = visits.part(lived.baskets["session"]).luck(
+        market.seed, "converts", lived.baskets["line"]
+    )
+    converts = (lived.rating >= 4) & (luck < 0.10)
+    converts &= ~(favourites[who] == brand[:, None]).any(1)
     # With two converts of one customer in a month the later purchase stays.
     favourites[who[converts], 2] = brand[converts]
     return State(last, favourites)

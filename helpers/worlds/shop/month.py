@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,22 +14,25 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as incidents
-from helpers.worlds.incidents.effects import MonthTables
-from helpers.worlds.play import answer_of, pick
+from helpers.worlds.incidents.effects import MonthTables, cost_table
+from helpers.worlds.service import Service
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop import records as records
 from helpers.worlds.shop.behaviour import State
-from helpers.worlds.shop.market import HISTORY_STARTS, Market, day_of, stream
-from helpers.worlds.shop.visits import LIST_LENGTH, Visits, draw_visits
+from helpers.worlds.shop.market import HISTORY_STARTS, Market, day_of
+from helpers.worlds.shop.records import Answer, Lists
+from helpers.worlds.shop.visits import LIST_LENGTH, Visits, draw_visits, ten_at_random
+
+_MODEL_MS, _MODEL_SPREAD = 38.0, 0.45  # of what answers, where it does not tell its latency
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a deployed recommender sees when a month starts.
+    """What a deployed recommender sees when a month, or a day of it, starts.
 
-    `sessions` has one row a session of the month (`session_id`, `customer_id`, `started_at`),
-    `products` is the catalogue on sale on the first day, `on`, and `customers` are the people as
-    stored on it; the other fields count.
+    `sessions` has one row a session of the month, or of the day (`session_id`, `customer_id`,
+    `started_at`), in order of time. `products` is the catalogue on sale on the month's first day,
+    `on`, and `customers` are the people as stored; the other fields count.
     """
 
     month: int
@@ -46,7 +49,7 @@ class Played(NamedTuple):
     visits: Visits
     state: State  # of the customers before it
     found: np.ndarray  # which sessions were shown a product they want
-    touches: list  # what incidents did to its tables
+    touches: list  # what incidents did to its tables, and to what was given
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,12 @@ class ShopRecord:
     Attributes
     ----------
     market, state : all that a shop and its customers are.
-    bestsellers : products of the old window's list, shown when the model takes too long.
+    bestsellers : products of the old window's list, shown when the model fails.
     pending, held : labels not known yet, and those that a delay keeps back, by table.
     played : the months that are over, in order.
+    hits : incident of the service -> the version that it hits.
+    served : the version that answered most sessions of the last day, "" before any.
+    costs : of repairs that no month's tables tell yet.
     """
 
     market: Market
@@ -67,52 +73,65 @@ class ShopRecord:
     pending: Mapping[str, DataFrame]
     held: Mapping[str, DataFrame]
     played: tuple[Played, ...]
+    hits: Mapping[str, str]
+    served: str = ""
+    costs: tuple[dict, ...] = ()
 
-    def books(self, month: int) -> MonthTables:
-        """Return the books of the two tables that are stored as of the first day of `month`."""
+    def books(self, month: int, now: pd.Timestamp | None = None) -> MonthTables:
+        """Return the books of the two tables that are stored as of `now`, or of `month`'s first day."""
         tables = {
             "products": self._catalogue(month),
             "customers": self.market.people.public.copy(deep=False),
         }
-        return self.stored(month, tables, {})[0]
+        where = self._where(month, now or date(month, 1))
+        return incidents.SYSTEMS.stored(self.market.schedule, where, tables, {})[0]
 
-    def stored(self, month: int, tables: dict, held: Mapping) -> tuple[MonthTables, dict]:
-        """Return the books that the shop keeps of tables of a month, and the labels held back."""
-        return incidents.SYSTEMS.stored(self.market.schedule, self._where(month), tables, held)
+    def stored(
+        self, month: int, tables: dict, held: Mapping, now: pd.Timestamp
+    ) -> tuple[MonthTables, dict]:
+        """Return the books that the shop keeps of what is known by `now`, and the labels held back."""
+        begun = tables["sessions"].set_index("session_id")["started_at"]
+        where = self._where(month, now, begun)
+        return incidents.SYSTEMS.stored(self.market.schedule, where, tables, held)
 
-    def given(self, month: int, visits: Visits) -> MonthTables:
-        """Return the books of what a recommender is given."""
-        tables = {"sessions": records.sessions_table(visits), **self.books(month).tables}
-        return incidents.SYSTEMS.given(self.market.schedule, self._where(month), tables)
+    def given(self, month: int, visits: Visits, now: pd.Timestamp | None = None) -> MonthTables:
+        """Return the books of what a recommender is given of these visits."""
+        tables = {"sessions": records.sessions_table(visits), **self.books(month, now).tables}
+        where = self._where(month, now or date(month, 1))
+        return incidents.SYSTEMS.given(self.market.schedule, where, tables)
+
+    def visits(self, month: int) -> Visits:
+        """Return the visits of the month that is played next."""
+        return draw_visits(self.market.people.visits, month, self.market.seed)
 
     def context(self, month: int) -> tuple[Context, Visits]:
         """Return what a recommender sees when `month` starts, and the visits to come."""
-        visits = draw_visits(self.market.people, month, self.market.seed)
-        on = pd.Timestamp(HISTORY_STARTS + day_of(month))
-        given = self.given(month, visits).tables
-        parts = (given[f"given.{name}"] for name in ["sessions", "products", "customers"])
-        return Context(month, on, *parts), visits
+        visits = self.visits(month)
+        return context_of(month, self.given(month, visits)), visits
 
-    def shown(self, decide: Callable, context: Context, visits: Visits) -> tuple[np.ndarray, dict]:
-        """Return the lists that the sessions see, and the columns kept beside them.
+    def serve(self, answer: object, visits: Visits) -> tuple[Lists, dict[str, str]]:
+        """Return the lists that these visits see, and the versions that incidents hit.
 
-        When the model takes too long, the shop shows what its old window sold best.
+        Where the model fails, the shop shows what its old window sold best.
         """
-        first, last = visits.session_id[[0, -1]] if len(visits.who) else (1, 0)
+        first = int(visits.session_id[0]) if len(visits.who) else 1
         on_sale = int((self.market.products.launched < day_of(visits.month)).sum())
-        answer = answer_of(decide, context, context.month)
-        shown, extras = records.checked_lists(answer, int(first), int(last), on_sale)
-        slow = self.market.schedule.size("slow_model", visits.month)
-        if not slow:
-            return shown, extras
-        rng = stream(self.market.seed, visits.month, "telemetry")
-        late = records.timed_out(visits, rng, slow)
-        shown = np.where(late[:, None], self.bestsellers, shown)
-        late_rows = np.repeat(late, LIST_LENGTH)
-        return shown, {name: np.where(late_rows, np.nan, extras[name]) for name in extras}
+        read = records.read_answer(answer, first, len(visits.who), on_sale)
+        return served_lists(self.market, read, visits, self.bestsellers, self.hits)
 
-    def _where(self, month):
-        return incidents.Month(self.market.seed, month, self.market.products)
+    def repaired(self, what: str, moment: pd.Timestamp) -> tuple[ShopRecord, bool]:
+        """Return the record after a repair was asked for, and whether it found something."""
+        market, month = self.market, len(self.played) + 1
+        onsets = incidents.onsets(market.schedule, market.seed)
+        schedule, cost = incidents.SYSTEMS.repair(market.schedule, onsets, what, moment, month)
+        costs = (*self.costs, cost)
+        return replace(self, market=replace(market, schedule=schedule), costs=costs), cost["worked"]
+
+    def _where(self, month, now, begun=None):
+        market = self.market
+        return incidents.Month(
+            market.seed, month, market.products, now, self.served, self.hits, begun
+        )
 
     def _catalogue(self, month):
         """Return the catalogue on the first day of `month` as it truly is."""
@@ -126,73 +145,168 @@ class ShopRecord:
         return catalogue
 
 
-def live_month(
-    market: Market, state: State, visits: Visits, shown: np.ndarray, extras: dict
-) -> tuple[dict[str, DataFrame], np.ndarray, State]:
-    """Let the customers see `shown` (sessions x 10 product places) and live through the month.
+def date(month: int, day: int) -> pd.Timestamp:
+    """Return the date of a day of a month; both count from 1."""
+    return pd.Timestamp(HISTORY_STARTS + day_of(month) + day - 1)
 
-    Returns
-    -------
-    The month's tables as they truly are, late rows included, which sessions were shown a product
-    they want, and the new state.
-    """
-    products, plan, month = market.products, market.schedule, visits.month
-    draw = lambda purpose: stream(market.seed, month, purpose)  # noqa: E731
-    category = pick(behaviour.need_weights(market, state, visits), draw("needs"))
+
+def context_of(month: int, books: MonthTables) -> Context:
+    """Return what a recommender sees of the books of what it is given."""
+    parts = (books.tables[f"given.{name}"] for name in ["sessions", "products", "customers"])
+    return Context(month, date(month, 1), *(part.copy(deep=False) for part in parts))
+
+
+class ShopMonth:
+    """A month of the shop that is being played; see `days.MonthPlan`."""
+
+    def __init__(self, record: ShopRecord, month: int):
+        self.record, self.month = record, month
+        self.days = day_of(month + 1) - day_of(month)
+        self._visits = record.visits(month)
+        self._lists: list[Lists] = []
+        self._given: dict[int | None, MonthTables] = {}
+        self._told, self._due, self._held = 0, record.pending, record.held
+
+    def date(self, day: int) -> pd.Timestamp:
+        return date(self.month, day)
+
+    def given(self, day: int | None) -> Context:
+        self._given[day] = self.record.given(self.month, self._part(day), self.date(day or 1))
+        return context_of(self.month, self._given[day])
+
+    def take(self, day: int | None, answer: object) -> None:
+        visits = self._part(day)
+        lists, hits = self.record.serve(answer, visits)
+        last = lists.served.model_version[visits.day == visits.day[-1:]]
+        names, counts = np.unique(last.astype(str), return_counts=True)
+        served = str(names[counts.argmax()]) if len(names) else self.record.served
+        self.record = replace(self.record, hits=hits, served=served)
+        self._lists.append(lists)
+
+    def evening(self, day: int) -> dict[str, DataFrame]:
+        lived = live(self.record.market, self.record.state, self._part(day), self._lists[-1])
+        given, costs = [self._given[day]], self.record.costs[self._told :]
+        now, known = self.date(day + 1), (self._due, self._held)
+        books, self._due, self._held = self._books(lived, now, given, costs, *known)
+        self._told = len(self.record.costs)
+        return books.tables
+
+    def close(self) -> tuple[ShopRecord, dict[str, DataFrame]]:
+        record, lists = self.record, records.joined(self._lists)
+        lived = live(record.market, record.state, self._visits, lists)
+        now, known = self.date(self.days + 1), (record.pending, record.held)
+        given = list(self._given.values())
+        books, pending, held = self._books(lived, now, given, record.costs, *known)
+        touches = [*books.touches, *(touch for day in given for touch in day.touches)]
+        over = Played(self._visits, record.state, lived.found, touches)
+        state = behaviour.after_month(record.market, record.state, self._visits, lived)
+        record = replace(
+            record, state=state, pending=pending, held=held, played=(*record.played, over), costs=()
+        )
+        return record, books.tables
+
+    def _part(self, day):
+        """Return the visits of a day, or of the whole month."""
+        if day is None:
+            return self._visits
+        first = day_of(self.month) + day - 1
+        return self._visits.part(slice(*np.searchsorted(self._visits.day, [first, first + 1])))
+
+    def _books(self, lived, end, given, costs, pending, held):
+        """Return the books of what is known before `end`, the late rows still due, and those held."""
+        tables, due = records.deliver(lived.tables, pending, end)
+        tables["given"] = pd.concat(
+            [day.tables["given.sessions"] for day in given], ignore_index=True
+        )
+        tables["costs"] = cost_table(costs)
+        last = end - pd.Timedelta(seconds=1)
+        books, held = self.record.stored(self.month, tables, held, last)
+        return books, due, held
+
+
+class Lived(NamedTuple):
+    """What became of some visits."""
+
+    tables: dict[str, DataFrame]  # as they truly are, late rows included
+    found: np.ndarray  # which sessions were shown a product they want
+    baskets: dict[str, np.ndarray]
+    rating: np.ndarray  # that each line of the baskets deserves
+
+
+def served_lists(
+    market: Market, read: Answer, visits: Visits, fallback: np.ndarray, hits: Mapping[str, str]
+) -> tuple[Lists, dict[str, str]]:
+    """Return the lists that an answer becomes on its way to the customers, and `hits` from then on."""
+    service = Service(market.seed, market.schedule, _MODEL_MS, _MODEL_SPREAD)
+    keys = (visits.who, visits.number)
+    served, bad, hits = service.serve(read.said, read.broken, keys, visits.month, visits.day, hits)
+    shown = np.where(served.fallback[:, None], fallback, read.shown)
+    bad = bad & ~served.fallback
+    if bad.any():
+        places, some = np.arange(LIST_LENGTH)[None, :], visits.part(bad)
+        lots = (some.luck(market.seed, f"bad release {what}", places) for what in ("ten", "order"))
+        on_sale = int((market.products.launched < day_of(visits.month)).sum())
+        shown[bad] = ten_at_random(on_sale, *lots)
+    other = (served.fallback | bad)[:, None]
+    kept = {name: np.where(other, np.nan, values) for name, values in read.kept.items()}
+    return Lists(shown, served, kept, read.tells, read.shadow), hits
+
+
+def live(market: Market, state: State, visits: Visits, lists: Lists) -> Lived:
+    """Let customers see their lists, and live through these visits of a month."""
+    products, plan, month, shown = market.products, market.schedule, visits.month, lists.shown
+    weights = behaviour.need_weights(market, state, visits)
+    category = behaviour.needed(weights, visits.luck(market.seed, "needs"))
     matches = products.category[shown] == category[:, None]
     worth, wanted = _wanted(market, state, visits, shown, matches)
     only_list = plan.size("feedback_loop", month)
-    clicked = behaviour.look_and_click(matches, wanted, draw("clicks"), only_list)
-    bought = _bought(clicked & wanted, worth, draw("buying"))
+    looks = visits.luck(market.seed, "clicks", np.arange(LIST_LENGTH)[None, :])
+    clicked = behaviour.look_and_click(matches, wanted, looks, only_list)
+    bought = _bought(clicked & wanted, worth, visits.luck(market.seed, "buying"))
     baskets = _fill_baskets(market, state, visits, shown, bought, category)
-    rating = behaviour.stars(market, baskets["who"], baskets["what"], draw("stars"))
-    found = wanted.any(axis=1)
-    prices, slow = behaviour.prices(products, month, plan), plan.size("slow_model", month)
+    lines, found = visits.part(baskets["session"]), wanted.any(axis=1)
+    luck = lines.luck(market.seed, "stars", baskets["line"])
+    rating = behaviour.stars(market, lines.who, baskets["what"], luck)
+    prices = behaviour.prices(products, month, plan)
     tables = {
-        **records.website_tables(visits, shown, extras, clicked),
-        **records.order_tables(visits, baskets, prices, rating, draw),
-        **records.told_tables(visits, found, category, draw),
-        "telemetry": records.telemetry_table(visits, draw("telemetry"), slow),
+        **records.website_tables(visits, lists, clicked),
+        **records.order_tables(lines, lists, baskets, prices, rating, market.seed),
+        **records.told_tables(visits, found, category, market.seed),
     }
-    after = behaviour.after_month(state, baskets, rating >= 4, products, draw("favourites"))
-    return tables, found, after
+    return Lived(tables, found, baskets, rating)
 
 
 def _wanted(market, state, visits, shown, matches):
     """Return what each product shown is worth to who sees it, and whether it is wanted."""
     who, day = visits.who[:, None], visits.day[:, None]
     worth = behaviour.utility(market, state, visits.month, who, shown, day)
-    luck = behaviour.fixed_chance(market.seed, visits.session_id[:, None], shown)
+    luck = visits.luck(market.seed, "wants", shown)
     return worth, matches & (luck < behaviour.wanted_chance(market.people, worth, who))
 
 
 def _fill_baskets(market, state, visits, shown, bought, category):
     """Return the products bought: from the list, by searching, and in pairs."""
-    rng = stream(market.seed, visits.month, "baskets")
+    draw = lambda purpose: visits.luck(market.seed, purpose)  # noqa: E731
     only_list = market.schedule.size("feedback_loop", visits.month)
     from_list = np.where(bought >= 0, shown[np.arange(len(shown)), bought], -1)
-    goes_on = (bought < 0) & behaviour.searches(len(shown), rng, only_list)
+    goes_on = (bought < 0) & behaviour.searches(draw("searches"), only_list)
     wish = np.where(goes_on, category, -1)
-    found = behaviour.search(market, state, visits, wish, rng)
+    found = behaviour.search(market, state, visits, wish, draw("finds"))
     main = np.where(from_list >= 0, from_list, found)
-    second = np.where(main >= 0, behaviour.partners(category, rng, only_list), -1)
-    pair = behaviour.search(market, state, visits, second, rng, main)
-    session = np.concatenate([np.flatnonzero(main >= 0), np.flatnonzero(pair >= 0)])
-    what = np.concatenate([main[main >= 0], pair[pair >= 0]])
-    by_list = np.concatenate([from_list[main >= 0] >= 0, np.zeros((pair >= 0).sum(), bool)])
-    order = np.argsort(session, kind="stable")
-    session = session[order]
+    second = np.where(main >= 0, behaviour.partners(category, draw("pairs"), only_list), -1)
+    pair = behaviour.search(market, state, visits, second, draw("finds a pair"), main)
+    session, line = np.nonzero(np.stack([main >= 0, pair >= 0], axis=1))
     return {
         "session": session,
+        "line": line,
         "who": visits.who[session],
-        "what": what[order],
+        "what": np.where(line == 0, main[session], pair[session]),
         "day": visits.day[session],
-        "by_list": by_list[order],
+        "by_list": (line == 0) & (from_list[session] >= 0),
     }
 
 
-def _bought(likes, worth, rng):
+def _bought(likes, worth, luck):
     """Return the place in the list that each session buys, -1 for nothing: the best liked."""
     best = np.where(likes, worth, -np.inf).argmax(axis=1)
-    buys = likes.any(axis=1) & (rng.random(len(likes)) < 0.7)
-    return np.where(buys, best, -1)
+    return np.where(likes.any(axis=1) & (luck < 0.7), best, -1)

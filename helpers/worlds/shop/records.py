@@ -2,106 +2,185 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.service import TIMED_OUT_MS
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, day_of
+from helpers.worlds.service import Served, told
+from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS
+from helpers.worlds.shop.visits import LIST_LENGTH
 
 _START = HISTORY_STARTS.astype("M8[s]")
 _RETURN_REASONS = np.array(["did not suit my skin", "not as described", "ordered twice"])
 _FOUND_TEXTS = np.array(["found what I wanted", "nice choice", "quick and easy", ""])
 _MISSED_TEXTS = ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]  # fmt: skip
 _LATE = ["returns", "ratings", "complaints"]  # tables whose rows arrive when they are known
+_NEEDED, _KEPT = ["session_id", "product_id", "rank"], ["score", "propensity"]
+_TOLD = ["variant", "model_version"]  # columns that stay where the answers tell them
 
 
-def checked_lists(answer, first: int, last: int, on_sale: int):
-    """Return lists as product places (sessions x 10, by rank) and the columns kept beside them.
+class Answer(NamedTuple):
+    """What a `decide` answered, read: one row of each array a session."""
+
+    shown: np.ndarray  # sessions x 10 product places, by rank; of no use where broken
+    kept: dict[str, np.ndarray]  # score and propensity by rank, as far as told
+    said: dict[str, np.ndarray]  # as `service.told` returns it
+    tells: tuple[str, ...]  # which of variant and model_version
+    broken: np.ndarray  # why the list cannot be shown, "" where it can
+    shadow: DataFrame  # the rows that nobody is shown
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What sessions saw, in order of time, and how it was served; see `Answer`."""
+
+    shown: np.ndarray
+    served: Served
+    kept: dict[str, np.ndarray]
+    tells: tuple[str, ...]
+    shadow: DataFrame
+
+
+def joined(parts: Sequence[Lists]) -> Lists:
+    """Return the lists of some days as those of all of them."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [name for name in _KEPT if any(name in part.kept for part in parts)]
+    unknown = [np.full(part.shown.shape, np.nan) for part in parts]
+    columns = [[getattr(part.served, one.name) for part in parts] for one in fields(Served)]
+    return Lists(
+        np.concatenate([part.shown for part in parts]),
+        Served(*map(np.concatenate, columns)),
+        {
+            name: np.concatenate(
+                [part.kept.get(name, gap) for part, gap in zip(parts, unknown, strict=True)]
+            )
+            for name in names
+        },
+        tuple(name for name in _TOLD if any(name in part.tells for part in parts)),
+        pd.concat([part.shadow for part in parts], ignore_index=True),
+    )
+
+
+def read_answer(answer: object, first: int, count: int, on_sale: int) -> Answer:
+    """Read what a `decide` returned: a list that cannot be shown is marked, and harms no other.
 
     Parameters
     ----------
-    answer : what a `decide` returned for sessions `first` to `last` and products 1 to `on_sale`.
+    answer : for sessions `first` to `first + count - 1` and products 1 to `on_sale`.
 
     Raises
     ------
     CannotPlay
-        If it is not ten different products on sale, ranked 1 to 10, for every session, or a
-        propensity is no chance from 0 to 1.
+        If it is no table, lacks a column, names one twice or tells of another session.
     """
     if not isinstance(answer, DataFrame):
         _refuse(
             "return a DataFrame", f"a {type(answer).__name__}", "return one row a product shown"
         )
     names = [str(column) for column in answer.columns]
-    for name in [name for name in ["session_id", "product_id", "rank"] if name not in names]:
+    for name in [name for name in _NEEDED if name not in names]:
         _refuse("return the columns session_id, product_id and rank", f"{names}", f"add {name}")
     if answer.columns.duplicated().any():
         _refuse("name each column once", f"{names}", "drop one")
-    session, product, rank = (_whole(answer, n) for n in ["session_id", "product_id", "rank"])
-    _require_inside("session_id", session, first, last, "use those of context.sessions")
-    todo = "use those of context.products, on sale on the first day"
-    _require_inside("product_id", product, 1, on_sale, todo)
-    _require_inside("rank", rank, 1, 10, "count places from 1 to 10")
-    session, product = session - first, product - 1
-    _require_ten(session, last - first + 1, first)
-    order = np.lexsort((rank, session))
-    shown, ranks = product[order].reshape(-1, 10), rank[order].reshape(-1, 10)
-    _require_different("rank", ranks, first)
-    _require_different("product_id", shown + 1, first)
-    kept = [name for name in ["score", "propensity"] if name in answer.columns]
-    extras = {name: _finite(answer, name) for name in kept}
-    if "propensity" in extras:
-        todo = "give the chance with which the product was to be shown"
-        _require_inside("propensity", extras["propensity"], 0, 1, todo)
-    return shown, {name: values[order] for name, values in extras.items()}
+    place = _places(answer, first, count)
+    hidden = np.zeros(len(answer), dtype=bool)
+    if "shadow" in answer:
+        hidden = answer["shadow"].eq(True).fillna(False).to_numpy(dtype=bool)
+    shadow = answer.loc[
+        hidden & (place >= 0), [n for n in (*_NEEDED, *_KEPT, *_TOLD) if n in names]
+    ]
+    _require_asked(answer, (place < 0) & ~hidden, first, count)
+    said = told(answer, np.where(hidden, -1, place), count)
+    if hidden.any():
+        answer, place = answer[~hidden], place[~hidden]
+    kept = {name: _numbers(answer, name) for name in _KEPT if name in names}
+    shown, broken, order = _checked(answer, place, count, on_sale, kept)
+    by_rank = {name: np.full(shown.shape, np.nan) for name in kept}
+    for name, values in kept.items():
+        by_rank[name].reshape(-1)[order[order >= 0]] = values[order >= 0]
+    return Answer(shown, by_rank, said, tuple(n for n in _TOLD if n in names), broken, shadow)
+
+
+def unsaid(shown: np.ndarray) -> Answer:
+    """Return the answer of lists that tell nothing beside themselves."""
+    count = len(shown)
+    said = told(DataFrame(), np.zeros(0, dtype=int), count)
+    return Answer(shown, {}, said, (), np.full(count, "", dtype=object), DataFrame(columns=_NEEDED))
 
 
 def _refuse(expected, came, todo):
     raise CannotPlay(f"decide was to {expected}; it returned {came}: {todo}.")
 
 
-def _whole(answer, name):
-    """Return a column as whole numbers, or refuse its first value that is none."""
-    values = _finite(answer, name)
-    broken = values != np.rint(values)
-    if broken.any():
-        _refuse(f"return whole numbers as {name}", f"{values[broken][0]}", "round it")
-    return values.astype(np.int64)
-
-
-def _finite(answer, name):
+def _numbers(answer, name):
+    """Return a column as numbers, NaN where there is none; inf where there is something else."""
     numbers = pd.to_numeric(answer[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    broken = ~np.isfinite(numbers)
-    if broken.any():
-        row = int(broken.argmax())
-        came = f"{answer[name].iloc[[row]].tolist()[0]!r} in row {row}"
-        _refuse(f"return a number in every row of {name}", came, "fill or drop it")
-    return numbers
+    return np.where(np.isnan(numbers) & answer[name].notna().to_numpy(), np.inf, numbers)
 
 
-def _require_inside(name, values, least, most, todo):
-    outside = (values < least) | (values > most)
-    if outside.any():
-        _refuse(f"return {name} from {least} to {most}", f"{values[outside][0]}", todo)
+def _places(answer, first, count):
+    """Return the session of each row, counted from 0; -1 for one that was not asked for."""
+    session = _numbers(answer, "session_id") - first
+    asked = (session >= 0) & (session < count) & (session == np.rint(session))
+    return np.where(asked, session, -1).astype(int)
 
 
-def _require_ten(session, count, first):
-    rows = np.bincount(session, minlength=count)
-    if (rows != 10).any():
-        one = int((rows != 10).argmax())
-        came = f"{rows[one]} for session {first + one}"
-        _refuse("return ten rows for every session", came, "show ten products in each")
+def _require_asked(answer, strange, first, count):
+    if strange.any():
+        row = int(strange.argmax())
+        came = f"{answer['session_id'].iloc[[row]].tolist()[0]!r} in row {row}"
+        asked = (
+            f"from {first} to {first + count - 1}" if count else "of no session: none was asked for"
+        )
+        _refuse(f"return session_id {asked}", came, "answer those of context.sessions only")
 
 
-def _require_different(name, lists, first):
-    ordered = np.sort(lists, axis=1)
-    again = ordered[:, 1:] == ordered[:, :-1]
-    if again.any():
-        one, place = np.argwhere(again)[0]
-        came = f"{ordered[one, place]} twice for session {first + one}"
-        _refuse(f"use each {name} once in a session's list", came, "drop the repeat")
+def _checked(answer, place, count, on_sale, kept):
+    """Return the lists by rank, why some cannot be shown, and where each row stands in them."""
+    product, rank = _numbers(answer, "product_id"), _numbers(answer, "rank")
+    ranked = (np.rint(rank) == rank) & (rank >= 1) & (rank <= LIST_LENGTH)
+    sold = (product >= 1) & (product <= on_sale)
+    whole = (np.rint(product) == product) & np.isfinite(product) & (np.rint(rank) == rank)
+    chance = kept.get("propensity", np.zeros(len(answer)))
+    for values in kept.values():
+        whole &= ~np.isinf(values)
+    order = np.where(ranked, LIST_LENGTH * place + np.where(ranked, rank, 1).astype(int) - 1, -1)
+    times = np.bincount(order[ranked], minlength=LIST_LENGTH * count).reshape(count, LIST_LENGTH)
+    shown = np.full((count, LIST_LENGTH), -1)
+    shown.reshape(-1)[order[ranked & sold]] = product[ranked & sold].astype(int) - 1
+    ordered = np.sort(shown, axis=1)
+    rows = np.bincount(place, minlength=count)
+    some = lambda bad: np.bincount(place[bad], minlength=count) > 0  # noqa: E731
+    broken = np.select(
+        [
+            rows == 0,
+            some(~whole),
+            rows != LIST_LENGTH,
+            some(~ranked),
+            (times > 1).any(axis=1),
+            some(~sold),
+            (ordered[:, 1:] == ordered[:, :-1]).any(axis=1),
+            some((chance < 0) | (chance > 1)),
+        ],
+        [
+            "no answer",
+            "not a number",
+            "not ten products",
+            "rank not from 1 to 10",
+            "rank twice",
+            "product not on sale",
+            "product twice",
+            "propensity not from 0 to 1",
+        ],
+        default="",
+    )
+    return shown, broken.astype(object), order
 
 
 def sessions_table(visits) -> DataFrame:
@@ -115,17 +194,19 @@ def sessions_table(visits) -> DataFrame:
     )
 
 
-def website_tables(visits, shown, extras, clicked) -> dict[str, DataFrame]:
-    """Write down the sessions of a month, the lists they saw, and what they clicked."""
+def website_tables(visits, lists: Lists, clicked) -> dict[str, DataFrame]:
+    """Write down sessions, the lists they saw, what they clicked, and how they were served."""
     session, place = np.nonzero(clicked)
+    shown = lists.shown
     return {
         "sessions": sessions_table(visits),
         "impressions": DataFrame(
             {
-                "session_id": np.repeat(visits.session_id, shown.shape[1]),
+                "session_id": np.repeat(visits.session_id, LIST_LENGTH),
                 "product_id": shown.ravel() + 1,
-                "rank": np.tile(np.arange(1, shown.shape[1] + 1), len(shown)),
-                **extras,
+                "rank": np.tile(np.arange(1, LIST_LENGTH + 1), len(shown)),
+                **{name: values.ravel() for name, values in lists.kept.items()},
+                **_told(lists, np.repeat(np.arange(len(shown)), LIST_LENGTH)),
             }
         ),
         "clicks": DataFrame(
@@ -136,131 +217,102 @@ def website_tables(visits, shown, extras, clicked) -> dict[str, DataFrame]:
                 "clicked_at": _START + visits.second[session] + 5 + 12 * place,
             }
         ),
+        "telemetry": DataFrame(
+            {
+                "session_id": visits.session_id,
+                "requested_at": _START + visits.second,
+                **lists.served.telemetry(),
+            }
+        ),
+        "shadow": lists.shadow,
     }
 
 
-def order_tables(visits, baskets, prices, rating, draw) -> dict[str, DataFrame]:
-    """Write down what was bought, sent back and rated; `rating` is what each line deserves."""
-    orders = _orders(visits, baskets, prices, draw("checkout"))
+def _told(lists, sessions):
+    """Return the columns of those sessions that tell which version served them."""
     return {
-        "orders": orders,
-        "returns": _returns(orders, rating, draw("returns")),
-        "ratings": _ratings(orders, rating, draw("ratings")),
+        name: pd.array(getattr(lists.served, name)[sessions], dtype="str") for name in lists.tells
     }
 
 
-def told_tables(visits, found, category, draw) -> dict[str, DataFrame]:
-    """Write down what sessions say when asked, and unasked."""
-    return {
-        "feedback": _feedback(visits, found, category, draw("feedback")),
-        "complaints": _complaints(visits, found, draw("complaints")),
-    }
+def order_tables(lines, lists: Lists, baskets, prices, rating, seed: int) -> dict:
+    """Write down what was bought, sent back and rated.
 
-
-def deliver(tables, pending, month):
-    """Return the tables with the late rows known by the end of `month`, and the rows still due."""
-    end = _START + day_of(month + 1) * 86_400
-    due = {}
-    for name in _LATE:
-        parts = [pending[name], tables[name]] if name in pending else [tables[name]]
-        rows = pd.concat(parts, ignore_index=True)
-        known = rows["known_at"] < end
-        due[name] = rows[~known]
-        tables[name] = rows[known].sort_values("known_at", kind="stable", ignore_index=True)
-    return tables, due
-
-
-def timed_out(visits, rng, slow: float) -> np.ndarray:
-    """Return which sessions' requests take longer than a second, by the draws of the telemetry."""
-    return _latency(visits, rng, slow) > TIMED_OUT_MS
-
-
-def _orders(visits, baskets, prices, rng):
-    second = visits.second[baskets["session"]]
-    pause = 90 + rng.integers(0, 900, len(visits.who))[baskets["session"]]
-    session_id = visits.session_id[baskets["session"]]
-    return DataFrame(
+    Parameters
+    ----------
+    lines : the visit of each line of the `baskets`.
+    rating : what each line deserves.
+    """
+    draw = lambda purpose, apart=1: lines.luck(seed, purpose, apart * baskets["line"])  # noqa: E731
+    orders = DataFrame(
         {
-            "order_id": session_id,  # a session ends in one order at most
-            "session_id": session_id,
-            "customer_id": baskets["who"] + 1,
+            "order_id": lines.session_id,  # a session ends in one order at most
+            "session_id": lines.session_id,
+            "customer_id": lines.who + 1,
             "product_id": baskets["what"] + 1,
-            "ordered_at": _START + second + pause,
+            "ordered_at": _START + lines.second + 90 + _whole(900 * draw("checkout", apart=0)),
             "price_eur": prices[baskets["what"]],
             "channel": np.where(baskets["by_list"], "list", "search"),
+            **_told(lists, baskets["session"]),
         }
     )
+    ordered = orders["ordered_at"].to_numpy()
+    late = orders[["order_id", "customer_id", "product_id"]]
+    back = 86_400 * (5 + 19 * draw("back after"))
+    weeks = (-np.log1p(-draw("rated after"))) ** (1 / 1.15)
+    rated = 86_400 * np.minimum(3 + 19 * weeks, 150)
+    returns = late.assign(reason=_reasons(draw("reason")), known_at=ordered + _whole(back))
+    ratings = late.assign(rating=rating, known_at=ordered + _whole(rated))
+    gone = draw("returns") < np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1]
+    return {"orders": orders, "returns": returns[gone], "ratings": ratings[draw("rates") < 0.35]}
 
 
-def _returns(orders, rating, rng):
-    chance = np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1]
-    gone = rng.random(len(orders)) < chance
-    delay = rng.integers(5 * 86_400, 24 * 86_400, len(orders))
-    reason = _RETURN_REASONS[rng.choice(3, size=len(orders), p=[0.6, 0.3, 0.1])]
-    table = orders[["order_id", "customer_id", "product_id"]].copy()
-    table["reason"] = reason
-    table["known_at"] = orders["ordered_at"].to_numpy() + delay
-    return table[gone]
-
-
-def _ratings(orders, rating, rng):
-    says = rng.random(len(orders)) < 0.35
-    delay = (86_400 * np.minimum(3 + rng.gamma(1.3, 14, len(orders)), 150)).astype(int)
-    table = orders[["order_id", "customer_id", "product_id"]].copy()
-    table["rating"] = rating
-    table["known_at"] = orders["ordered_at"].to_numpy() + delay
-    return table[says]
-
-
-def _feedback(visits, found, category, rng):
-    """Write the answers to "did you find something you want?": three sessions in ten give one."""
-    answers = rng.random(len(found)) < 0.3
-    choice = rng.integers(0, 4, len(found))
+def told_tables(visits, found, category, seed: int) -> dict[str, DataFrame]:
+    """Write down what sessions say when asked, three in ten, and unasked."""
+    draw = lambda purpose: visits.luck(seed, purpose)  # noqa: E731
+    choice = _whole(4 * draw("words"))
     missed = [
         _MISSED_TEXTS[n].format(CATEGORIES[one]) for n, one in zip(choice, category, strict=True)
     ]
-    table = DataFrame(
+    people = {"session_id": visits.session_id, "customer_id": visits.who + 1}
+    feedback = DataFrame(
         {
-            "session_id": visits.session_id,
-            "customer_id": visits.who + 1,
+            **people,
             "found_something": found,
             "text": pd.Series(np.where(found, _FOUND_TEXTS[choice], missed), dtype="str"),
             "answered_at": _START + visits.second + 600,
         }
     )
-    return table[answers].reset_index(drop=True)
-
-
-def _complaints(visits, found, rng):
-    chance = np.where(found, 0.004, 0.02)
-    writes = rng.random(len(found)) < chance
-    about_choice = ~found & (rng.random(len(found)) < 0.8)
-    table = DataFrame(
+    about_choice = ~found & (draw("about") < 0.8)
+    after = 3_600 + _whole((4 * 86_400 - 3_600) * draw("complains after"))
+    complaints = DataFrame(
         {
-            "session_id": visits.session_id,
-            "customer_id": visits.who + 1,
+            **people,
             "text": np.where(about_choice, "you never show me what I need", "parcel came late"),
-            "known_at": _START + visits.second + rng.integers(3_600, 4 * 86_400, len(found)),
+            "known_at": _START + visits.second + after,
         }
     )
-    return table[writes]
+    return {
+        "feedback": feedback[draw("answers") < 0.3].reset_index(drop=True),
+        "complaints": complaints[draw("complains") < np.where(found, 0.004, 0.02)],
+    }
 
 
-def _latency(visits, rng, slow):
-    """Draw how long each request takes, in milliseconds."""
-    latency = rng.lognormal(np.log(38), 0.45, len(visits.who))
-    return np.round(latency * slow if slow else latency, 1)
+def deliver(tables, pending, end):
+    """Return the tables with the late rows known before `end`, and the rows still due."""
+    due = {}
+    for name in _LATE:
+        parts = [pending[name], tables[name]] if name in pending else [tables[name]]
+        rows = pd.concat(parts, ignore_index=True)
+        known = (rows["known_at"] < end).to_numpy()
+        due[name] = rows[~known]
+        tables[name] = rows[known].sort_values("known_at", kind="stable", ignore_index=True)
+    return tables, due
 
 
-def telemetry_table(visits, rng, slow: float) -> DataFrame:
-    """Write down the requests to the model, one a session; `slow` multiplies the latency."""
-    latency = _latency(visits, rng, slow)
-    failed = rng.random(len(visits.who)) < 0.001
-    return DataFrame(
-        {
-            "session_id": visits.session_id,
-            "requested_at": _START + visits.second,
-            "latency_ms": latency,
-            "status": np.where(latency > TIMED_OUT_MS, 504, np.where(failed, 503, 200)),
-        }
-    )
+def _whole(numbers):
+    return numbers.astype(int)
+
+
+def _reasons(luck):
+    return _RETURN_REASONS[np.searchsorted([0.6, 0.9], luck, side="right")]

@@ -9,9 +9,15 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.incidents import shop as shop_incidents
-from helpers.worlds.incidents.effects import touched_rows
+from helpers.worlds.incidents.effects import GIVEN, touched_rows
 from helpers.worlds.incidents.kinds import incident_table, truth_table
-from helpers.worlds.play import CannotPlay, require_function, require_month, require_world
+from helpers.worlds.play import (
+    CannotPlay,
+    answer_of,
+    require_function,
+    require_month,
+    require_world,
+)
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, SKIN_TYPES, day_of
 from helpers.worlds.shop.month import Context
@@ -124,9 +130,12 @@ class ShopTruth:
         CannotPlay
             If the month has not been played.
         """
-        played, hidden = self._played(month, "touched rows are", "play it first"), self._shop.hidden
-        given = hidden.given(month, played.visits)
-        return touched_rows([*played.touches, *hidden.books(month).touches, *given.touches])
+        played = self._played(month, "touched rows are", "play it first")
+        found = touched_rows([*played.touches, *self._shop.hidden.books(month).touches])
+        for name in [name for name in found if name.startswith(GIVEN)]:
+            order = list(found[name].columns[:-2])  # a day may have handed out what the others did
+            found[name] = found[name].drop_duplicates().sort_values(order, ignore_index=True)
+        return found
 
     def accuracy(self, month: int) -> float:
         """Return the share of a played month's sessions that were shown a product they want."""
@@ -148,7 +157,8 @@ class ShopTruth:
         """
         require_function(decide, "decide", "at_random")
         context, visits, state = self._situation(month)
-        shown, _ = self._shop.hidden.shown(decide, context, visits)
+        answer = answer_of(decide, context, context.month)
+        shown = self._shop.hidden.serve(answer, visits)[0].shown
         chance = self._chances(visits, state, shown)
         needs = behaviour.need_weights(self._market, state, visits)
         missed = np.zeros(len(shown))
@@ -175,6 +185,7 @@ class ShopTruth:
                 f"{type(context).__name__}: pass the oracle itself, as in play(1, truth.oracle)."
             )
         _, visits, state = self._situation(context.month)
+        visits = visits.part(np.isin(visits.session_id, context.sessions["session_id"]))
         products = np.flatnonzero(self._market.products.launched < day_of(context.month))
         shown = np.empty((len(visits.who), LIST_LENGTH), dtype=int)
         gains = np.empty(shown.shape)

@@ -10,32 +10,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from helpers.worlds.days import World
 from helpers.worlds.incidents import shop as incidents_here
 from helpers.worlds.incidents.kinds import Incident, Schedule
-from helpers.worlds.play import (
-    MONTHS,
-    require_function,
-    require_month,
-    require_next,
-    require_number,
-)
+from helpers.worlds.play import MONTHS, luck, require_function, require_month, require_number
 from helpers.worlds.shop import records as records
 from helpers.worlds.shop import visits as shop_visits
-from helpers.worlds.shop.behaviour import State
+from helpers.worlds.shop.behaviour import State, after_month
 from helpers.worlds.shop.market import Market, day_of, draw_customers, draw_products
-from helpers.worlds.shop.month import Context, Played, ShopRecord, live_month
-from helpers.worlds.shop.visits import LIST_LENGTH
+from helpers.worlds.shop.month import (
+    Context,
+    ShopMonth,
+    ShopRecord,
+    date,
+    live,
+    served_lists,
+)
+from helpers.worlds.shop.visits import LIST_LENGTH, ten_at_random
 
 STORY = (Incident("launch_wave", month=2), Incident("new_goal", month=9))
 
 
-class Shop:
+class Shop(World):
     """A beauty shop with `customers` customers and `products` products on sale in month 1.
 
     Parameters
@@ -74,19 +76,14 @@ class Shop:
         require_number("products", products, LIST_LENGTH, math.inf, 300)
         require_number("seed", seed, 0, math.inf, 7)
         self.seed = int(seed)
-        self._playing = False
         market = _market(int(products), int(customers), self.seed, Schedule(incidents, "shop"))
-        self._history, self._record = _live_through_history(market)
+        self._history, record = _live_through_history(market)
+        super().__init__(record, partial(date, day=1))
 
     @property
     def hidden(self) -> ShopRecord:
         """What the business cannot see, for `ShopTruth`, the sources and tests; not to be changed."""
         return self._record
-
-    @property
-    def next_month(self) -> int:
-        """The month that `play` expects next, 1 to 12; 13 when the year is over."""
-        return len(self._record.played) + 1
 
     def history(self) -> dict[str, DataFrame]:
         """Return the year before month 1 as tables with true dates.
@@ -147,23 +144,10 @@ class Shop:
             If the month is not the next one, or `decide` raises or breaks the contract. Nothing
             has happened then: the month can be played again.
         """
-        require_next(month, self.next_month, self._playing, "Shop")
-        require_function(decide, "decide", "at_random")
-        before = self._record
-        context, visits = before.context(month)
-        self._playing = True
-        try:
-            shown, extras = before.shown(decide, context, visits)
-        finally:
-            self._playing = False
-        true, found, state = live_month(before.market, before.state, visits, shown, extras)
-        true, pending = records.deliver(true, before.pending, month)
-        books, held = before.stored(month, true, before.held)
-        # Nothing of the shop has changed up to here: a month that fails can be played again.
-        over = Played(visits, before.state, found, books.touches)
-        played = (*before.played, over)
-        self._record = replace(before, state=state, pending=pending, held=held, played=played)
-        return books.tables
+        return self._play(month, decide, "at_random")
+
+    def _plan(self, month: int) -> ShopMonth:
+        return ShopMonth(self._record, month)
 
 
 def _market(products, customers, seed, schedule):
@@ -182,18 +166,24 @@ def _live_through_history(market):
     state = State(np.full(people.needs.shape, -np.inf), people.favourites)
     sold, months, pending = np.zeros(len(products.launched)), [], {}
     for month in range(1 - MONTHS, 1):
-        visits = shop_visits.draw_visits(people, month, market.seed)
-        shown = shop_visits.old_window(products, sold, visits, market.seed)
-        tables, _, state = live_month(market, state, visits, shown, {})
-        tables, pending = records.deliver(tables, pending, month)
-        sold = 0.7 * sold + np.bincount(tables["orders"]["product_id"] - 1, minlength=len(sold))
+        visits = shop_visits.draw_visits(people.visits, month, market.seed)
+        ranked = shop_visits.bestsellers(products, sold, month)
+        shown = shop_visits.old_window(products, ranked, visits, market.seed)
+        read = records.unsaid(shown)
+        lists, _ = served_lists(market, read, visits, ranked[:LIST_LENGTH], {})
+        lived = live(market, state, visits, lists)
+        state = after_month(market, state, visits, lived)
+        end = date(month + 1, 1)
+        tables, pending = records.deliver(lived.tables, pending, end)
+        sold = 0.7 * sold + np.bincount(lived.baskets["what"], minlength=len(sold))
+        del tables["shadow"]  # nothing answered yet
         months.append(tables)
     best = shop_visits.bestsellers(products, sold, 1)[:LIST_LENGTH]
     history = {
         name: pd.concat([tables[name] for tables in months], ignore_index=True)
         for name in months[0]
     }
-    return history, ShopRecord(market, state, best, pending, {}, ())
+    return history, ShopRecord(market, state, best, pending, {}, (), {})
 
 
 def at_random(context: Context) -> DataFrame:
@@ -205,14 +195,15 @@ def at_random(context: Context) -> DataFrame:
     >>> seen["impressions"].groupby("session_id")["product_id"].nunique().unique().tolist()
     [10]
     """
-    rng = np.random.default_rng(context.month)
     on_sale = context.products["product_id"].to_numpy()
-    shown = [rng.permutation(on_sale)[: context.k] for _ in context.sessions["session_id"]]
+    session = context.sessions["session_id"].to_numpy()
+    places = session[:, None], np.arange(context.k)
+    lots = (luck(0, context.month, f"at random {what}", *places) for what in ("ten", "order"))
     return DataFrame(
         {
-            "session_id": np.repeat(context.sessions["session_id"].to_numpy(), context.k),
-            "product_id": np.concatenate([*shown, on_sale[:0]]),
-            "rank": np.tile(np.arange(1, context.k + 1), len(shown)),
+            "session_id": np.repeat(session, context.k),
+            "product_id": on_sale[ten_at_random(len(on_sale), *lots)].ravel(),
+            "rank": np.tile(np.arange(1, context.k + 1), len(session)),
         }
     )
 
