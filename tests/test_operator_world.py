@@ -144,7 +144,9 @@ def test_quiet_churn_stays_where_it_is_and_only_tenure_renews():
     rates = [table["churn_probability"].mean() for table in truth.values()]
     history = snapshots.groupby(snapshots["known_at"].dt.to_period("M"))["churned"].mean().tolist()
     assert max(rates) - min(rates) <= 0.04
-    assert max(rates + history[1:]) - min(rates + history[1:]) <= 0.05  # the first is a bit of a month
+    assert (
+        max(rates + history[1:]) - min(rates + history[1:]) <= 0.05
+    )  # the first is a bit of a month
     moved = stability_index(scored[1], scored[12], LEVELS)
     assert moved.max() < 0.1, moved.head(3).to_dict()
 
@@ -182,8 +184,11 @@ def test_the_segments_are_found_in_the_use_of_sixty_days():
     usage = world.history()["usage"]
     usage["weekend"] = usage["used_on"].dt.dayofweek >= 5
     both = usage.groupby("customerID")[["minutes", "megabytes"]].mean()
-    by_day = usage.groupby(["customerID", "weekend"])[["minutes", "megabytes"]].mean().unstack()
-    weekend = (by_day.xs(True, axis=1, level=1) / by_day.xs(False, axis=1, level=1)).mean(axis=1)
+    late, early = (
+        usage[usage["weekend"] == one].groupby("customerID")[["minutes", "megabytes"]].mean()
+        for one in (True, False)
+    )
+    weekend = (late / early).mean(axis=1)
     features = np.log(both.assign(weekend=weekend).clip(lower=0.01))
     features = features[usage.groupby("customerID").size() >= 30].dropna()
     segment = OperatorTruth(world).customers(1).set_index("customerID")["segment"]
@@ -298,7 +303,9 @@ def test_labels_become_known_one_by_one_thirty_days_after_each_was_scored():
         labels = seen[month - 1]["labels"]
         start = pd.Timestamp("2025-01-01") + pd.Timedelta(days=30 * (month - 1))
         assert labels["known_at"].is_monotonic_increasing
-        assert labels["known_at"].between(start, start + pd.Timedelta(days=30), inclusive="left").all()
+        assert (
+            labels["known_at"].between(start, start + pd.Timedelta(days=30), inclusive="left").all()
+        )
         assert labels["known_at"].nunique() > 250
         if month > 1:
             before = seen[month - 2]["customers"].set_index("customerID")["scored_at"]
@@ -629,7 +636,9 @@ def test_a_day_gives_what_is_known_at_its_moment_and_in_order_of_time():
 
 
 def test_between_two_days_another_model_is_deployed_and_a_feed_repaired():
-    world = Operator(**SMALL, incidents=[Incident("slow_model", 1, 200.0), Incident("clock_skew", 1)])
+    world = Operator(
+        **SMALL, incidents=[Incident("slow_model", 1, 200.0), Incident("clock_skew", 1)]
+    )
     month = world.days(1)
     for day in month:
         version = "slow" if day.number < 10 else "old"

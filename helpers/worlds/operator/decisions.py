@@ -59,7 +59,9 @@ def read_decisions(decided: object, ids: np.ndarray) -> Decisions:
     _check_columns(decided)
     ids = ids.astype(object)
     place = _places(decided["customerID"], ids)
-    hidden = _flags(decided["shadow"])[0] if "shadow" in decided else np.zeros(len(place), dtype=bool)
+    hidden = (
+        _flags(decided["shadow"])[0] if "shadow" in decided else np.zeros(len(place), dtype=bool)
+    )
     shadow, decided, place = decided[hidden], decided[~hidden], place[~hidden]
     count = len(ids)
     rows = np.bincount(place, minlength=count)
@@ -70,7 +72,13 @@ def read_decisions(decided: object, ids: np.ndarray) -> Decisions:
     flag, known = (_taken(values, first, False) for values in _flags(decided["call"]))
     broken = np.select(
         [rows == 0, rows > 1, np.isnan(probability), (probability < 0) | (probability > 1), ~known],
-        ["no answer", "two answers", "not a number", "not from 0 to 1", "call is not True or False"],
+        [
+            "no answer",
+            "two answers",
+            "not a number",
+            "not from 0 to 1",
+            "call is not True or False",
+        ],
         default="",
     ).astype(object)
     return Decisions(
@@ -100,7 +108,9 @@ def shadow_table(parts: list[DataFrame]) -> DataFrame:
     return DataFrame(
         {
             "customerID": rows["customerID"].astype("str"),
-            "churn_probability": pd.to_numeric(rows["churn_probability"], errors="coerce").astype(float),
+            "churn_probability": pd.to_numeric(rows["churn_probability"], errors="coerce").astype(
+                float
+            ),
             "call": _flags(rows["call"])[0],
             **{name: column.fillna("").astype("str") for name, column in words.items()},
         }

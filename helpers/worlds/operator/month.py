@@ -18,7 +18,7 @@ from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import behaviour as behaviour
 from helpers.worlds.operator import people as crowd
 from helpers.worlds.operator import records as records
-from helpers.worlds.operator.behaviour import Lived, Network
+from helpers.worlds.operator.behaviour import Network
 from helpers.worlds.operator.decisions import Decisions, read_decisions, shadow_table
 from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start
 from helpers.worlds.operator.telco import telco_rows
@@ -110,9 +110,7 @@ class OperatorMonth:
         self.record, self.month = record, month
         self._people = record.scored(month)
         count = len(self._people["row"])
-        self._following = crowd.draw_people(
-            count, record.seed, month, record.towers, self._people
-        )
+        self._following = crowd.draw_people(count, record.seed, month, record.towers, self._people)
         self._directory = records.Directory(self._people, self._following, record.gone)
         self._customers = customer_table(self._people)
         # By day, or under None for all of them: what was given, and what came back.
@@ -196,7 +194,9 @@ class OperatorMonth:
             record,
             people=behaviour.grow_older(lived),
             gone={name: gone[name] for name in _LEFT},
-            pending={name: records.known(self._coming, name, after, None) for name in record.pending},
+            pending={
+                name: records.known(self._coming, name, after, None) for name in record.pending
+            },
             held=held,
             served=self._version,
             hits=self._hits,

@@ -22,9 +22,13 @@ GENERATIONS = 20  # people who can follow each other in the place of one
 FIRST_DAY = pd.Timestamp("2025-01-01")  # the first day of month 1
 _DAY = 86_400  # seconds
 # Requests an hour of the day, from midnight on: most come in the working day.
-_HOURS = np.array([1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 19, 17, 14, 16, 18, 17, 14, 10, 7, 5, 4, 3, 2, 1])
+_HOURS = np.array(
+    [1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 19, 17, 14, 16, 18, 17, 14, 10, 7, 5, 4, 3, 2, 1]
+)
 
-HEAVY_MB = 12_000.0  # who used more in the last 30 days leaves after a ticket, who did not without one
+HEAVY_MB = (
+    12_000.0  # who used more in the last 30 days leaves after a ticket, who did not without one
+)
 CROSSED = 0.65  # logit: how much more
 TICKET_PUSH = 0.3  # logit a ticket of the last 30 days, at most two
 # Use and tickets blur what IBM's columns tell, so the logit is stretched to keep the file's shares.
@@ -267,7 +271,9 @@ def draw_habits(rows: np.ndarray, seed: int) -> dict:
     (1,)
     """
     segment = np.searchsorted(SEGMENT_SHARES.cumsum(), luck(seed, 0, "segment", rows))
-    spread = {name: np.exp(HABIT_SPREAD * ndtri(luck(seed, 0, name, rows))) for name in ("talk", "data")}
+    spread = {
+        name: np.exp(HABIT_SPREAD * ndtri(luck(seed, 0, name, rows))) for name in ("talk", "data")
+    }
     return {"segment": segment, **spread}
 
 

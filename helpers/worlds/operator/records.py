@@ -234,7 +234,9 @@ def sensor_table(network: Network, month: int, days: range) -> pd.DataFrame:
             "read_on": dates(day),
             "load_share": np.round(np.clip(0.6 + 0.148 * ndtri(lot("load")), 0, 1), 3),
             "temperature_c": np.round(28 + season + 2 * ndtri(lot("heat")), 1),
-            "packet_loss_share": np.round(np.minimum(-0.004 * np.log1p(-lot("loss")) * trouble, 1.0), 5),
+            "packet_loss_share": np.round(
+                np.minimum(-0.004 * np.log1p(-lot("loss")) * trouble, 1.0), 5
+            ),
         }
     )
 
@@ -250,7 +252,9 @@ def _tickets(network, lived):
     return {
         "row": users["row"][who],
         "opened_on": dates(day),
-        "topic": np.where(troubled & (lot("outage") < 0.7), _WORDS["topic"].index("network"), topic),
+        "topic": np.where(
+            troubled & (lot("outage") < 0.7), _WORDS["topic"].index("network"), topic
+        ),
         "hours_to_solve": np.round(2 - 20 * np.log1p(-lot("hours")), 1),
     }
 

@@ -82,7 +82,10 @@ class OperatorTruth:
                 "Play the months before it first."
             )
         table = pd.DataFrame(
-            {"customerID": pd.array(found["ids"], dtype="str"), **{name: found[name] for name in _TOLD}}
+            {
+                "customerID": pd.array(found["ids"], dtype="str"),
+                **{name: found[name] for name in _TOLD},
+            }
         )
         segments = pd.array(np.array(crowd.SEGMENTS, dtype=object), dtype="str")
         table["segment"] = segments[table["segment"].to_numpy()]
