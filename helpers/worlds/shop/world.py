@@ -96,7 +96,7 @@ class Shop(World):
         """
         market = self._record.market
         return {
-            "customers": market.people.public.copy(),
+            "customers": market.people.public[market.people.joined < 0].copy(),
             "products": market.products.public[market.products.launched < day_of(1)].copy(),
             **{name: table.copy() for name, table in self._history.items()},
         }
@@ -153,9 +153,7 @@ class Shop(World):
 def _market(products, customers, seed, schedule):
     """Draw the products and customers of this schedule; what they were before does not vary."""
     story = draw_products(products, seed)
-    wave = schedule.get("launch_wave")
-    new_from = day_of(wave.month) if wave else np.inf
-    people = draw_customers(customers, story, seed, new_from, wave.size if wave else 0.0)
+    people = draw_customers(customers, story, seed, schedule)
     planned = incidents_here.planned_launches(story, products, seed, schedule)
     return Market(people, planned, schedule, seed)
 
@@ -163,10 +161,11 @@ def _market(products, customers, seed, schedule):
 def _live_through_history(market):
     """Play the twelve months before month 1 with the old shop window; return tables and record."""
     people, products = market.people, market.products
-    state = State(np.full(people.needs.shape, -np.inf), people.favourites)
+    nobody = np.zeros(len(people.joined), dtype=bool)
+    state = State(np.full(people.needs.shape, -np.inf), people.favourites, 0.0 * nobody, nobody)
     sold, months, pending = np.zeros(len(products.launched)), [], {}
     for month in range(1 - MONTHS, 1):
-        visits = shop_visits.draw_visits(people.visits, month, market.seed)
+        visits = shop_visits.draw_visits(market, state, month)
         ranked = shop_visits.bestsellers(products, sold, month)
         shown = shop_visits.old_window(products, ranked, visits, market.seed)
         read = records.unsaid(shown)
