@@ -14,11 +14,11 @@ from helpers.worlds.shop.market import CATEGORIES, Customers, Market, Products, 
 _EVEN = [1.0] * 12
 SEASON = np.array(
     [
-        [1.65, 1.60, 0.45, 0.35, 0.35, 0.35, 0.45, 0.60, 1.00, 1.30, 1.50, 1.60],
-        [0.25, 0.30, 1.60, 1.75, 1.75, 1.75, 1.60, 1.40, 0.95, 0.60, 0.35, 0.25],
+        [1.65, 1.60, 0.60, 0.45, 0.45, 0.45, 0.52, 0.60, 0.90, 1.15, 1.30, 1.40],
+        [0.25, 0.30, 1.65, 1.85, 1.85, 1.85, 1.50, 1.25, 0.88, 0.55, 0.35, 0.25],
         _EVEN,
         _EVEN,
-        [0.45, 0.50, 1.70, 1.80, 1.70, 1.60, 1.30, 1.00, 0.70, 0.55, 0.45, 0.45],
+        [0.50, 0.60, 2.00, 2.10, 1.95, 1.80, 1.15, 0.85, 0.60, 0.47, 0.43, 0.43],
         *[_EVEN] * 5,
     ]
 )
@@ -26,7 +26,7 @@ SEASON = np.array(
 PARTNER = np.array([3, 3, 6, 0, 8, 3, 2, 9, 4, 7])
 TURN = 6  # month in which the calendar turns warm
 
-_THRESHOLD = 0.0
+_THRESHOLD = 0.16
 _CERTAINTY = 1.7  # how steeply a better product is wanted more often
 _LOYALTY = np.array([1.7, 1.2, 0.8])  # worth of the first, second and third favourite brand
 _PRICE_WEIGHT = 0.45
@@ -36,14 +36,15 @@ _FRESH_DAYS = 60.0
 _BUZZ = 4.1  # added to a launch when customers search: it is what is talked about
 _HYPE = 0.55  # added to it for each unit of appeal: the best launches become hits
 _BUZZ_DAYS = 120.0
+_FAME = 1.1  # what appeal adds when customers search: the best known come first
 _LET_DOWN = 2.2  # what the old generation loses with a customer who expects the new one
 _RISE_WEIGHT = 8.0  # what dearer products lose with the price-minded when all prices rise
 _LOOKS_THIN_OUT = 0.15  # the chance to look at a place is 1 / (1 + this x places above it)
 _HURRY = 2.0  # how much faster looks thin out when the list is all there is
 _EMPTY_AFTER_DAYS = 35.0
 _SEARCHES = 0.5
-_HABIT = 3.8  # added to a favourite brand when customers search: its name is what they type
-_SET = 4.5  # added to the brand already in the basket
+_HABIT = 4.9  # added to a favourite brand when customers search: its name is what they type
+_SET = 6.2  # added to the brand already in the basket
 _ADDS_PARTNER = 0.3
 _DEAR_FROM = 0.6  # above a customer's leaning, in the units of `Products.price`
 _DEAR_MEAN = 0.2  # of what is bought in the history
@@ -177,6 +178,7 @@ def search(market: Market, state: State, visits, category, luck, beside=None):
             young = np.maximum(0, day[some, None] - products.launched[shelf])
             talk = _BUZZ + _HYPE * products.appeal[shelf]
             worth += talk * np.exp(-young / _BUZZ_DAYS)
+            worth += _FAME * products.appeal[shelf]
             if beside is not None:
                 worth += _SET * (brand == products.brand[beside[some], None])
             found[some] = _choose(products, worth, shelf, day[some], luck[some])

@@ -28,9 +28,9 @@ _STREAM_SHARE = 0.02  # of the first catalogue, launched in an ordinary month
 _WAVE_APPEAL = 1.5
 _TAIL = 1.0  # what poor products lose more than good ones gain: the long tail that hardly sells
 _TWIN_SHARE = 0.08
-_NEED_SHAPE = 0.5  # of a gamma: smaller makes each customer's needs fewer
+_NEED_SHAPE = 0.49  # of a gamma: smaller makes each customer's needs fewer
 _JOINS = 0.02  # of the first customers, newcomers in each month of the future
-_ADOPTERS = 0.195  # share of the customers who come to expect the new generation
+_ADOPTERS = 0.215  # share of the customers who come to expect the new generation
 _LINES = ["Hydra", "Pure", "Glow", "Calm", "Velvet", "Dew", "Silk", "Bright"]
 SPELLINGS = {
     "combination": ["combination", "Combination", "combi", "mixed", "COMBINATION"],
