@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 from helpers.worlds.days import World
-from helpers.worlds.incidents.kinds import Incident, Schedule
+from helpers.worlds.incidents import Incident
+from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.play import CannotPlay, luck
 from helpers.worlds.service import OWN, UNNAMED, Service, told
 

@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import course, etl, worlds
+from benchmarks import course, etl, traffic, worlds
 from helpers.course import BadInput
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "churn": course.bench_churn,
     "setup": course.bench_setup,
     "worlds": worlds.bench_worlds,
+    "traffic": traffic.bench_traffic,
     "etl": etl.bench_etl,
 }
 
