@@ -545,7 +545,8 @@ def test_a_shadow_is_recorded_beside_what_is_shown(kind):
 
 @pytest.mark.parametrize(
     "broken", [lambda given: [1], lambda given: 1 / 0, lambda given: DataFrame({"a": [1]}), lambda given: None,
-               lambda given: constant(1)(given).rename(columns={"rank": "product_id"})]
+               lambda given: constant(1)(given).rename(columns={"rank": "product_id"}),
+               lambda given: constant(1)(visits(9))]
 )  # fmt: skip
 def test_a_shadow_that_breaks_changes_nothing_for_the_customers(broken):
     given = visits(5)
@@ -553,6 +554,17 @@ def test_a_shadow_that_breaks_changes_nothing_for_the_customers(broken):
         table = shadow(constant(3), broken)(given)
     expected = constant(3)(given).assign(shadow=False)
     pd.testing.assert_frame_equal(table, expected)
+
+
+@both_worlds
+def test_of_a_shadow_only_what_a_world_knows_is_recorded(kind):
+    given = GIVEN[kind](5)
+    said = "product_id" if kind == "shop" else "churn_probability"
+    odd = lambda given: constant(1)(given).assign(note="x", **{said: [1, "2", "x", [3], None]})  # noqa: E731
+    table = shadow(constant(3), odd)(given)
+    assert "note" not in table
+    assert table.loc[table["shadow"], said].tolist()[:2] == [1, 2]
+    assert table.loc[table["shadow"], said].iloc[2:].isna().all()
 
 
 def test_what_is_shown_may_break_as_ever():

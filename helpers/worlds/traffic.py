@@ -29,6 +29,7 @@ from pandas import DataFrame, Series
 from pydantic import BaseModel, Field, ValidationError
 
 from helpers.worlds.play import CannotPlay, plainly, require_function, require_number
+from helpers.worlds.service import TOLD
 from helpers.worlds.shop.month import Context
 
 Decide = Callable[[Any], DataFrame]
@@ -39,7 +40,7 @@ _Word = Annotated[str, Field(max_length=100)]
 _Id = Annotated[int, Field(ge=-(2**53), le=2**53)]  # exact in a table that also has gaps
 
 
-def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 16) -> Decide:
+def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 8) -> Decide:
     """Make a `decide` that sends each request to a service on this machine and takes what comes back.
 
     A request is a POST of JSON, sent once: `{request_id, at, k, customer_id}` in the shop,
@@ -52,8 +53,8 @@ def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 16) -> Dec
     ----------
     address : `http://`, a loopback host, a port and a path.
     timeout_s : seconds until an answer is given up, 0.001 to 60.
-    at_once : requests under way at a time, 1 to 256. A service that never answers takes
-        `timeout_s` for each `at_once` requests.
+    at_once : requests under way at a time, 1 to 256; with more of them each waits longer. A service
+        that never answers takes `timeout_s` for each `at_once` requests.
 
     Returns
     -------
@@ -79,7 +80,7 @@ and give its address.
     """
     place = _checked(address)
     require_number("timeout_s", timeout_s, 0.001, 60, 1.0, whole=False)
-    require_number("at_once", at_once, 1, 256, 16)
+    require_number("at_once", at_once, 1, 256, 8)
 
     def decide(given: Any) -> DataFrame:
         kind, asked = _asked(given)
@@ -182,7 +183,7 @@ def shadow(decide: Decide, beside: Decide) -> Decide:
         answer = _answer_of("decide", decide, given)
         answer = answer.assign(shadow=answer.get("shadow", False))
         try:
-            hidden = _answer_of("beside", beside, given).assign(shadow=True)
+            hidden = _recorded(_asked(given)[0], _answer_of("beside", beside, given))
             return pd.concat([answer, hidden], ignore_index=True)
         except Exception as error:  # whatever it is, it must not reach the customers
             warnings.warn(f"Nothing of the shadow is recorded this time: {error}", stacklevel=2)
@@ -357,6 +358,14 @@ def _answer_of(name, decide, given):
             f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Leave those out."
         )
     return answer
+
+
+def _recorded(kind, answer):
+    """Return of an answer that nobody is shown what a world knows, numbers as numbers."""
+    kept = [one for one in (kind.request, *kind.columns, "propensity", *TOLD) if one in answer]
+    told = [one for one in kind.columns if one in answer]
+    numbers = {one: pd.to_numeric(answer[one], errors="coerce") for one in told}
+    return answer[kept].assign(shadow=True, **numbers)
 
 
 def _filled(answer, column, value):

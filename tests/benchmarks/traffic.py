@@ -20,7 +20,7 @@ from benchmarks.measure import Measure
 from helpers.worlds.shop.month import Context
 from helpers.worlds.traffic import over_http
 
-_COUNT, _AT_ONCE, _GOAL_S, _START_S = 4_000, 16, 5.0, 30.0
+_COUNT, _AT_ONCE, _GOAL_S, _START_S = 4_000, 8, 5.0, 30.0
 _SERVICE = """
 import sys
 import uvicorn
