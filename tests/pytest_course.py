@@ -3,6 +3,8 @@
 pyproject.toml loads it with `-p`, so that the option is known from whatever folder one types.
 """
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -14,11 +16,18 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # Imports and tests are hundreds of thousands of objects that stay. To look again and again which
+    # of them nobody needs any more costs one second in fifteen.
+    gc.set_threshold(50_000, 20, 100)
     # nbval takes a path from where pytest was typed.
     config.option.nbval_sanitize_with = str(config.rootpath / "tests" / "nbval_sanitize.cfg")
     settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
     settings.register_profile("all", max_examples=100, deadline=None, derandomize=True)
     settings.load_profile("all" if config.option.all else "quick")
+
+
+def pytest_collection_finish():
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m, to count what would have run

@@ -32,12 +32,18 @@ GLOBAL_STATE = {"seed", "use", "set_option", "filterwarnings", "simplefilter", "
 OPEN = {"_replace", "_asdict", "_fields", "_exit"}  # of named tuples and of os: public by agreement
 
 
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """Return a source as a tree, which several rules walk through."""
+    return ast.parse(source)
+
+
 def broken_rules(root: Path) -> list[str]:
     """Return a sentence for each rule that a source below `root`, a folder `helpers`, breaks."""
     broken = []
     for path in sorted(root.rglob("*.py")):
         module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path.read_text(encoding="utf-8"))
         if path.stem in {"utils", "util", "misc", "common"}:
             broken.append(f"{module}: a drawer for anything; name the file after what it does")
         is_package = path.name == "__init__.py"
@@ -151,7 +157,7 @@ def circles(root: Path) -> list[list[str]]:
     for path in root.rglob("*.py"):
         dotted = ".".join(path.relative_to(root.parent).with_suffix("").parts)
         module = dotted.removesuffix(".__init__")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path.read_text(encoding="utf-8"))
         graph[module] = imports(tree, module, path.name == "__init__.py", root) - {module}
     reached = {}
     for start in graph:
@@ -173,7 +179,7 @@ def doors(root: Path) -> dict[tuple[str, str], str]:
     found = {}
     for path in root.rglob("__init__.py"):
         package = ".".join(path.parent.relative_to(root.parent).parts)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path.read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and within(node.module or "", package):
                 found |= {(node.module, one.name): package for one in node.names}
@@ -196,7 +202,7 @@ def second_doors(sources: dict[str, str], root: Path) -> list[str]:
     """
     packages, wrong = doors(root), []
     for source, text in sources.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(text)):
             if not isinstance(node, ast.ImportFrom) or not within(node.module or "", "helpers"):
                 continue
             for one in node.names:
@@ -224,7 +230,7 @@ def taken_from_helpers(path: Path) -> set[str]:
     """Return the names that a module takes from other helpers when it is imported."""
     taken = [
         node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parsed(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ImportFrom) and within(node.module or "", "helpers")
     ]
     return {one.asname or one.name for node in taken for one in node.names}

@@ -11,7 +11,6 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -231,6 +230,13 @@ def test_a_package_without_a_model_is_refused(package):
         load_package(package)
 
 
+def dumped(model):
+    """Return a model as bytes, whatever it holds."""
+    import skops.io  # at the top, every worker would wait for it, two seconds
+
+    return skops.io.dumps(model)
+
+
 def forge(package, content):
     """Put `content` in place of the model and make the card fit it."""
     (package / "model.skops").write_bytes(content)
@@ -270,7 +276,7 @@ def test_a_class_of_ones_own_is_refused_by_name(tmp_path, package):
         ValueError, match=r"Pipeline cannot be packaged: it holds .*Doubler, code that is not"
     ):
         save_package(model, tmp_path, "churn", {})
-    forge(package, skops.io.dumps(model))
+    forge(package, dumped(model))
     with pytest.raises(ValueError, match=r"type\(s\) .*Doubler, which may run foreign code"):
         load_package(package)
 
@@ -283,7 +289,7 @@ def test_a_function_of_ones_own_is_refused_by_name(tmp_path, package):
     model.fit(CUSTOMERS[["tenure"]], CUSTOMERS["left"])
     with pytest.raises(ValueError, match=r"holds .*local.*plain scikit-learn parts"):
         save_package(model, tmp_path, "churn", {})
-    forge(package, skops.io.dumps(model))
+    forge(package, dumped(model))
     with pytest.raises(ValueError, match=r"local.*foreign code.*plain scikit-learn parts"):
         load_package(package)
 
@@ -293,7 +299,7 @@ def test_a_function_that_runs_commands_is_refused(tmp_path, package, function):
     model = make_pipeline(FunctionTransformer(function))
     with pytest.raises(ValueError, match="system|eval"):
         save_package(model, tmp_path, "churn", {})
-    forge(package, skops.io.dumps(model))
+    forge(package, dumped(model))
     with pytest.raises(ValueError, match="system|eval"):
         load_package(package)
 
@@ -390,7 +396,7 @@ def test_a_kind_of_model_that_cannot_be_read_again_is_refused_when_it_is_saved(
         save_package(model, tmp_path / "new", "any", {})
     assert "foreign" not in str(raised.value)
     assert not (tmp_path / "new").exists()
-    forge(package, skops.io.dumps(model))  # as an older version of this course stored it
+    forge(package, dumped(model))  # as an older version of this course stored it
     with pytest.raises(ValueError, match="parts of a library") as raised:
         load_package(package)
     assert "foreign" not in str(raised.value)

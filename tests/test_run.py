@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
+from conftest import first_always
 from miniature import cell, store, with_code
 
 from helpers.course.runner.run import count_cells, kept_results, run_notebooks
@@ -142,7 +143,7 @@ def test_a_damaged_summary_only_means_starting_again(tmp_path):
         assert kept_results(tmp_path) == []
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.5])
+@pytest.mark.parametrize("seconds", first_always([0.0, 1.5]))
 def test_an_interruption_does_not_wait_for_a_long_cell(tmp_path, seconds):
     shelf = tmp_path / "notebooks"
     store(shelf, stem="00_quick")

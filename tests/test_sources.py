@@ -876,7 +876,7 @@ def test_a_refused_month_takes_its_files_and_documents_back(tmp_path):
     assert contents(sources) == before
 
 
-@pytest.mark.parametrize("world", ["shop", "operator"])
+@pytest.mark.parametrize("world", first_always(["operator", "shop"]))
 def test_the_tables_of_another_month_are_refused_before_anything_is_written(world, tmp_path):
     world, (first, second) = lived(world, 2, 30)
     sources = Sources(world, tmp_path / "x", months=1)
@@ -995,7 +995,7 @@ def contents_of(path):
 @pytest.mark.parametrize(
     ("world", "kinds"),
     [("shop", ["renamed_column", "target_leak", "double_delivery", "bot_traffic"]),
-     ("operator", ["renamed_column", "bot_traffic"])],
+     pytest.param("operator", ["renamed_column", "bot_traffic"], marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_months_in_which_something_went_wrong_can_be_added_too(world, kinds, tmp_path):
     wrong = [Incident(kind, month, until=month) for month, kind in enumerate(kinds, 1)]
@@ -1036,7 +1036,10 @@ def month_with(tmp_path_factory):
     return lay
 
 
-@pytest.mark.parametrize(("world", "count"), [("shop", 3), ("operator", 2), ("operator", 3)])
+@pytest.mark.parametrize(
+    ("world", "count"),
+    [("shop", 3), *(pytest.param("operator", n, marks=pytest.mark.slow) for n in (2, 3))],
+)
 def test_a_renamed_column_keeps_its_old_name_in_the_database_and_the_services(
     world, count, month_with
 ):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from conftest import first_always
 from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
@@ -401,7 +402,9 @@ def is_open(url):
         return caller.connect_ex((parts.hostname, parts.port)) == 0
 
 
-@pytest.mark.parametrize("error", [None, ZeroDivisionError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "error", first_always([KeyboardInterrupt, None, ZeroDivisionError, SystemExit])
+)
 def test_the_server_stops_whatever_happens_in_the_block(one, error, capfd):
     threads = threading.active_count()
     try:

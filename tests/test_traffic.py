@@ -309,6 +309,22 @@ def test_a_second_answer_that_comes_later_is_not_taken_for_the_next(service):
     assert reasons[1001] == "wrong request"
 
 
+def test_a_failure_names_the_version_that_answered_before_it(service):
+    decide = over_http(service.address, at_once=1)
+    service.moods = {"1000": lambda m: other(m, model_version="4"), "1002": BAD["an error"][2]}
+    table = decide(visits(3)).groupby("session_id")["model_version"].first()
+    assert table.tolist() == ["4", "3", "3"]
+    service.usual = BAD["an error"][2]
+    service.moods = {}
+    assert set(decide(visits(2))["model_version"]) == {"3"}
+    assert decide(visits(0)).empty
+    assert set(decide(visits(1))["model_version"]) == {"3"}
+    unknown = over_http(service.address)
+    assert unknown(visits(1))["model_version"].isna().all()
+    service.moods["1001"] = lambda m: [answer(said(m))]
+    assert set(unknown(visits(2))["model_version"]) == {"3"}
+
+
 def test_where_nobody_listens_every_request_fails_at_once():
     with Service() as gone:
         address = gone.address
@@ -496,15 +512,22 @@ def test_each_variant_is_asked_for_its_own_requests_and_names_its_version(kind):
         ({"a": -0.5, "b": 1.5}, "from 0 to 1"),
         ({"a": np.nan, "b": 1}, "from 0 to 1"),
         ({"a": "0.5", "b": 0.5}, "from 0 to 1"),
-        ({"a": 1.0}, "name the variants"),
-        ({"a": 0.5, "c": 0.5}, "name the variants"),
-        ({}, "name the variants"),
-        ([0.5, 0.5], "name the variants"),
+        ({"a": 1.0}, "the same names"),
+        ({"a": 0.5, "c": 0.5}, "the same names"),
+        ({}, "the same names"),
+        ([0.5, 0.5], "the same names"),
     ],
 )
 def test_shares_that_do_not_fit_are_refused_in_one_sentence(shares, says):
     with pytest.raises(CannotPlay, match=says):
         split({"a": constant(1), "b": constant(2)}, shares, "june")
+
+
+def test_variants_are_named_functions():
+    with pytest.raises(CannotPlay, match="the same names"):
+        split([constant(1), constant(2)], {"a": 0.5, "b": 0.5}, "june")
+    with pytest.raises(CannotPlay, match="variants\\['b'\\] has to be a function"):
+        split({"a": constant(1), "b": 2}, {"a": 0.5, "b": 0.5}, "june")
 
 
 def test_thirds_add_up():

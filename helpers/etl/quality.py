@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
-from scipy.stats import binomtest, norm
+from scipy.special import ndtri
 
 from helpers.checks import require_columns, require_flags
 from helpers.etl.extract.result import Extract
 from helpers.etl.parsing import parse_dates, parse_log_moments
 
 CONFIDENCE = 0.95  # the share of ranges that hold the true value
-DEVIATIONS = float(norm.ppf((1 + CONFIDENCE) / 2))  # standard deviations that such a range reaches
+DEVIATIONS = float(ndtri((1 + CONFIDENCE) / 2))  # standard deviations that such a range reaches
 FEW = 10  # rows that changed, below which their spread says too little
 SCORES = ["rows", "complete", "valid", "unique", "timely", "consistent"]
 
@@ -124,6 +124,8 @@ def share_interval(hits: int, rows: int) -> tuple[float, float]:
             f"hits are counted among the rows, so from 0 to rows, and there is at least 1 row; got "
             f"{hits} of {rows}. A segment without rows has no share."
         )
+    from scipy.stats import binomtest
+
     found = binomtest(int(hits), int(rows)).proportion_ci(CONFIDENCE, method="wilson")
     return float(found.low), float(found.high)
 

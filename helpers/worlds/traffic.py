@@ -81,8 +81,10 @@ and give its address.
     place = _checked(address)
     require_number("timeout_s", timeout_s, 0.001, 60, 1.0, whole=False)
     require_number("at_once", at_once, 1, 256, 8)
+    version = None  # that answered last
 
     def decide(given: Any) -> DataFrame:
+        nonlocal version
         kind, asked = _asked(given)
         outcomes = _send(place, kind, kind.messages(given), timeout_s, at_once)
         names = asked[kind.request].tolist()
@@ -94,7 +96,9 @@ and give its address.
         table = DataFrame(rows, columns=[kind.request, *kind.columns, *_Outcome._fields[1:]])
         numbers = [column for column in kind.columns if column != "call"]
         table[numbers] = table[numbers].astype(float)
-        table["model_version"] = table["model_version"].ffill().bfill()
+        told = table["model_version"].ffill()
+        table["model_version"] = told.fillna(version) if version else told.bfill()
+        version = next(iter(told.dropna().tail(1)), version)
         return table
 
     return decide
@@ -130,13 +134,13 @@ def split(variants: Mapping[str, Decide], shares: Mapping[str, float], salt: str
     >>> both(DataFrame({"customerID": ["anna", "ben", "cem"]}))[["customerID", "variant"]].values.tolist()
     [['ben', 'challenger'], ['anna', 'champion'], ['cem', 'champion']]
     """
+    if not isinstance(variants, Mapping) or set(variants) != set(shares):
+        raise CannotPlay(
+            f"variants and shares have to have the same names; got {list(variants)} and {list(shares)}: "
+            'write both as {"champion": ...}, with share 0 for a variant that nobody is to see.'
+        )
     for name, decide in variants.items():
         require_function(decide, f"variants[{name!r}]", "at_random")
-    if set(variants) != set(shares):
-        raise CannotPlay(
-            f"shares has to name the variants {sorted(variants)}; it names {sorted(shares)}: give "
-            "each variant its share, 0 for one that nobody is to see."
-        )
     for name, share in shares.items():
         require_number(f"shares[{name!r}]", share, 0, 1, 0.5, whole=False)
     total = math.fsum(shares.values())
@@ -346,10 +350,12 @@ def _answer_of(name, decide, given):
     except Exception as error:
         came = f"it raised {type(error).__name__}: {error}. Mend it"
         raise CannotPlay(f"{name} was to return a table; {came}.") from error
-    if not isinstance(answer, DataFrame) or kind.request not in answer:
+    wanted = [column for column in (kind.request, *kind.columns) if column != "score"]
+    if not isinstance(answer, DataFrame) or not set(wanted) <= set(answer.columns):
+        columns = f" of {list(answer.columns)}" if isinstance(answer, DataFrame) else ""
         raise CannotPlay(
-            f"{name} was to return a table with {kind.request}; got a {type(answer).__name__}"
-            f"{f' of {list(answer.columns)}' if isinstance(answer, DataFrame) else ''}. Add it."
+            f"{name} was to return a table with {', '.join(wanted)}; got a {type(answer).__name__}"
+            f"{columns}. Return one row for each {'product shown' if kind is _SHOP else 'customer'}."
         )
     strange = answer.loc[~answer[kind.request].isin(asked[kind.request]), kind.request]
     if len(strange):
@@ -363,8 +369,8 @@ def _answer_of(name, decide, given):
 def _recorded(kind, answer):
     """Return of an answer that nobody is shown what a world knows, numbers as numbers."""
     kept = [one for one in (kind.request, *kind.columns, "propensity", *TOLD) if one in answer]
-    told = [one for one in kind.columns if one in answer]
-    numbers = {one: pd.to_numeric(answer[one], errors="coerce") for one in told}
+    numbers = [one for one in kind.columns if one in answer]
+    numbers = {one: pd.to_numeric(answer[one], errors="coerce") for one in numbers}
     return answer[kept].assign(shadow=True, **numbers)
 
 
