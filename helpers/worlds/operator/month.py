@@ -117,6 +117,7 @@ class OperatorMonth:
         self._given: dict[int | None, MonthTables] = {}
         self._answers: dict[int | None, tuple[Decisions, Served]] = {}
         self._version, self._hits = record.served, record.hits
+        self._none = {"shadow": shadow_table([]), "costs": cost_table(())}  # slow to make
         # For the evenings: what will become known, and what has been told already.
         self._coming, self._held, self._costs = [record.pending], record.held, 0
 
@@ -259,8 +260,8 @@ class OperatorMonth:
         return {
             **stored,
             "given": given[0].copy() if len(days) == 1 else pd.concat(given, ignore_index=True),
-            "shadow": shadow_table(shadow),
-            "costs": cost_table(costs),
+            "shadow": shadow_table(shadow) if any(map(len, shadow)) else self._none["shadow"].copy(),
+            "costs": cost_table(costs) if costs else self._none["costs"].copy(),
         }
 
 
