@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 
 import numpy as np
@@ -77,6 +77,39 @@ def require_next(month: object, following: int, playing: bool, world: str) -> No
             f"months are played once each and in order, so month {following} was expected; got "
             f"{plainly(month)}: play month {following} next."
         )
+
+
+def planned(incidents: object, story: object, usual: object, stories: Mapping) -> object:
+    """Return the incidents of a story, or, without one, those given.
+
+    Parameters
+    ----------
+    usual : the incidents that a world has when none are given.
+    stories : name -> its incidents.
+
+    Raises
+    ------
+    CannotPlay
+        If there is no such story, or incidents are given beside it.
+
+    Examples
+    --------
+    >>> planned((), None, (), {"quiet": ()}), planned((), "quiet", (), {"quiet": ()})
+    ((), ())
+    """
+    if story is None:
+        return incidents
+    if story not in list(stories):
+        raise CannotPlay(
+            f"story is one of {', '.join(map(repr, stories))}; got {plainly(story)}: name one, or "
+            "give incidents."
+        )
+    if incidents is not usual:
+        raise CannotPlay(
+            f"incidents and story both say what happens; got both: leave out story={story!r}, or the "
+            "incidents."
+        )
+    return stories[story]
 
 
 def answer_of(decide: Callable, given: object, month: int) -> object:

@@ -4,6 +4,15 @@ from helpers.worlds.shop.behaviour import PARTNER
 from helpers.worlds.shop.market import CATEGORIES
 from helpers.worlds.shop.reviews import sephora_like
 from helpers.worlds.shop.truth import ShopTruth
-from helpers.worlds.shop.world import STORY, at_random, serve
+from helpers.worlds.shop.world import STORIES, STORY, at_random, serve
 
-__all__ = ["CATEGORIES", "PARTNER", "STORY", "ShopTruth", "at_random", "sephora_like", "serve"]
+__all__ = [
+    "CATEGORIES",
+    "PARTNER",
+    "STORIES",
+    "STORY",
+    "ShopTruth",
+    "at_random",
+    "sephora_like",
+    "serve",
+]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, ndtri
 
+from helpers.worlds.play import luck
 from helpers.worlds.shop.market import CATEGORIES, Customers, Market, Products, day_of
 
 # Rows follow CATEGORIES, columns January to December; 1 is an even month.
 _EVEN = [1.0] * 12
 SEASON = np.array(
     [
-        [1.65, 1.60, 0.45, 0.35, 0.35, 0.35, 0.45, 0.60, 1.00, 1.30, 1.50, 1.60],
-        [0.25, 0.30, 1.60, 1.75, 1.75, 1.75, 1.60, 1.40, 0.95, 0.60, 0.35, 0.25],
+        [1.65, 1.60, 0.60, 0.45, 0.45, 0.45, 0.52, 0.60, 0.90, 1.15, 1.30, 1.40],
+        [0.25, 0.30, 1.65, 1.85, 1.85, 1.85, 1.50, 1.25, 0.88, 0.55, 0.35, 0.25],
         _EVEN,
         _EVEN,
-        [0.45, 0.50, 1.70, 1.80, 1.70, 1.60, 1.30, 1.00, 0.70, 0.55, 0.45, 0.45],
+        [0.50, 0.60, 2.00, 2.10, 1.95, 1.80, 1.15, 0.85, 0.60, 0.47, 0.43, 0.43],
         *[_EVEN] * 5,
     ]
 )
@@ -25,7 +26,7 @@ SEASON = np.array(
 PARTNER = np.array([3, 3, 6, 0, 8, 3, 2, 9, 4, 7])
 TURN = 6  # month in which the calendar turns warm
 
-_THRESHOLD = 0.0
+_THRESHOLD = 0.16
 _CERTAINTY = 1.7  # how steeply a better product is wanted more often
 _LOYALTY = np.array([1.7, 1.2, 0.8])  # worth of the first, second and third favourite brand
 _PRICE_WEIGHT = 0.45
@@ -35,15 +36,24 @@ _FRESH_DAYS = 60.0
 _BUZZ = 4.1  # added to a launch when customers search: it is what is talked about
 _HYPE = 0.55  # added to it for each unit of appeal: the best launches become hits
 _BUZZ_DAYS = 120.0
+_FAME = 1.1  # what appeal adds when customers search: the best known come first
 _LET_DOWN = 2.2  # what the old generation loses with a customer who expects the new one
 _RISE_WEIGHT = 8.0  # what dearer products lose with the price-minded when all prices rise
 _LOOKS_THIN_OUT = 0.15  # the chance to look at a place is 1 / (1 + this x places above it)
 _HURRY = 2.0  # how much faster looks thin out when the list is all there is
 _EMPTY_AFTER_DAYS = 35.0
 _SEARCHES = 0.5
-_HABIT = 3.8  # added to a favourite brand when customers search: its name is what they type
-_SET = 4.5  # added to the brand already in the basket
+_HABIT = 4.9  # added to a favourite brand when customers search: its name is what they type
+_SET = 6.2  # added to the brand already in the basket
 _ADDS_PARTNER = 0.3
+_DEAR_FROM = 0.6  # above a customer's leaning, in the units of `Products.price`
+_DEAR_MEAN = 0.2  # of what is bought in the history
+_DISAPPOINTS = 0.3
+_HOPED_FOR = 0.78  # share of the sessions in which somebody in an even mood finds something
+_IMPRESSES = 0.3  # how far a month moves a mood, for each unit of that share
+_FADES = 0.75  # what is left of a mood a month later
+_LEAVES = 0.008  # chance to leave for good after a month with visits, in an even mood
+_LEAVES_SOONER = 4.0  # how fast it multiplies as the mood sinks
 _STAR_CUTS = ndtri(np.cumsum([0.057, 0.049, 0.075, 0.182]))
 
 
@@ -53,6 +63,19 @@ class State:
 
     last_bought: np.ndarray  # customers x CATEGORIES, day; -inf for never
     favourites: np.ndarray  # customers x 3 brands, first the dearest
+    mood: np.ndarray  # customers; 0 is even, and so it is all through the history
+    left: np.ndarray  # customers who never come again
+
+
+def expected_visits(market: Market, state: State, month: int) -> np.ndarray:
+    """Return how many sessions of each customer are to be expected in `month`.
+
+    Who found little lately comes less often. A holiday and a promotion bring more of everybody.
+    """
+    plan, people = market.schedule, market.people
+    more = (1 + plan.size("holiday", month)) * (1 + plan.size("promotion", month) / 2)
+    here = (people.joined < day_of(month + 1)) & ~state.left
+    return people.visits * np.exp(state.mood) * more * here
 
 
 def need_weights(market: Market, state: State, visits) -> np.ndarray:
@@ -88,8 +111,9 @@ def season(month: int, schedule) -> np.ndarray:
 def prices(products: Products, month: int, schedule) -> np.ndarray:
     """Return what each product costs in `month`, in euro."""
     price = products.public["price_eur"].to_numpy()
-    rise = schedule.size("price_rise", month)
-    return np.round(price * (1 + rise), 2) if rise else price
+    change = 1 + schedule.size("price_rise", month)
+    change *= 1 - schedule.size("promotion", month)
+    return np.round(price * change, 2) if change != 1 else price
 
 
 def utility(market: Market, state: State, month: int, who, what, day):
@@ -154,6 +178,7 @@ def search(market: Market, state: State, visits, category, luck, beside=None):
             young = np.maximum(0, day[some, None] - products.launched[shelf])
             talk = _BUZZ + _HYPE * products.appeal[shelf]
             worth += talk * np.exp(-young / _BUZZ_DAYS)
+            worth += _FAME * products.appeal[shelf]
             if beside is not None:
                 worth += _SET * (brand == products.brand[beside[some], None])
             found[some] = _choose(products, worth, shelf, day[some], luck[some])
@@ -179,25 +204,42 @@ def searches(luck, only_list: float = 0.0):
     return luck < _SEARCHES * (1 - only_list)
 
 
+def too_dear(market: Market, who, what) -> np.ndarray:
+    """Return by how much products are dearer than customers like them, 0 for most."""
+    return np.maximum(0, market.products.price[what] - market.people.price[who] - _DEAR_FROM)
+
+
 def stars(market: Market, who, what, luck):
-    """Return ratings of 1 to 5: mostly the product and chance, little the skin type."""
+    """Return ratings of 1 to 5: mostly the product and chance, little the skin type and the price."""
     fits = market.products.suits[what, market.people.skin[who]]
     pleased = 0.30 * market.products.appeal[what] - 0.22 + 0.08 * (fits - 0.6)
+    pleased = pleased - _DISAPPOINTS * (too_dear(market, who, what) - _DEAR_MEAN)
     return 1 + np.searchsorted(_STAR_CUTS, pleased + 0.95 * ndtri(luck))
 
 
 def after_month(market: Market, state: State, visits, lived) -> State:
-    """Return the state that a month leaves: filled jars and new favourites."""
+    """Return the state that a month leaves: filled jars, new favourites, and moods.
+
+    A mood follows the share of the month's sessions that found something, and fades.
+    """
     who, what = lived.baskets["who"], lived.baskets["what"]
     last = state.last_bought.copy()
     np.maximum.at(last, (who, market.products.category[what]), lived.baskets["day"])
     favourites = state.favourites.copy()
     brand = market.products.brand[what]
-    luck = visits.part(lived.baskets["session"]).luck(
-        market.seed, "converts", lived.baskets["line"]
-    )
-    converts = (lived.rating >= 4) & (luck < 0.10)
+    lines = visits.part(lived.baskets["session"])
+    draw = lines.luck(market.seed, "converts", lived.baskets["line"])
+    converts = (lived.rating >= 4) & (draw < 0.10)
     converts &= ~(favourites[who] == brand[:, None]).any(1)
     # With two converts of one customer in a month the later purchase stays.
     favourites[who[converts], 2] = brand[converts]
-    return State(last, favourites)
+    if visits.month < 1:  # the history knows no moods
+        return replace(state, last_bought=last, favourites=favourites)
+    people = len(state.mood)
+    came = np.bincount(visits.who, minlength=people)
+    found = np.bincount(visits.who, weights=lived.found, minlength=people)
+    moved = _IMPRESSES * (found / np.maximum(came, 1) - _HOPED_FOR) * (came > 0)
+    mood = _FADES * state.mood + moved
+    leaves = luck(market.seed, visits.month, "leaves", np.arange(people))
+    left = state.left | ((came > 0) & (leaves < _LEAVES * np.exp(-_LEAVES_SOONER * mood)))
+    return State(last, favourites, mood, left)

@@ -6,7 +6,7 @@ shuffled, so that two seeds give different shops of the same breadth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,9 @@ _STREAM_SHARE = 0.02  # of the first catalogue, launched in an ordinary month
 _WAVE_APPEAL = 1.5
 _TAIL = 1.0  # what poor products lose more than good ones gain: the long tail that hardly sells
 _TWIN_SHARE = 0.08
-_NEED_SHAPE = 0.5  # of a gamma: smaller makes each customer's needs fewer
-_ADOPTERS = 0.195  # share of the customers who come to expect the new generation
+_NEED_SHAPE = 0.49  # of a gamma: smaller makes each customer's needs fewer
+_JOINS = 0.02  # of the first customers, newcomers in each month of the future
+_ADOPTERS = 0.215  # share of the customers who come to expect the new generation
 _LINES = ["Hydra", "Pure", "Glow", "Calm", "Velvet", "Dew", "Silk", "Bright"]
 SPELLINGS = {
     "combination": ["combination", "Combination", "combi", "mixed", "COMBINATION"],
@@ -75,7 +76,8 @@ class Customers:
     green: np.ndarray  # 0 to 1
     strictness: np.ndarray  # added to the threshold that a product has to pass
     adopts_on: np.ndarray  # day from which the old generation disappoints; infinite for most
-    visits: np.ndarray  # expected sessions a month
+    visits: np.ndarray  # expected sessions a month of somebody in an even mood
+    joined: np.ndarray  # day, counted from the first day of history; negative for most
 
     def __post_init__(self):
         close(vars(self))
@@ -177,15 +179,42 @@ def _products(count, launched, wave, rng):
     return Products(public, category, brand, price, appeal, green, wave, suits, launched)
 
 
-def draw_customers(
-    count: int, products: Products, seed: int, new_from: float, wave_share: float
-) -> Customers:
-    """Draw `count` customers with their needs, leanings and habits.
+def draw_customers(count: int, products: Products, seed: int, schedule: Schedule) -> Customers:
+    """Draw `count` customers with their needs, leanings and habits, and those who will join them.
 
-    From the day `new_from` on the first of them come to expect the new generation, the more of
-    them the larger the wave (`wave_share` of the catalogue a month).
+    Growth adds newcomers after all others, who stay the same. From the first day of a wave on the
+    first of them come to expect the new generation, the more of them the larger the wave.
     """
-    rng = stream(seed, 0, "customers")
+    months, days = np.arange(1, MONTHS + 1), stream(seed, 0, "days of joining")
+    usual = np.repeat(months, round(_JOINS * count))
+    growth = [round(_JOINS * count * schedule.size("growth", month)) for month in months]
+    past = -stream(seed, 0, "customers' past").integers(1, 1_200, count)
+    groups = [
+        _people(past, products, stream(seed, 0, "customers"), schedule),
+        _people(_days_of_joining(usual, days), products, stream(seed, 0, "joiners"), schedule),
+        _people(
+            _days_of_joining(np.repeat(months, growth), days),
+            products,
+            stream(seed, 0, "growth"),
+            schedule,
+        ),
+    ]
+    names = [one.name for one in fields(Customers) if one.name != "public"]
+    columns = {name: np.concatenate([getattr(some, name) for some in groups]) for name in names}
+    public = pd.concat([some.public for some in groups], ignore_index=True)
+    return Customers(public.assign(customer_id=np.arange(1, len(public) + 1)), **columns)
+
+
+def _days_of_joining(months, rng):
+    """Draw a day in each of these months, in order."""
+    first = np.array([day_of(month) for month in range(1, MONTHS + 2)])
+    length = np.diff(first)[months - 1]
+    return np.sort(first[months - 1] + (length * rng.random(len(months))).astype(int))
+
+
+def _people(joined, products, rng, schedule):
+    """Draw customers who joined on these days."""
+    count = len(joined)
     needs = CATEGORY_SHARES * rng.gamma(_NEED_SHAPE, size=(count, len(CATEGORIES)))
     needs /= needs.sum(axis=1, keepdims=True)
     sizes = np.bincount(products.brand) ** 0.5
@@ -193,14 +222,16 @@ def draw_customers(
     skin = rng.choice(4, size=count, p=_SKIN_SHARES)
     age = np.clip(np.rint(rng.gamma(6, 3.2, count) + 17), 16, 88)
     price, strictness, visits, adopts = rng.permutation(_spread(count, 4, shift=0.5)).T
-    adopters = min(0.9, _ADOPTERS * (wave_share / WAVE_SHARE))
+    wave = schedule.get("launch_wave")
+    adopters = min(0.9, _ADOPTERS * (wave.size / WAVE_SHARE)) if wave else 0.0
+    new_from = day_of(wave.month) if wave else np.inf
     adopts_on = np.where(adopts < adopters, new_from + 30 * rng.random(count) ** 0.7, np.inf)
     public = pd.DataFrame(
         {
             "customer_id": np.arange(1, count + 1),
             "age": pd.array(np.where(rng.random(count) < 0.08, np.nan, age), dtype="Int64"),
             "skin_type": _stated(skin, rng),
-            "joined_on": (HISTORY_STARTS - rng.integers(1, 1_200, count)).astype("M8[s]"),
+            "joined_on": (HISTORY_STARTS + joined).astype("M8[s]"),
         }
     )
     return Customers(
@@ -213,6 +244,7 @@ def draw_customers(
         strictness=0.4 * ndtri(strictness),
         adopts_on=adopts_on,
         visits=1.2 * np.exp(0.7 * ndtri(visits) - 0.245),
+        joined=joined,
     )
 
 

@@ -81,7 +81,7 @@ class ShopRecord:
         """Return the books of the two tables that are stored as of `now`, or of `month`'s first day."""
         tables = {
             "products": self._catalogue(month),
-            "customers": self.market.people.public.copy(deep=False),
+            "customers": self.market.people.public[self.market.people.joined < day_of(month)],
         }
         where = self._where(month, now or date(month, 1))
         return incidents.SYSTEMS.stored(self.market.schedule, where, tables, {})[0]
@@ -102,7 +102,7 @@ class ShopRecord:
 
     def visits(self, month: int) -> Visits:
         """Return the visits of the month that is played next."""
-        return draw_visits(self.market.people.visits, month, self.market.seed)
+        return draw_visits(self.market, self.state, month)
 
     def context(self, month: int) -> tuple[Context, Visits]:
         """Return what a recommender sees when `month` starts, and the visits to come."""
@@ -268,10 +268,13 @@ def live(market: Market, state: State, visits: Visits, lists: Lists) -> Lived:
     luck = lines.luck(market.seed, "stars", baskets["line"])
     rating = behaviour.stars(market, lines.who, baskets["what"], luck)
     prices = behaviour.prices(products, month, plan)
+    dear = behaviour.too_dear(market, lines.who, baskets["what"])
+    spent = np.bincount(baskets["session"], weights=dear, minlength=len(found))
+    moods = state.mood[visits.who]
     tables = {
         **records.website_tables(visits, lists, clicked),
-        **records.order_tables(lines, lists, baskets, prices, rating, market.seed),
-        **records.told_tables(visits, found, category, market.seed),
+        **records.order_tables(lines, lists, baskets, prices, rating, dear, market.seed),
+        **records.told_tables(visits, found, category, moods, spent, market.seed),
     }
     return Lived(tables, found, baskets, rating)
 

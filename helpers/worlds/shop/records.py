@@ -20,6 +20,9 @@ _RETURN_REASONS = np.array(["did not suit my skin", "not as described", "ordered
 _FOUND_TEXTS = np.array(["found what I wanted", "nice choice", "quick and easy", ""])
 _MISSED_TEXTS = ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]  # fmt: skip
 _LATE = ["returns", "ratings", "complaints"]  # tables whose rows arrive when they are known
+_SENT_BACK = 2.0  # how much oftener a line goes back for each unit by which it is too dear
+_REGRETS = 0.008  # chance of a complaint for each such unit in a session
+_GRUMBLES = 2.0  # how fast complaints multiply as moods sink
 _NEEDED, _KEPT = ["session_id", "product_id", "rank"], ["score", "propensity"]
 _TOLD = ["variant", "model_version"]  # columns that stay where the answers tell them
 
@@ -235,13 +238,13 @@ def _told(lists, sessions):
     }
 
 
-def order_tables(lines, lists: Lists, baskets, prices, rating, seed: int) -> dict:
+def order_tables(lines, lists: Lists, baskets, prices, rating, dear, seed: int) -> dict:
     """Write down what was bought, sent back and rated.
 
     Parameters
     ----------
     lines : the visit of each line of the `baskets`.
-    rating : what each line deserves.
+    rating, dear : what each line deserves, and by how much it is dearer than its buyer likes.
     """
     draw = lambda purpose, apart=1: lines.luck(seed, purpose, apart * baskets["line"])  # noqa: E731
     orders = DataFrame(
@@ -263,12 +266,16 @@ def order_tables(lines, lists: Lists, baskets, prices, rating, seed: int) -> dic
     rated = 86_400 * np.minimum(3 + 19 * weeks, 150)
     returns = late.assign(reason=_reasons(draw("reason")), known_at=ordered + _whole(back))
     ratings = late.assign(rating=rating, known_at=ordered + _whole(rated))
-    gone = draw("returns") < np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1]
+    chance = np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1]
+    gone = draw("returns") < chance * (1 + _SENT_BACK * dear)
     return {"orders": orders, "returns": returns[gone], "ratings": ratings[draw("rates") < 0.35]}
 
 
-def told_tables(visits, found, category, seed: int) -> dict[str, DataFrame]:
-    """Write down what sessions say when asked, three in ten, and unasked."""
+def told_tables(visits, found, category, moods, dear, seed: int) -> dict[str, DataFrame]:
+    """Write down what sessions say when asked, three in ten, and unasked.
+
+    Who is in a low mood complains sooner, and so does who bought too dear (`dear`, by session).
+    """
     draw = lambda purpose: visits.luck(seed, purpose)  # noqa: E731
     choice = _whole(4 * draw("words"))
     missed = [
@@ -283,18 +290,21 @@ def told_tables(visits, found, category, seed: int) -> dict[str, DataFrame]:
             "answered_at": _START + visits.second + 600,
         }
     )
-    about_choice = ~found & (draw("about") < 0.8)
+    usual = np.where(found, 0.004, 0.02) * np.exp(-_GRUMBLES * moods)
+    chance, about = usual + _REGRETS * dear, draw("about")
+    texts = np.where(~found & (about < 0.8), "you never show me what I need", "parcel came late")
+    texts = np.where(about * chance >= usual, "this was not worth its price", texts)
     after = 3_600 + _whole((4 * 86_400 - 3_600) * draw("complains after"))
     complaints = DataFrame(
         {
             **people,
-            "text": np.where(about_choice, "you never show me what I need", "parcel came late"),
+            "text": texts,
             "known_at": _START + visits.second + after,
         }
     )
     return {
         "feedback": feedback[draw("answers") < 0.3].reset_index(drop=True),
-        "complaints": complaints[draw("complains") < np.where(found, 0.004, 0.02)],
+        "complaints": complaints[draw("complains") < chance],
     }
 
 

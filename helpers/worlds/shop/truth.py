@@ -20,7 +20,7 @@ from helpers.worlds.play import (
 )
 from helpers.worlds.shop import behaviour as behaviour
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS, SKIN_TYPES, day_of
-from helpers.worlds.shop.month import Context
+from helpers.worlds.shop.month import Context, context_of
 from helpers.worlds.shop.visits import LIST_LENGTH
 from helpers.worlds.shop.world import Shop
 
@@ -231,8 +231,11 @@ class ShopTruth:
                 f"the customers of month {month} are not known before month "
                 f"{self._shop.next_month} is played: play the months before it."
             )
-        states = [*(one.state for one in hidden.played), hidden.state]
-        return *hidden.context(month), states[month - 1]
+        if month < self._shop.next_month:
+            visits, state = hidden.played[month - 1].visits, hidden.played[month - 1].state
+        else:
+            visits, state = hidden.visits(month), hidden.state
+        return context_of(month, hidden.given(month, visits)), visits, state
 
     def _chances(self, visits, state, what, rows=slice(None)):
         who, day = visits.who[rows][:, None], visits.day[rows][:, None]

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from helpers.worlds.play import MONTHS, luck
-from helpers.worlds.shop.market import Products, day_of, stream
+from helpers.worlds.shop.behaviour import State, expected_visits
+from helpers.worlds.shop.market import Market, Products, day_of, stream
 
 LIST_LENGTH = 10
 _WEEKDAYS = np.array([0.95, 1.11, 1.11, 1.11, 1.0, 0.82, 0.82])  # Monday first
@@ -47,14 +48,12 @@ class Visits:
         return luck(seed, self.month, purpose, who, number, keys)
 
 
-def draw_visits(rates: np.ndarray, month: int, seed: int) -> Visits:
+def draw_visits(market: Market, state: State, month: int) -> Visits:
     """Draw the month's sessions, in order of time; their ids go on from month to month.
 
-    Parameters
-    ----------
-    rates : expected visits of each customer. Whoever is expected more often comes on the same
-        days, and on others.
+    Whoever is expected more often comes at the same times, and at others.
     """
+    seed, rates = market.seed, expected_visits(market, state, month)
     counts = _counts(rates, luck(seed, month, "visits", np.arange(len(rates))))
     who = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(who)) - np.repeat(counts.cumsum() - counts, counts)
@@ -67,8 +66,9 @@ def draw_visits(rates: np.ndarray, month: int, seed: int) -> Visits:
     hour = np.clip(16 + 4 * ndtri(luck(seed, month, "hour", who, number)), 0, 23.999)
     second = day * 86_400 + (hour * 3_600).astype(int)
     order = np.argsort(second, kind="stable")
+    order = order[day[order] >= market.people.joined[who[order]]]
     first = (month + MONTHS - 1) * 10_000_000 + 1
-    session_id = first + np.arange(len(who))
+    session_id = first + np.arange(len(order))
     return Visits(month, session_id, who[order], number[order], second[order])
 
 

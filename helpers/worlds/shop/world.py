@@ -19,7 +19,14 @@ from pandas import DataFrame
 from helpers.worlds.days import World
 from helpers.worlds.incidents import shop as incidents_here
 from helpers.worlds.incidents.kinds import Incident, Schedule
-from helpers.worlds.play import MONTHS, luck, require_function, require_month, require_number
+from helpers.worlds.play import (
+    MONTHS,
+    luck,
+    planned,
+    require_function,
+    require_month,
+    require_number,
+)
 from helpers.worlds.shop import records as records
 from helpers.worlds.shop import visits as shop_visits
 from helpers.worlds.shop.behaviour import State, after_month
@@ -35,6 +42,19 @@ from helpers.worlds.shop.month import (
 from helpers.worlds.shop.visits import LIST_LENGTH, ten_at_random
 
 STORY = (Incident("launch_wave", month=2), Incident("new_goal", month=9))
+# What happens in the lessons, by their number, so that their first cell does not give it away.
+STORIES = {
+    "00": STORY,
+    "quiet": (),
+    "02b": (Incident("new_goal", month=1), Incident("price_in_cents", month=2)),
+    "02c": (*STORY, Incident("dead_feed", month=2)),
+    "03a": (*STORY, Incident("remapped_code", month=1, size=0.3)),
+    "03c": (*STORY, Incident("clock_skew", month=1), Incident("double_delivery", month=1)),
+    "05f": (Incident("bad_release", month=2), Incident("holiday", month=3)),
+    "06b": (Incident("promotion", month=2), Incident("season", month=4), Incident("price_rise", month=8)),
+    "06c": (Incident("holiday", month=2), Incident("training_serving_skew", month=3), Incident("price_in_cents", month=5)),
+    "07a": (*STORY, Incident("promotion", month=5), Incident("dead_feed", month=7, until=8), Incident("error_rate", month=11)),
+}  # fmt: skip
 
 
 class Shop(World):
@@ -47,11 +67,13 @@ class Shop(World):
     seed : at least 0; the same seed gives the same tables, byte for byte.
     incidents : what happens in the future beside the seasons, see `helpers.worlds.incidents.kinds`; an
         empty list for a quiet year. The history is the same whatever is planned.
+    story : in their place the name of a story, one of `STORIES`.
 
     Raises
     ------
     CannotPlay
-        If a size is too small or no whole number, or an incident is not one of a shop.
+        If a size is too small or no whole number, an incident is not one of a shop, there is no
+        such story, or both incidents and a story are given.
 
     Examples
     --------
@@ -71,12 +93,14 @@ class Shop(World):
         products: int = 300,
         seed: int = 7,
         incidents: Sequence[Incident] = STORY,
+        story: str | None = None,
     ):
         require_number("customers", customers, 1, math.inf, 3_500)
         require_number("products", products, LIST_LENGTH, math.inf, 300)
         require_number("seed", seed, 0, math.inf, 7)
         self.seed = int(seed)
-        market = _market(int(products), int(customers), self.seed, Schedule(incidents, "shop"))
+        schedule = Schedule(planned(incidents, story, STORY, STORIES), "shop")
+        market = _market(int(products), int(customers), self.seed, schedule)
         self._history, record = _live_through_history(market)
         super().__init__(record, partial(date, day=1))
 
@@ -96,7 +120,7 @@ class Shop(World):
         """
         market = self._record.market
         return {
-            "customers": market.people.public.copy(),
+            "customers": market.people.public[market.people.joined < 0].copy(),
             "products": market.products.public[market.products.launched < day_of(1)].copy(),
             **{name: table.copy() for name, table in self._history.items()},
         }
@@ -153,20 +177,19 @@ class Shop(World):
 def _market(products, customers, seed, schedule):
     """Draw the products and customers of this schedule; what they were before does not vary."""
     story = draw_products(products, seed)
-    wave = schedule.get("launch_wave")
-    new_from = day_of(wave.month) if wave else np.inf
-    people = draw_customers(customers, story, seed, new_from, wave.size if wave else 0.0)
-    planned = incidents_here.planned_launches(story, products, seed, schedule)
-    return Market(people, planned, schedule, seed)
+    people = draw_customers(customers, story, seed, schedule)
+    launches = incidents_here.planned_launches(story, products, seed, schedule)
+    return Market(people, launches, schedule, seed)
 
 
 def _live_through_history(market):
     """Play the twelve months before month 1 with the old shop window; return tables and record."""
     people, products = market.people, market.products
-    state = State(np.full(people.needs.shape, -np.inf), people.favourites)
+    nobody = np.zeros(len(people.joined), dtype=bool)
+    state = State(np.full(people.needs.shape, -np.inf), people.favourites, 0.0 * nobody, nobody)
     sold, months, pending = np.zeros(len(products.launched)), [], {}
     for month in range(1 - MONTHS, 1):
-        visits = shop_visits.draw_visits(people.visits, month, market.seed)
+        visits = shop_visits.draw_visits(market, state, month)
         ranked = shop_visits.bestsellers(products, sold, month)
         shown = shop_visits.old_window(products, ranked, visits, market.seed)
         read = records.unsaid(shown)

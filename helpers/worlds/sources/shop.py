@@ -89,7 +89,7 @@ class ShopTables:
 
     def __init__(self, world: Shop, months: int):
         self._world, self._months = world, months
-        self._stated = world.history()["customers"]
+        self._stated = world.hidden.market.people.public
 
     def label(self, month: int) -> str:
         """Return what a month is called in file names: year and month."""
@@ -117,7 +117,7 @@ class ShopTables:
         feedback = seen["feedback"].copy()
         feedback["known_at"] = feedback["answered_at"].clip(upper=_last_second(self, month))
         return {
-            **(self._people(seen) if month == 0 else {"customers": None}),
+            "customers": self._people(month),
             "products": products[PRODUCT],
             "sessions": seen["sessions"][["session_id", "customer_id", "started_at"]],
             "orders": lines.drop_duplicates("order_id")[["order_id", "session_id", "customer_id", "ordered_at"]],
@@ -144,7 +144,8 @@ class ShopTables:
         if planting.source not in ("customers", "profiles"):
             return
         if planting.source == "customers" and planting.rates["spelling"]:
-            stated = self._stated["skin_type"]
+            people = self._stated.set_index("customer_id")["skin_type"]
+            stated = people.loc[[int(row) for row in planting.rows]]
             known = stated.dropna().tolist()
             which = stated.notna().to_numpy()
             planting.replace("spelling", "skin_type", which, lambda values, rng: known)
@@ -166,10 +167,15 @@ class ShopTables:
             return known
         return known[known["launched_on"].to_numpy() >= self.starts(month)].copy()
 
-    def _people(self, seen):
-        customers = seen["customers"].copy()
-        customers["skin_type"] = customers["skin_type"].map(SKIN_OF_SPELLING, na_action="ignore")
-        return {"customers": customers}
+    def _people(self, month):
+        """Return who joined in the month, or before the future."""
+        joined = self._stated["joined_on"].to_numpy()
+        known = joined < self.starts(month + 1)
+        if month:
+            known &= joined >= self.starts(month)
+        customers = self._stated[known]
+        skin = customers["skin_type"].map(SKIN_OF_SPELLING, na_action="ignore")
+        return customers.assign(skin_type=skin)
 
     def _scores(self, month):
         """Return the third party's scores, once they are out, under its own names."""
