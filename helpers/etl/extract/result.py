@@ -88,12 +88,9 @@ class Tray:
     def extract(
         self, table: DataFrame, read_as: str, when: str, sha256: str = "", cursor: str = ""
     ) -> Extract:
-        """Return the table with what was set aside, its provenance and the books.
+        """Return the table of `rows` with what was set aside, its provenance and the books.
 
-        Parameters
-        ----------
-        table : of `rows`, in their order.
-        read_as, when, sha256, cursor : see `Origin`; without a fingerprint, that of the rows.
+        See `Origin` for the others; without a fingerprint, that of the rows is taken.
         """
         sha256 = sha256 or sha256_of_rows(self.rows)
         origin = Origin(self.source, *table.shape, sha256, when, read_as, cursor)
@@ -260,10 +257,7 @@ def object_table(rows: list[dict], columns: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def refuse_scattered(rows: int, columns: int, filled: int) -> None:
-    """Stop before a table is made of rows that each have keys of their own: it would fill the memory.
-
-    `filled` are the values that there are for all its cells.
-    """
+    """Stop before rows that each have keys of their own become a table: it would fill the memory."""
     if rows * columns > _EMPTY_CELLS + _EMPTY_A_FILLED * filled:
         raise CannotExtract(
             f"rows with the same keys were expected; {rows:,} rows have {columns:,} different keys "

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.etl.extract.landing import Landing, Mark
-from helpers.etl.extract.records import BadJson, parsed_object, put_objects
+from helpers.etl.extract.records import object_in, parsed_object, put_objects
 from helpers.etl.extract.result import (
     CannotExtract,
     Extract,
@@ -24,6 +24,7 @@ from helpers.etl.extract.result import (
     sha256_of_rows,
 )
 from helpers.etl.extract.web import (
+    USUAL,
     Answer,
     Caller,
     CannotFetch,
@@ -54,9 +55,8 @@ def read_api(
     newest: str = "",
     overlap_days: float = 1.0,
     limit: int = 100,
-    params: Mapping | None = None,
     when: str = "",
-    limits: NetworkLimits | None = None,
+    limits: NetworkLimits = USUAL,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
     """Read an endpoint page by page, patiently; go on where the last run ended or was stopped.
@@ -66,7 +66,8 @@ def read_api(
 
     Parameters
     ----------
-    url : the endpoint. Its pages are JSON objects with the list of rows `items` and the address of the
+    url : the endpoint, with what is asked of it; each choice of questions is a source of its own in
+        the landing. Its pages are JSON objects with the list of rows `items` and the address of the
         next page `next`: an address on the same endpoint, whole or relative; null, false, "" or no
         `next` at all ends the pages.
     key : sent in `X-API-Key`.
@@ -79,8 +80,6 @@ def read_api(
     overlap_days : how far before the newest moment the next run begins, for rows that arrive late
         under an older one. Rows that are there already are merged by `row_key`. 0 for none.
     limit : rows a page.
-    params : further questions for the first page. Each choice of them is a source of its own in the
-        landing.
     when : the moment of reading, for the provenance.
     limits, pause : bounds, and what waits for so many seconds.
 
@@ -106,7 +105,7 @@ def read_api(
         kept = landing or stack.enter_context(Landing(":memory:"))
         overlap = _overlap(overlap_days)
         caller = stack.enter_context(Caller(url, key, limits=limits))
-        asked = {**_questions(urlsplit(url).query), **(params or {})}
+        asked = _questions(urlsplit(url).query)
         which = f" asked {sha256_of_rows([asked])[:8]}" if asked else ""
         mark = kept.begin(f"api {_place(url)}{which}")
         walk = _Walk(caller, url, newest=newest, overlap=overlap, pause=pause)
@@ -164,7 +163,7 @@ class _Walk:
         for _ in range(self._caller.limits.pages):
             known = {"If-None-Match": etag} if etag and state.get("asked") == params else {}
             try:
-                answer = self._caller.get(self._url, params, known, self._pause)
+                answer = self._caller.get(self._url, self._pause, params, known)
             except CannotFetch as error:
                 if met or not state.get("next") or error.status not in _FORGOTTEN:
                     raise
@@ -303,7 +302,7 @@ def read_events(
     params: Mapping | None = None,
     when: str = "",
     end: str = "end",
-    limits: NetworkLimits | None = None,
+    limits: NetworkLimits = USUAL,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
     """Read a feed of server-sent events, until `count` events, `seconds` or the feed's end.
@@ -431,13 +430,9 @@ class _Feed:
 
     def _take(self, event: Event) -> bool:
         """Put one event into the rows or aside; return whether more are wanted."""
-        row, fault = {}, ""
-        try:
-            row = parsed_object(event.data)
-            if not row.keys().isdisjoint(_OWN):
-                raise BadJson(f"its data have a key that stands for its place: {' or '.join(_OWN)}")
-        except BadJson as error:
-            fault = str(error)
+        row, fault = object_in(event.data)
+        if not row.keys().isdisjoint(_OWN):
+            fault = f"its data have a key that stands for its place: {' or '.join(_OWN)}"
         row = {"sse_id": event.id, "sse_event": event.kind, **row}
         self.tray.put(row, self.tray.seen + 1, fault, event.data)
         self.last, self.left = event.id or self.last, self.left - 1

@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.checks import require_columns
-from helpers.etl.extract.files import FileLimits, Line, lines_of, read_whole
-from helpers.etl.extract.records import read_json_list
+from helpers.etl.extract.files import USUAL, FileLimits, Line, each, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, aside_table, together
 
 SEPARATORS = ",;\t|"
@@ -41,7 +40,7 @@ def read_csv(
     separator: str | None = None,
     columns: Sequence[str] | None = None,
     totals: bool = True,
-    limits: FileLimits | None = None,
+    limits: FileLimits = USUAL,
 ) -> Extract:
     """Read a CSV file, every value as text; nothing is guessed silently and nothing repaired.
 
@@ -93,7 +92,6 @@ def read_csv(
             f"separator was expected to be one character, no quote and no line end; got {separator!r}: "
             "leave it out to have it found."
         )
-    limits = limits or FileLimits()
     content = read_whole(path, limits, encodings)
     lines = list(lines_of(content, limits, newline=""))
     if lines and (told := _EXCEL_LINE.fullmatch(lines[0].text)):
@@ -144,6 +142,7 @@ def _separator(lines, name):
 
 
 def _first_rows(lines, separator):
+    """Return the rows above the first that cannot be read."""
     rows = []
     with contextlib.suppress(csv.Error):
         rows.extend(row for row in csv.reader(lines, delimiter=separator) if row)
@@ -294,9 +293,7 @@ class _Quotes:
         return self._shapes[place]
 
 
-def read_sensors(
-    paths: str | Path | Iterable[Path], moment: str, *, when: str = "", **options
-) -> Extract:
+def read_sensors(paths: str | Path | Iterable[Path], moment: str, **options) -> Extract:
     """Read the files of sensors: CSV with one reading a row, every value as text.
 
     Parameters
@@ -324,25 +321,16 @@ def read_sensors(
     >>> print(read_sensors(path, "read_at").books.line())
     3 in = 1 loaded + 2 set aside + 0 merged
     """
-    return together(timed(read_csv(path, when=when, **options), moment) for path in _each(paths))
+    return together(timed(read_csv(path, **options), moment) for path in each(paths))
 
 
-def read_survey(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
+def read_survey(paths: str | Path | Iterable[Path], **options) -> Extract:
     """Read the answers of a survey: CSV with one person a row, every value as text.
 
     A formula that somebody typed (`=1+1`) stays text; see `helpers.etl.load.neutralized` before a
     table goes to a spreadsheet. Parameters and errors are those of `read_csv`.
     """
-    return together(read_csv(one, when=when, totals=False, **options) for one in _each(paths))
-
-
-def read_forms(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
-    """Read forms: JSON lists with one entry a form, values as typed; see `read_json_list`."""
-    return together(read_json_list(path, when=when, **options) for path in _each(paths))
-
-
-def _each(paths):
-    return [paths] if isinstance(paths, str | Path) else paths
+    return together(read_csv(one, totals=False, **options) for one in each(paths))
 
 
 def timed(extract: Extract, column: str) -> Extract:
