@@ -6,7 +6,7 @@ Each step takes what the one before returned: it can be stopped, looked at and r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -135,12 +135,12 @@ def ledger(extracts: Mapping[str, Extract], cleaned: Mapping[str, Cleaned]) -> D
 
 def _entry(name, read, done):
     """Return the row of one source in the ledger."""
-    first, second = read.books, Books(name, 0, 0) if done is None else done.books
+    first, second, note = read.books, Books(name, 0, 0), ""
     if done is None:
         note = "not cleaned" if first.loaded else "nothing could be read"
         balanced, note = not first.loaded, note if first.rows_in else NOTHING_YET
     else:
-        note = ""
+        second = done.books
         balanced = (
             (len(read.table), len(read.set_aside)) == (first.loaded, first.set_aside)
             and second.rows_in == first.loaded
@@ -186,7 +186,12 @@ def load_all(
     0 for a table that does not go there).
     """
     tables = {name: _storable(done.table) for name, done in cleaned.items()}
-    named = {name: (keys or {}).get(name) or _key(done) for name, done in cleaned.items()}
+    named = {name: (keys or {}).get(name) or done.key for name, done in cleaned.items()}
+    if nameless := [cleaned[name].books.source for name, key in named.items() if not key]:
+        raise ValueError(
+            f"No schema tells which column names a row of {nameless[0]}. Pass it: "
+            "load_all(..., keys={table: column})."
+        )
     stored = load_tables(tables, warehouse, named)
     rows = []
     for name, key in named.items():
@@ -207,16 +212,6 @@ def _to_lake(name, table, key, lake, date):
     month = pd.to_datetime(table[date]).dt.strftime("%Y-%m")
     load_lake(table.assign(month=month), lake, name, by=["month"], key=key)
     return lake_rows(lake, name)
-
-
-def _key(done):
-    """Return the column that names a row of a clean table."""
-    if not done.key:
-        raise ValueError(
-            f"No schema tells which column names a row of {done.books.source}. Pass it: "
-            "load_all(..., keys={table: column})."
-        )
-    return done.key
 
 
 @dataclass(frozen=True)
@@ -254,18 +249,10 @@ class Access:
         sources : has `folder` and `database_url`.
         served : has `api`, `partner`, `live`, `url`, `api_key` and `partner_key`; None for none.
         """
-        files = cls(Path(sources.folder), sources.database_url)
-        if served is None:
-            return files
-        return replace(
-            files,
-            api=served.api,
-            partner=served.partner,
-            live=served.live,
-            site=served.url,
-            api_key=served.api_key,
-            partner_key=served.partner_key,
-        )
+        services = {"site": served.url} if served else {}
+        for name in ("api", "partner", "live", "api_key", "partner_key") if served else ():
+            services[name] = getattr(served, name)
+        return cls(Path(sources.folder), sources.database_url, **services)
 
     def __repr__(self):
         services = [one.service for one in KINDS.values() if one.service]
@@ -352,24 +339,23 @@ source out.
         return extract.read_sql(access.database_url, place, when=when)
     if needs == "file":
         return extract.read_documents(access.folder / place, when=when)
-    parts = [_from_files(name, kind, path, when) for path in _files(name, kind, place, access)]
-    return extract.together(parts)
+    files = _files(name, kind, place, access)
+    return extract.together(_from_file(kind, path, when) for path in files)
 
 
 def _from_service(name, kind, place, access, when):
     """Read an interface, a stream or pages."""
     address, key = access.service(name, kind)
     if kind == "stream":
+        most = {"count": _MOST_EVENTS, "seconds": _MOST_SECONDS}
         asked = {"count": _MOST_EVENTS}
-        return extract.read_events(
-            address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when
-        )
+        return extract.read_events(address, key, **most, params=asked, when=when)
     if kind == "pages":
         return extract.read_site(f"{address}/", "body[data-id]", delay_s=0, when=when)
     return extract.read_api(f"{address}/{place}", key, limit=1_000, when=when)
 
 
-def _from_files(name, kind, path, when):
+def _from_file(kind, path, when):
     """Read one file of a source."""
     if kind == "csv":  # numbers are written file by file in one style, so each row names its file
         read = extract.read_csv(path, encodings=ENCODINGS, when=when)
