@@ -195,8 +195,11 @@ def load_all(
     stored = load_tables(tables, warehouse, named)
     rows = []
     for name, key in named.items():
-        to_lake = lake is not None and name in (months or {})
-        in_lake = _to_lake(name, tables[name], key, lake, months[name]) if to_lake else 0
+        in_lake = 0
+        if lake is not None and name in (months or {}):
+            month = pd.to_datetime(tables[name][months[name]]).dt.strftime("%Y-%m")
+            load_lake(tables[name].assign(month=month), lake, name, by=["month"], key=key)
+            in_lake = lake_rows(lake, name)
         rows.append((name, key if isinstance(key, str) else ", ".join(key), stored[name], in_lake))
     return DataFrame(rows, columns=["table", "key", "rows", "lake_rows"])
 
@@ -205,13 +208,6 @@ def _storable(table):
     """Return the table with texts where a column has no type: only gaps, or values of several."""
     loose = [name for name in table.columns if table[name].dtype == object]
     return table.astype(dict.fromkeys(loose, "str"))
-
-
-def _to_lake(name, table, key, lake, date):
-    """Load a table into the lake by month; return the rows that it has there."""
-    month = pd.to_datetime(table[date]).dt.strftime("%Y-%m")
-    load_lake(table.assign(month=month), lake, name, by=["month"], key=key)
-    return lake_rows(lake, name)
 
 
 @dataclass(frozen=True)
@@ -365,23 +361,9 @@ def _from_file(kind, path, when):
                 "that each row gets here: read it with read_csv, and rename the column."
             )
         return read._replace(table=read.table.assign(file=path.name))
-    if kind == "sensors":
-        return _readings(path, when)
     if kind == "xml":
         return extract.read_xml(path, "item", when=when)
     return getattr(extract, KINDS[kind].reader)(path, when=when)
-
-
-def _readings(path, when):
-    """Read a file of sensors; the moment of a reading is in its one column named "..._at" or "..._on"."""
-    read = extract.read_csv(path, when=when)
-    moments = [name for name in read.table if str(name).endswith(("_at", "_on"))]
-    if len(moments) != 1:
-        raise CannotExtract(
-            f"{path.name} needs one column of moments, named such as read_at or read_on, and has "
-            f"{', '.join(map(str, moments)) or 'none'}: no reading can be placed without its time."
-        )
-    return extract.timed(read, moments[0])
 
 
 def _files(name, kind, place, access):

@@ -16,7 +16,7 @@ _PLACES = {
     "records": ["read_forms", "read_json_lines", "read_xml"],
     "result": ["CannotExtract", "Extract", "Origin", "Provenance", "merge_copies", "together"],
     "services": ["read_api", "read_events"],
-    "tables": ["read_csv", "read_sensors", "read_survey", "timed"],
+    "tables": ["read_csv", "read_sensors", "read_survey"],
     "web": ["Caller", "CannotFetch", "NetworkLimits", "patiently"],
 }
 __getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)

@@ -127,7 +127,8 @@ def read_sql(
                     f"{table} has more than {most:,} rows: read parts with after=..."
                 )
             last = part[:rows][-1][names.index(column.name)]
-            _require_one(connection, column, last)
+            if _count_of(connection, column, last) > 1:
+                raise _repeated(column, last)
             part = _part(connection, found, column, last, rows) if len(part) > rows else []
         read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
@@ -152,11 +153,10 @@ def _part(connection, found, column, last, rows):
     return part
 
 
-def _require_one(connection, column, last):
-    """Stop if the last key of a part is there twice as the database compares: "a" may equal "A"."""
-    same = sa.select(sa.func.count()).select_from(column.table)
-    if connection.execute(same.where(_as_stored(connection, column) == last)).scalar_one() > 1:
-        raise _repeated(column, last)
+def _count_of(connection, column, key):
+    """Return how often a key is there as the database compares: "a" may equal "A"."""
+    same = sa.select(sa.func.count()).where(_as_stored(connection, column) == key)
+    return connection.execute(same).scalar_one()
 
 
 def _repeated(column, key):

@@ -110,9 +110,8 @@ def read_api(
         mark = kept.begin(f"api {_place(url)}{which}")
         walk = _Walk(caller, url, newest=newest, overlap=overlap, pause=pause)
         mark = walk.to_the_end(kept, mark, {**asked, "limit": limit}, row_key)
-        found = _landed(kept, mark, url, "JSON pages", when)
         told = {"cursor": mark.state.get("since", ""), "etag": mark.state.get("etag", "")}
-        return found._replace(provenance=replace(found.provenance, **told))
+        return _landed(kept, mark, url, when=when, read_as="JSON pages", **told)
 
 
 def _place(url):
@@ -120,11 +119,11 @@ def _place(url):
     return f"{urlsplit(url).hostname}{urlsplit(url).path}"
 
 
-def _landed(kept, mark, url, read_as, when, columns=()):
-    """Return what a run brought into the landing."""
+def _landed(kept, mark, url, columns=(), **told):
+    """Return what a run brought into the landing; `told` is the rest of its `Origin`."""
     rows = kept.rows(mark.source, mark.run)
     table = object_table(rows, columns)
-    origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), when, read_as)
+    origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), **told)
     return Extract(table, kept.aside(mark), origin, kept.books(mark))
 
 
@@ -183,8 +182,8 @@ class _Walk:
                 break
             if str(sorted(following.items())) in met:
                 raise CannotFetch(
-                    f"{self._shown} leads back to a page it gave before, so its pages never "
-                    "end: tell who runs it."
+                    f"{self._shown} leads back to a page it gave before, so its pages never end: tell "
+                    "who runs it."
                 )
             params = following
         else:
@@ -240,8 +239,8 @@ class _Walk:
         """Return the newest moment met so far."""
         if not self._newest:
             return newest
-        texts = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
-        moments = {text: _moment(text) for text in [newest, *texts]}
+        said = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
+        moments = {text: _moment(text) for text in [newest, *said]}
         clock = datetime.now(UTC) + _AHEAD
         good = [text for text, at in moments.items() if at is not None and at <= clock]
         none = [text for text, at in moments.items() if at is None]  # which the next run has to say
@@ -250,11 +249,10 @@ class _Walk:
 
 def _moment(text):
     """Return the moment that a text says, or None; without a zone it is taken for UTC."""
-    try:
+    with contextlib.suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return None
 
 
 def page_of(answer: Answer) -> dict:
@@ -342,15 +340,14 @@ def read_events(
         kept = landing or stack.enter_context(Landing(":memory:"))
         mark = kept.begin(f"feed {_place(url)}")
         deadline = time.monotonic() + seconds
-        options = {"params": params, "row_key": row_key, "end": end, "left": count}
-        feed = _Feed(caller, kept, mark, url, deadline=deadline, **options)
+        feed = _Feed(caller, kept, mark, url, params, row_key, end, count, deadline)
         try:
             feed.listen_on(pause)
         finally:
             feed.keep()
         kept.finish(feed.mark, {"last": feed.last})
-        found = _landed(kept, feed.mark, url, "server-sent events", when, _OWN)
-        return found._replace(provenance=replace(found.provenance, cursor=feed.last))
+        told = {"when": when, "read_as": "server-sent events", "cursor": feed.last}
+        return _landed(kept, feed.mark, url, _OWN, **told)
 
 
 @dataclass
@@ -391,7 +388,8 @@ class _Feed:
         headers = {"Accept": "text/event-stream"}
         if self.last:
             headers["Last-Event-ID"] = self.last.strip().encode()  # as the standard has it
-        left, broke = self.deadline - time.monotonic(), None
+        left = self.deadline - time.monotonic()
+        broke = CannotFetch(f"{shown(self.url)} closed its line before the end: go on later.", True)
         try:
             if left > 0:
                 with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
@@ -401,9 +399,6 @@ class _Feed:
                             return
                 if not self.end:
                     return
-            broke = CannotFetch(
-                f"{shown(self.url)} closed its line before the end: go on later.", True
-            )
         except CannotFetch as error:
             if not error.again:
                 raise
@@ -442,12 +437,10 @@ class _Feed:
 
     def keep(self) -> None:
         """Keep what came since the last time, with the id behind it."""
-        rows, aside = self.tray.rows, self.tray.aside
+        rows, aside, state = self.tray.rows, self.tray.aside, {"last": self.last}
         if rows or aside:
-            state = {"last": self.last}
             self.mark = self.kept.keep(self.mark, rows, aside, state, self.row_key, apart="sse_id")
-            rows.clear()
-            aside.clear()
+            self.tray = Tray("", seen=self.tray.seen)
 
 
 def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:

@@ -293,13 +293,14 @@ class _Quotes:
         return self._shapes[place]
 
 
-def read_sensors(paths: str | Path | Iterable[Path], moment: str, **options) -> Extract:
+def read_sensors(paths: str | Path | Iterable[Path], moment: str = "", **options) -> Extract:
     """Read the files of sensors: CSV with one reading a row, every value as text.
 
     Parameters
     ----------
     paths : one file or several, the oldest first.
-    moment : the column that says when a reading was taken; ISO text.
+    moment : the column that says when a reading was taken, ISO text; "" takes the one column that
+        is named so: "..._at" or "..._on".
     options : as in `read_csv`.
 
     Returns
@@ -310,7 +311,7 @@ def read_sensors(paths: str | Path | Iterable[Path], moment: str, **options) -> 
     Raises
     ------
     ValueError
-        If a file cannot be read or lacks the column `moment`.
+        If a file cannot be read, lacks the column `moment`, or has not one such column.
 
     Examples
     --------
@@ -318,10 +319,42 @@ def read_sensors(paths: str | Path | Iterable[Path], moment: str, **options) -> 
     >>> from helpers.files import write_whole
     >>> text = "read_at,temperature_c\\n2024-09-01T10:00:00,5.1\\n-1,5.2\\nNaN,5.3\\n"
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "room.csv", text)
-    >>> print(read_sensors(path, "read_at").books.line())
+    >>> print(read_sensors(path).books.line())
     3 in = 1 loaded + 2 set aside + 0 merged
     """
-    return together(timed(read_csv(path, **options), moment) for path in each(paths))
+    return together(_timed(read_csv(path, **options), moment) for path in each(paths))
+
+
+def _timed(extract, column):
+    """Set the readings aside that have no possible moment."""
+    table, name = extract.table, extract.provenance.source
+    named = [column] if column else [one for one in table if one.endswith(("_at", "_on"))]
+    if len(named) != 1:
+        raise CannotExtract(
+            f"{name} needs one column of moments, named such as read_at or read_on, and has "
+            f"{', '.join(named) or 'none'}: no reading can be placed without its time."
+        )
+    require_columns(table, name, named)
+    tray = Tray(name)
+    faults = [_no_moment(value) for value in table[named[0]]]
+    odd = [place for place, fault in enumerate(faults) if fault]
+    for place, row in zip(odd, table.iloc[odd].to_dict("records"), strict=True):
+        fault = f"{named[0]} {faults[place]} (row {place + 1} of those that could be read)"
+        tray.put(None, place + 1, fault, str(row))
+    kept = table.drop(index=odd).reset_index(drop=True)
+    aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
+    books = replace(extract.books, loaded=len(kept), set_aside=len(aside))
+    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), books)
+
+
+def _no_moment(value):
+    """Return why a text is no moment within the limits, or ""."""
+    text = value.strip()
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return f"{text[:60]!r} cannot be read as a moment, such as '2024-09-01T10:00:00'"
+    return "" if _EARLIEST <= moment < _LATEST else f"{text[:60]!r} is not from 1990 to 2099"
 
 
 def read_survey(paths: str | Path | Iterable[Path], **options) -> Extract:
@@ -331,38 +364,3 @@ def read_survey(paths: str | Path | Iterable[Path], **options) -> Extract:
     table goes to a spreadsheet. Parameters and errors are those of `read_csv`.
     """
     return together(read_csv(one, totals=False, **options) for one in each(paths))
-
-
-def timed(extract: Extract, column: str) -> Extract:
-    """Set rows aside whose moment in `column` cannot be read, or is not from 1990 to 2099.
-
-    Parameters
-    ----------
-    column : ISO text, or date and moment objects.
-
-    Raises
-    ------
-    ValueError
-        If the column is missing.
-    """
-    require_columns(extract.table, extract.provenance.source, [column])
-    tray = Tray(extract.provenance.source)
-    faults = [_no_moment(value) for value in extract.table[column]]
-    odd = [place for place, fault in enumerate(faults) if fault]
-    for place, row in zip(odd, extract.table.iloc[odd].to_dict("records"), strict=True):
-        fault = f"{column} {faults[place]} (row {place + 1} of those that could be read)"
-        tray.put(None, place + 1, fault, str(row))
-    kept = extract.table.drop(index=odd).reset_index(drop=True)
-    aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
-    books = replace(extract.books, loaded=len(kept), set_aside=len(aside))
-    return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), books)
-
-
-def _no_moment(value):
-    """Return why a value is no moment within the limits, or ""."""
-    text = str(value).strip()
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        return f"{text[:60]!r} cannot be read as a moment, such as '2024-09-01T10:00:00'"
-    return "" if _EARLIEST <= moment < _LATEST else f"{text[:60]!r} is not from 1990 to 2099"
