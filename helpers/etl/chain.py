@@ -17,7 +17,7 @@ from helpers.etl import extract
 from helpers.etl.books import Books, Cleaned
 from helpers.etl.extract import CannotExtract, Extract
 from helpers.etl.extract.kinds import KINDS
-from helpers.etl.extract.result import Origin, aside_table, sha256_of_rows
+from helpers.etl.extract.result import Provenance, aside_table, sha256_of_rows
 from helpers.etl.lake import lake_rows, load_lake
 from helpers.etl.load import load_tables
 
@@ -380,5 +380,5 @@ def _files(name, kind, place, access):
 
 def _nothing_yet(name, kind, place, access, when):
     """Return the extract of a source that has no rows yet."""
-    origin = Origin(name, 0, 0, sha256_of_rows([]), when=when, read_as=NOTHING_YET)
+    origin = Provenance(name, 0, 0, sha256_of_rows([]), when=when, read_as=NOTHING_YET)
     return Extract(DataFrame(), aside_table([]), origin, Books(name, 0, 0))

@@ -14,7 +14,7 @@ _PLACES = {
     "logs": ["read_logs", "rotated"],
     "pages": ["facts_of", "read_site"],
     "records": ["read_forms", "read_json_lines", "read_xml"],
-    "result": ["CannotExtract", "Extract", "Origin", "Provenance", "merge_copies", "together"],
+    "result": ["CannotExtract", "Extract", "Provenance", "merge_copies", "together"],
     "services": ["read_api", "read_events"],
     "tables": ["read_csv", "read_sensors", "read_survey"],
     "web": ["Caller", "CannotFetch", "NetworkLimits", "patiently"],

@@ -128,12 +128,7 @@ def _bounded(file, name, most):
 def _encoding_of(data, encodings):
     """Return the encoding of a text file; see `read_whole`."""
     for name in encodings:
-        try:
-            _decodes(b"a", name)
-        except LookupError as error:
-            raise CannotExtract(
-                f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
-            ) from error
+        _decodes(b"a", name)  # stops at a name that is none
     marked = [name for bom, name in _BOMS if data.startswith(bom)]
     if marked or len(encodings) == 1:
         return [*marked, *encodings][0]
@@ -147,6 +142,10 @@ def _encoding_of(data, encodings):
 def _decodes(data, name):
     try:
         data.decode(name)
+    except LookupError as error:
+        raise CannotExtract(
+            f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
+        ) from error
     except ValueError:
         return False
     return True

@@ -18,7 +18,7 @@ from helpers.etl.extract.records import object_in, parsed_object, put_objects
 from helpers.etl.extract.result import (
     CannotExtract,
     Extract,
-    Origin,
+    Provenance,
     Tray,
     object_table,
     sha256_of_rows,
@@ -120,10 +120,10 @@ def _place(url):
 
 
 def _landed(kept, mark, url, columns=(), **told):
-    """Return what a run brought into the landing; `told` is the rest of its `Origin`."""
+    """Return what a run brought into the landing; `told` is the rest of its `Provenance`."""
     rows = kept.rows(mark.source, mark.run)
     table = object_table(rows, columns)
-    origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), **told)
+    origin = Provenance(shown(url), *table.shape, sha256_of_rows(rows), **told)
     return Extract(table, kept.aside(mark), origin, kept.books(mark))
 
 
@@ -161,8 +161,9 @@ class _Walk:
         etag = "" if state.get("next") or not state.get("whole") else state.get("etag", "")
         for _ in range(self._caller.limits.pages):
             known = {"If-None-Match": etag} if etag and state.get("asked") == params else {}
+            how = {"params": params, "headers": known}
             try:
-                answer = self._caller.get(self._url, self._pause, params, known)
+                answer = self._caller.get(self._url, self._pause, **how)
             except CannotFetch as error:
                 if met or not state.get("next") or error.status not in _FORGOTTEN:
                     raise

@@ -213,17 +213,8 @@ host that is called here: check the address.
         if isinstance(error, CannotFetch) and len(self._key) >= _SHORTEST_KEY:
             error.args = (str(error).replace(self._key, "***"),)  # a service may repeat it
 
-    def get(
-        self,
-        url: str,
-        pause: Callable[[float], None],
-        params: Mapping | None = None,
-        headers: Mapping | None = None,
-        hop: Callable[[str], None] = lambda url: None,
-    ) -> Answer:
+    def get(self, url: str, pause: Callable[[float], None], **how) -> Answer:
         """Return a good answer (200 to 299, or 304), after as many tries as the limits allow.
-
-        Before a redirect is followed, `hop` is called with its address and may raise.
 
         Raises
         ------
@@ -232,7 +223,7 @@ host that is called here: check the address.
         """
 
         def call():
-            with self.opened(url, params, headers, hop=hop) as (answer, blocks):
+            with self.opened(url, **how) as (answer, blocks):
                 return refuse_status(replace(answer, body=b"".join(blocks)))
 
         return patiently(call, self.limits, pause)
@@ -249,7 +240,7 @@ host that is called here: check the address.
         """Yield an answer without its body, and the body's blocks as they come.
 
         The clock is looked at whenever something came; a line that says nothing is left after
-        `limits.read_s`.
+        `limits.read_s`. Before a redirect is followed, `hop` is called with its address and may raise.
         """
         deadline = time.monotonic() + (whole_s or self.limits.whole_s)
         try:
