@@ -97,7 +97,7 @@ def read_csv(
     if lines and (told := _EXCEL_LINE.fullmatch(lines[0].text)):
         separator, lines = separator or told[1].replace("\\t", "\t"), lines[1:]
     separator = separator or _separator([one.text for one in lines[:_FIRST_LINES]], content.name)
-    rows = list(_records(_Lines(lines), separator))
+    rows = list(_records(lines, separator))
     header, spare = _header(rows, content.name, columns)
     tray = Tray(content.name, limits.rows)
     for number, fields, text, fault in rows[1:]:
@@ -190,45 +190,34 @@ def _fault_of(names, text, columns):
     return f"the columns {', '.join(columns)} were expected, and {odd[0]!r} differs" if odd else ""
 
 
-class _Lines:
-    """The lines of a file, one after the other, from a place that can be set back."""
-
-    def __init__(self, lines: list[Line]):
-        self.lines, self.place = lines, 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.place == len(self.lines):
-            raise StopIteration
-        self.place += 1
-        return self.lines[self.place - 1].text
-
-
-def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], str, str]]:
+def _records(lines: list[Line], separator: str) -> Iterator[tuple[int, list[str], str, str]]:
     """Yield (line, fields, text, fault) of each row, which may have several lines."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    width, quotes = 0, None
-    while lines.place < len(lines.lines):
-        start, fields, fault = lines.place, [], ""
+
+    def reader_from(place):
+        texts = (lines[at].text for at in range(place, len(lines)))
+        return csv.reader(texts, delimiter=separator, strict=True)
+
+    reader, begun, end, width, quotes = reader_from(0), 0, 0, 0, None
+    while end < len(lines):
+        start, fields, fault = end, [], ""
         try:
             fields = next(reader)
         except csv.Error as error:
             known = (why for said, why in _WRONG_QUOTES.items() if said in str(error))
             fault = next(known, f"it is no CSV: {error}")
-        odd = fault or (lines.place > start + 1 and len(fields) != width)
-        if width and odd and '"' in lines.lines[start].text:
-            quotes = quotes or _Quotes(lines.lines, separator, width)
-            end = quotes.end(start, lines.place, bool(fault))
-            if end < lines.place:
-                fault = "it leaves a quote open"
-            lines.place = end
-        elif fault and not width:
-            lines.place = start + 1
-        number, text, damage = lines.lines[start]
-        if lines.place > start + 1:
-            own = lines.lines[start : lines.place]
+        end = read = begun + reader.line_num
+        if width and (fault or (end > start + 1 and len(fields) != width)):
+            if '"' in lines[start].text:
+                quotes = quotes or _Quotes(lines, separator, width)
+                end = quotes.end(start, read, bool(fault))
+                fault = "it leaves a quote open" if end < read else fault
+        elif fault:
+            end = start + 1
+        if end != read:
+            reader, begun = reader_from(end), end
+        number, text, damage = lines[start]
+        if end > start + 1:
+            own = lines[start:end]
             text = "".join(line.text for line in own)
             damage = next((line.fault for line in own if line.fault), "")
             fault = fault and f"{fault}, in a row of {len(own):,} lines"
@@ -243,9 +232,8 @@ class _Quotes:
     def __init__(self, lines, separator, width):
         self._lines, self._separator, self._width = lines, separator, width
         closing = re.compile(rf'"[ ]*({re.escape(separator)}[^"]*)?[\r\n]*')
-        quoted = [place for place, line in enumerate(lines) if '"' in line.text]
-        texts = [(place, lines[place].text) for place in quoted]
-        self._closing = [at for at, text in texts if closing.fullmatch(text, text.rindex('"'))]
+        quoted = [(at, line.text) for at, line in enumerate(lines) if '"' in line.text]
+        self._closing = [at for at, text in quoted if closing.fullmatch(text, text.rindex('"'))]
         self._shapes: dict[int, tuple] = {}
 
     def end(self, start: int, place: int, open_yet: bool) -> int:
