@@ -46,7 +46,7 @@ class Mark:
     version: int
 
 
-class Landing:
+class Landing(contextlib.AbstractContextManager):
     """A file (SQLite) that keeps rows and cursors of sources, each batch whole or not at all.
 
     Rows and the cursor behind them are written in one transaction. So a run that is killed loses
@@ -83,9 +83,6 @@ class Landing:
             self._file.execute("PRAGMA synchronous=FULL")
             self._file.executescript(_TABLES)
             undo.pop_all()
-
-    def __enter__(self) -> Landing:
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()

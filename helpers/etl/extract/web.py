@@ -19,7 +19,6 @@ from helpers.etl.extract.result import CannotExtract
 
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 AGENT = "LifecycleCourse/1.0 (+a course on data; reads what it is allowed to)"
-_REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 3  # of one call; they may not leave the host
 _BLOCK = 65_536
 _SHORTEST_KEY = 6  # characters; a shorter one may be a word of any sentence
@@ -170,7 +169,7 @@ def shown(url: str) -> str:
     return head[:200] + ("..." if len(head) > 200 else "") + ("?..." if question else "")
 
 
-class Caller:
+class Caller(contextlib.AbstractContextManager):
     """Calls one host, one call at a time; use it in a `with` block.
 
     Parameters
@@ -204,9 +203,6 @@ host that is called here: check the address.
             raise CannotFetch("key is printable ASCII text, as a header takes it: copy it again.")
         if key:
             self._session.headers["X-API-Key"] = key
-
-    def __enter__(self) -> Caller:
-        return self
 
     def __exit__(self, kind, error, trace) -> None:
         self._session.close()
@@ -272,14 +268,14 @@ host that is called here: check the address.
                 raise CannotFetch(
                     f"{shown(url)} leads on to what is no address: tell who runs it."
                 ) from error
-            location = response.headers.get("Location", "")
-            if response.status_code not in _REDIRECTS or not location:
+            location = response.is_redirect and response.headers["Location"]
+            if not location:
                 return response
             response.close()
             url, params = joined(response.url, location), None
         raise CannotFetch(
-            f"{shown(start)} was redirected more than {_MOST_REDIRECTS} times, at last to "
-            f"{shown(url)}: check the address."
+            f"{shown(start)} was redirected more than {_MOST_REDIRECTS} times, at last to {shown(url)}: "
+            "check the address."
         )
 
 
@@ -376,7 +372,6 @@ def patiently(
     >>> patiently(work, NetworkLimits(), waits.append), waits
     ('done', [0.5, 0.4])
     """
-
     growing = wait_exponential(FIRST_WAIT_S, max=limits.longest_wait_s)
 
     def may_pass(error):
