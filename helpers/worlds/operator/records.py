@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.worlds.service import TIMED_OUT_MS
 from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream
+from helpers.worlds.service import TIMED_OUT_MS
 
 STAYS = MONTH_DAYS  # the day of leaving of somebody who does not leave
 SILENT = 0  # ... and of somebody who is not heard of from the first day on
