@@ -125,6 +125,8 @@ def _refuse(expected, came, todo):
 
 def _numbers(answer, name):
     """Return a column as numbers, NaN where there is none; inf where there is something else."""
+    if isinstance(answer[name].dtype, np.dtype) and answer[name].dtype.kind in "iuf":
+        return answer[name].to_numpy(dtype=float)
     numbers = pd.to_numeric(answer[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isnan(numbers) & answer[name].notna().to_numpy(), np.inf, numbers)
 
@@ -300,28 +302,31 @@ def told_tables(visits, found, category, moods, dear, seed: int) -> dict[str, Da
         "known_at": _START + visits.second + after,
     }
     return {
-        "feedback": _some(feedback, draw("answers") < 0.3),
+        "feedback": DataFrame(_some(feedback, draw("answers") < 0.3)),
         "complaints": _some(complaints, draw("complains") < chance),
     }
 
 
 def deliver(tables, pending, end):
-    """Return the tables with the late rows known before `end`, and the rows still due."""
+    """Return the tables with the late rows known before `end`, and the rows still due.
+
+    Late rows are columns until they are known: arrays by name.
+    """
     due = {}
     for name in _LATE:
-        parts = [pending[name], tables[name]] if name in pending else [tables[name]]
-        rows = pd.concat(parts, ignore_index=True)
-        known_at = rows["known_at"].to_numpy()
-        order = np.argsort(known_at, kind="stable")
-        known = np.searchsorted(known_at[order], end.to_datetime64())
-        due[name] = rows.take(order[known:])
-        tables[name] = rows.take(order[:known]).reset_index(drop=True)
+        rows = tables[name]
+        if name in pending:
+            rows = {one: np.concatenate([pending[name][one], rows[one]]) for one in rows}
+        order = np.argsort(rows["known_at"], kind="stable")
+        count = np.searchsorted(rows["known_at"][order], end.to_datetime64())
+        due[name] = _some(rows, order[count:])
+        tables[name] = DataFrame(_some(rows, order[:count]))
     return tables, due
 
 
 def _some(columns, rows):
-    """Return a table of the rows that are True."""
-    return DataFrame({name: values[rows] for name, values in columns.items()})
+    """Return some rows of the columns."""
+    return {name: values[rows] for name, values in columns.items()}
 
 
 def _whole(numbers):
