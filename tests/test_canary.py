@@ -10,9 +10,9 @@ import pytest
 from conftest import first_always
 from scipy.stats import binom
 
-from helpers.worlds import Shop
+from helpers.worlds import Operator, Shop
 from helpers.worlds.shop import at_random
-from helpers.worlds.traffic import as_version, over_http, shadow, split
+from helpers.worlds.traffic import as_version, hold_out, over_http, shadow, split
 
 PATIENT_S = 60
 SERVICE = '''
@@ -60,13 +60,19 @@ def ten(context, last=False):
     return context.sessions[["session_id"]].merge(some.assign(rank=range(1, 11)), how="cross")
 
 
+def call_some(customers, contract="Month-to-month"):
+    """Call those with a contract."""
+    call = customers["Contract"].eq(contract)
+    return customers[["customerID"]].assign(
+        churn_probability=call.map({True: 0.4, False: 0.1}), call=call
+    )
+
+
 WORLDS = {
-    "shop": (
-        lambda: Shop(customers=300, products=60, seed=7),
-        ten,
-        lambda given: ten(given, last=True),
-    ),
-}
+    "shop": (lambda: Shop(customers=300, products=60, seed=7), ten, lambda given: ten(given, last=True)),
+    "operator": (lambda: Operator(subscribers=300, seed=7), call_some, lambda given: call_some(given, "One year")),
+}  # fmt: skip
+TELEMETRY = {"shop": "telemetry", "operator": "requests"}
 
 
 def listens(port):
@@ -108,7 +114,8 @@ def run_canary(world, champion, canary):
 def test_a_bad_canary_is_rolled_back_before_the_month_ends(service, bad):
     shop = Shop(customers=1_000, products=60, seed=7, incidents=[])
     good = over_http(f"{service}/good", timeout_s=PATIENT_S)
-    day, tables = run_canary(shop, good, over_http(f"{service}/{bad}", timeout_s=PATIENT_S))
+    canary = as_version(over_http(f"{service}/{bad}", timeout_s=PATIENT_S), bad)
+    day, tables = run_canary(shop, good, canary)
     assert day is not None
     assert day < 25
     telemetry = tables["telemetry"]
@@ -163,9 +170,10 @@ def test_a_shadow_changes_nothing_that_the_customers_see(kind):
         pd.testing.assert_frame_equal(table, shadowed[name], obj=name)
     assert hidden[0].empty
     assert set(hidden[1]["model_version"]) == {"2"}
+    first, second = next(iter(world().days(1))), next(iter(world().days(1)))
     with pytest.warns(UserWarning, match="Nothing of the shadow"):
-        broken = play_days(world(), shadow(decide, lambda given: 1 / 0))
-    for name, table in plain.items():
+        broken = second.play(shadow(decide, lambda given: 1 / 0))
+    for name, table in first.play(decide).items():
         pd.testing.assert_frame_equal(table, broken[name], obj=name)
 
 
@@ -177,15 +185,48 @@ def test_a_split_month_in_days_is_the_month_at_once(kind):
     days, once = play_days(world(), both), world().play(1, both)
     for name, table in once.items():
         pd.testing.assert_frame_equal(table, days[name], obj=name)
-    told = once["telemetry" if kind == "shop" else "requests"]
+    told = once[TELEMETRY[kind]]
     assert told.groupby("variant")["model_version"].unique().map(list).to_dict() == {
         "a": ["1"],
         "b": ["2"],
     }
 
 
-def play_days(world, decide):
-    month = world.days(1)
+@pytest.mark.parametrize("kind", WORLDS)
+def test_what_two_services_answer_stands_in_a_month_in_days(service, kind):
+    names = ["good", "failing"]
+    services = {
+        name: as_version(over_http(f"{service}/{name}", timeout_s=PATIENT_S), name)
+        for name in names
+    }
+    tables = play_days(WORLDS[kind][0](), split(services, dict.fromkeys(names, 0.5), "june"))
+    told = tables[TELEMETRY[kind]]
+    assert (told["variant"] == told["model_version"]).all()
+    failed = told[told["variant"].eq("failing")]["fallback"]
+    assert 0.15 < failed.mean() < 0.5
+    assert told[told["variant"].eq("good")]["fallback"].mean() < 0.05
+    assert set(told.loc[told["fallback"], "reason"]) <= {"error", "refused", "timeout"}
+    for name in ["impressions", "orders"] if kind == "shop" else ["calls"]:
+        assert set(tables[name]["model_version"]) == set(names), name
+
+
+def test_a_hold_out_is_called_by_nobody_in_any_month():
+    world = Operator(subscribers=300, seed=7)
+    everybody = lambda customers: customers[["customerID"]].assign(churn_probability=0.9, call=True)  # noqa: E731
+    held, called = set(), set()
+    for month in [1, 2]:
+        tables = play_days(world, hold_out(everybody, 0.2, "year 1"), month)
+        requests = tables["requests"]
+        now = set(requests.loc[requests["variant"].eq("hold-out"), "customerID"])
+        assert {*held & set(requests["customerID"])} <= now
+        held, called = held | now, called | set(tables["calls"]["customerID"])
+    assert len(held) > 30
+    assert not held & called
+    assert set(tables["calls"]["variant"]) == {"treated"}
+
+
+def play_days(world, decide, number=1):
+    month = world.days(number)
     for day in month:
         day.play(decide)
     return month.tables

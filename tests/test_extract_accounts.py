@@ -18,7 +18,6 @@ from helpers.etl.extract import (
     CannotExtract,
     Extract,
     FileLimits,
-    Origin,
     Provenance,
     merge_copies,
     read_csv,
@@ -194,7 +193,7 @@ def test_nothing_put_together_is_told():
 
 def made(rows, source="x"):
     table = object_table(rows)
-    origin = Origin(source, *table.shape, source * 64, "2025-03-01", "by hand")
+    origin = Provenance(source, *table.shape, source * 64, "2025-03-01", "by hand")
     return Extract(table, aside_table([]), origin, Books("x", len(rows), len(rows)))
 
 
@@ -208,7 +207,7 @@ def test_tables_of_two_schemas_are_united_without_a_cast():
 
 def test_files_of_one_name_in_two_folders_are_both_in_the_fingerprint():
     first, second = made([{"id": 1}]), made([{"id": 2}])
-    other = Origin("x", 1, 1, "y" * 64, "2025-04-01", "by hand", "9", "e")
+    other = Provenance("x", 1, 1, "y" * 64, "2025-04-01", "by hand", "9", "e")
     both = together([first, second._replace(provenance=other)]).provenance
     assert (both.source, both.when, both.cursor, both.etag) == ("x", "2025-03-01, 2025-04-01", "9", "")  # fmt: skip
     assert both.sha256 not in ("x" * 64, "y" * 64)
@@ -217,7 +216,7 @@ def test_files_of_one_name_in_two_folders_are_both_in_the_fingerprint():
 
 def test_the_cursor_of_parts_is_that_of_the_last_one_and_that_of_many_sources_is_none():
     parts = [
-        made([{"id": n}])._replace(provenance=Origin("x", 1, 1, str(n), cursor=str(n)))
+        made([{"id": n}])._replace(provenance=Provenance("x", 1, 1, str(n), cursor=str(n)))
         for n in (1, 2)
     ]
     assert together(parts).provenance.cursor == "2"

@@ -315,16 +315,12 @@ def of_kind(write, path, head):
     write(page(items(rows[start], following=following)))
 
 
-@pytest.mark.parametrize("how", ["params", "address"])
-def test_what_is_asked_differently_of_one_endpoint_is_another_source(how, tmp_path):
+def test_what_is_asked_differently_of_one_endpoint_is_another_source(tmp_path):
     options = {"row_key": "id", "newest": "at"}
     with rude_server() as server, Landing(tmp_path / "landing.sqlite") as landing:
         server.answers = {"/api": of_kind}
 
         def read(*kinds):
-            if how == "params":
-                more = {"params": {"kind": list(kinds)}, **options}
-                return read_api(f"{server.url}/api", landing=landing, **more)
             query = "&".join(f"kind={kind}" for kind in kinds)
             return read_api(f"{server.url}/api?{query}", landing=landing, **options)
 

@@ -15,7 +15,7 @@ from conftest import ROOT, stored_figures, stored_table, stored_text
 from helpers.course.runner.parameters import read_parameters
 from helpers.course.runner.shelf import read_notebook
 from helpers.etl.books import Books
-from helpers.etl.extract import Extract, Origin
+from helpers.etl.extract import Extract, Provenance
 from helpers.etl.extract.result import aside_table, object_table
 from helpers.etl.quality import first_look
 from helpers.worlds import Operator, Shop
@@ -339,7 +339,7 @@ def extract_of(rows, columns):
     return Extract(
         object_table(rows, columns),
         aside_table([]),
-        Origin("x", 0, 0, ""),
+        Provenance("x", 0, 0, ""),
         Books("x", len(rows), len(rows)),
     )
 

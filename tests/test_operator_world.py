@@ -7,24 +7,36 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SEEDS
-from sklearn.metrics import roc_auc_score
+from conftest import SEEDS, examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import adjusted_rand_score, r2_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
 from test_world_bytes import table_hashes
 
 from helpers.etl.books import quarantine
 from helpers.etl.businesses import clean_telco, read_telco, telco_schema
 from helpers.etl.businesses.telco import TELCO_COLUMNS
 from helpers.monitoring.drift import stability_index
-from helpers.training.churn import LEVELS, logistic
+from helpers.training.churn import AMOUNTS, LEVELS, logistic
 from helpers.worlds import Operator, Shop
+from helpers.worlds.incidents import Incident
 from helpers.worlds.operator import OperatorTruth
 from helpers.worlds.operator import call_nobody as the_policy_that_calls_nobody
-from helpers.worlds.operator.records import subscriber_table
+from helpers.worlds.operator.records import dates, subscriber_table
 from helpers.worlds.operator.truth import OFFER
+from helpers.worlds.operator.world import STORY
 from helpers.worlds.play import CannotPlay
 
-# The story of seed 1 up to the retraining, and of twenty seeds to the end of the year.
-STORIES = [(1, 6), *(pytest.param(seed, 12, marks=pytest.mark.slow) for seed in range(1, 21))]
+SNAPSHOT_MONTHS = 6
+RECENT = ["tickets_30d", "minutes_30d", "megabytes_30d", "days_used_30d"]
+# The story of seed 1; of twenty seeds, and at half and double size, only when all tests run.
+LATER = pytest.mark.slow
+STORIES = [(1, 4000), *(pytest.param(seed, 4000, marks=LATER) for seed in range(2, 21))]
+SIZES = [pytest.param(seed, size, marks=LATER) for size in (2000, 8000) for seed in range(1, 6)]
 
 
 def decisions(customers, probability=0.2, call=False):
@@ -49,54 +61,157 @@ def predicted(model, customers):
     return decisions(customers, model.predict_proba(clean_telco(customers))[:, 1])
 
 
-def learn(customers, churned):
-    return logistic().fit(clean_telco(customers), churned)
-
-
-def learn_from_history(world):
-    past = world.history()["customers"]
-    return learn(past.drop(columns="Churn"), past["Churn"].eq("Yes"))
+def learn(table, more=()):
+    """Fit a logistic model to scored customers with their `churned`."""
+    return logistic(amounts=[*AMOUNTS, *more]).fit(clean_telco(table), table["churned"])
 
 
 def labelled(customers, labels):
-    return labels.set_index("customerID")["churned"].loc[customers["customerID"]].to_numpy()
+    return customers.merge(labels[["customerID", "churned"]], on="customerID")
 
 
 @cache
-def story(seed, months):
-    """Play the lesson's world without calls: accuracy by month, frozen and retrained."""
-    world = Operator(seed=seed)
-    truth, frozen = OperatorTruth(world), learn_from_history(world)
-    retrained, served, rows = None, {}, {}
-    for month in range(1, months + 1):
+def story(seed, subscribers):
+    """Play nine months of the lesson's world without calls: expected accuracy, frozen and retrained.
+
+    From month 6 on a model is trained anew on the labels of windows since the competitor's move that
+    are known when the month begins.
+    """
+    world = Operator(subscribers, seed=seed)
+    truth, frozen = OperatorTruth(world), learn(world.history()["snapshots"])
+    served, since, retrained, rows = {}, [], None, {}
+    for month in range(1, 9):
         seen = world.play(month, call_nobody)
         served[month] = seen["customers"]
-        if month == 5:
-            retrained = learn(served[4], labelled(served[4], seen["labels"]))
-        row = {"frozen": truth.accuracy(month, predicted(frozen, served[month]))}
+        rows[month] = {
+            "frozen": truth.expected_accuracy(month, predicted(frozen, served[month])),
+            "nobody leaves": truth.expected_accuracy(month, decisions(served[month], 0.0)),
+        }
         if retrained is not None:
-            row["retrained"] = truth.accuracy(month, predicted(retrained, served[month]))
-        rows[month] = row
+            again = predicted(retrained, served[month])
+            rows[month]["retrained"] = truth.expected_accuracy(month, again)
+        if month >= 5:
+            since.append(labelled(served[month - 1], seen["labels"]))
+            retrained = learn(pd.concat(since, ignore_index=True))
     moved = stability_index(served[3], served[4], LEVELS)
     return pd.DataFrame(rows).T, moved
 
 
-@pytest.mark.parametrize(("seed", "months"), STORIES)
-def test_the_model_is_right_for_85_per_cent_and_for_70_when_the_competitor_moves(seed, months):
-    accuracy, moved = story(seed, months)
-    # 4,000 customers: chance moves an accuracy by 0.006 to 0.007.
-    assert accuracy.loc[1, "frozen"] == pytest.approx(0.85, abs=0.03)
-    assert accuracy.loc[4, "frozen"] == pytest.approx(0.70, abs=0.03)
+@pytest.mark.parametrize(("seed", "subscribers"), [*STORIES, *SIZES])
+def test_the_model_is_right_for_85_per_cent_and_for_70_when_the_competitor_moves(seed, subscribers):
+    accuracy, moved = story(seed, subscribers)
+    off = 0.05 if subscribers < 4000 else 0.03
+    assert accuracy.loc[1, "frozen"] == pytest.approx(0.85, abs=off)
+    assert accuracy.loc[4, "frozen"] == pytest.approx(0.70, abs=off)
+    assert accuracy.loc[:3, "nobody leaves"].mean() == pytest.approx(0.84, abs=0.02)
     assert moved.max() < 0.05, moved.head(3).to_dict()  # the usual alarm is at 0.25
 
 
-@pytest.mark.parametrize(("seed", "months"), STORIES)
-def test_doing_nothing_stays_bad_and_retraining_brings_the_accuracy_back(seed, months):
-    accuracy, _ = story(seed, months)
-    after = accuracy.loc[5:]
-    assert after["retrained"].min() >= 0.77
-    assert after["frozen"].max() < 0.77
-    assert (after["retrained"] - after["frozen"]).min() > 0.05
+@pytest.mark.parametrize(("seed", "subscribers"), [*STORIES, *SIZES])
+def test_doing_nothing_stays_bad_and_retraining_brings_the_accuracy_back(seed, subscribers):
+    accuracy, _ = story(seed, subscribers)
+    assert accuracy.loc[5:, "frozen"].max() <= accuracy.loc[1, "frozen"] - 0.04
+    gain = (accuracy["retrained"] - accuracy["frozen"]).loc[6:8]
+    assert gain.min() >= 0.02
+    assert gain.mean() >= 0.03
+    assert accuracy.loc[6:8, "retrained"].min() >= 0.77
+
+
+@cache
+def quiet(seed, months=3):
+    """Play a quiet year without calls: the snapshots, who was scored, and the truth, by month."""
+    world = Operator(seed=seed, incidents=[])
+    scored = {month: world.play(month, call_nobody)["customers"] for month in range(1, months + 1)}
+    truth = {month: OperatorTruth(world).customers(month) for month in scored}
+    return world.history()["snapshots"], scored, truth
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_logistic_model_of_the_snapshots_is_right_on_average_and_ranks_a_quiet_quarter(seed):
+    snapshots, scored, truth = quiet(seed)
+    model = learn(snapshots)
+    for month, customers in scored.items():
+        chance = model.predict_proba(clean_telco(customers))[:, 1]
+        assert abs(chance.mean() - truth[month]["churn_probability"].mean()) <= 0.02
+    # One month has 700 leavers, and chance moves its AUC by 0.008: the quarter is judged as a whole.
+    everybody = pd.concat(scored.values())
+    left = pd.concat(truth.values())["would_leave"].astype(bool)
+    assert roc_auc_score(left, model.predict_proba(clean_telco(everybody))[:, 1]) >= 0.82
+
+
+def test_quiet_churn_stays_where_it_is_and_only_tenure_renews():
+    snapshots, scored, truth = quiet(1, 12)
+    rates = [table["churn_probability"].mean() for table in truth.values()]
+    history = snapshots.groupby(snapshots["known_at"].dt.to_period("M"))["churned"].mean().tolist()
+    assert max(rates) - min(rates) <= 0.04
+    assert (
+        max(rates + history[1:]) - min(rates + history[1:]) <= 0.05
+    )  # the first is a bit of a month
+    moved = stability_index(scored[1], scored[12], LEVELS)
+    assert moved.max() < 0.1, moved.head(3).to_dict()
+
+
+def codes(table):
+    """Return amounts and numbered levels, as trees take them."""
+    table = clean_telco(table)
+    levels = {name: table[name].astype("category").cat.codes for name in LEVELS}
+    return table[[*AMOUNTS, *RECENT]].astype(float).assign(**levels)
+
+
+def edge_of_the_trees(seed):
+    """Return by how much AUC boosted trees beat the line on the next month, both by the snapshots."""
+    snapshots, scored, truth = quiet(seed, 1)
+    line = learn(snapshots, RECENT).predict_proba(clean_telco(scored[1]))[:, 1]
+    trees = HistGradientBoostingClassifier(max_iter=80, max_leaf_nodes=15, random_state=0)
+    trees.fit(codes(snapshots), snapshots["churned"])
+    left, chance = truth[1]["would_leave"].astype(bool), trees.predict_proba(codes(scored[1]))[:, 1]
+    assert roc_auc_score(left, truth[1]["churn_probability"]) > roc_auc_score(left, chance) - 0.01
+    return roc_auc_score(left, chance) - roc_auc_score(left, line)
+
+
+def test_trees_find_what_a_line_cannot():
+    assert edge_of_the_trees(1) >= 0.010
+
+
+@pytest.mark.slow
+def test_trees_find_what_a_line_cannot_on_18_of_20_seeds():
+    edges = [edge_of_the_trees(seed) for seed in range(1, 21)]
+    assert sum(edge >= 0.010 for edge in edges) >= 18, np.round(edges, 4).tolist()
+
+
+def test_the_segments_are_found_in_the_use_of_sixty_days():
+    world = Operator(incidents=[])
+    usage = world.history()["usage"]
+    usage["weekend"] = usage["used_on"].dt.dayofweek >= 5
+    both = usage.groupby("customerID")[["minutes", "megabytes"]].mean()
+    late, early = (
+        usage[usage["weekend"] == one].groupby("customerID")[["minutes", "megabytes"]].mean()
+        for one in (True, False)
+    )
+    weekend = (late / early).mean(axis=1)
+    features = np.log(both.assign(weekend=weekend).clip(lower=0.01))
+    features = features[usage.groupby("customerID").size() >= 30].dropna()
+    segment = OperatorTruth(world).customers(1).set_index("customerID")["segment"]
+    known = features.index.intersection(segment.index)
+    scaled = StandardScaler().fit_transform(features.loc[known])
+    found = KMeans(4, n_init=10, random_state=0).fit_predict(scaled)
+    assert adjusted_rand_score(segment[known], found) >= 0.8
+
+
+def test_what_customers_spend_in_three_months_needs_their_use():
+    world = Operator(incidents=[])
+    seen = {month: world.play(month, call_nobody) for month in (1, 2, 3, 4)}
+    bills = pd.concat([seen[month]["invoices"] for month in (2, 3, 4)])
+    spent = bills.groupby("customerID")["amount_eur"].agg(["sum", "size"])
+    spent = spent.loc[spent["size"] == 3, "sum"].rename("spent")
+    customers = clean_telco(seen[1]["customers"]).set_index("customerID").join(spent, how="inner")
+    learned, judged = customers.iloc[::2], customers.iloc[1::2]
+    scores = {}
+    for name, columns in {"bill": ["MonthlyCharges"], "use": ["MonthlyCharges", *RECENT]}.items():
+        line = LinearRegression().fit(learned[columns], learned["spent"])
+        scores[name] = r2_score(judged["spent"], line.predict(judged[columns]))
+    assert scores["use"] > scores["bill"] + 0.1
+    assert scores["use"] < 0.95  # no arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +235,13 @@ def churn_by_group(raw):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_churn_by_contract_tenure_internet_and_payment_is_within_two_points_of_the_file(seed, real):
-    simulated = Operator(subscribers=20_000, seed=seed).history()["customers"]
-    away = (churn_by_group(simulated) - churn_by_group(real)).abs()
-    assert away.max() < 0.02, away.round(3).to_dict()
+def test_churn_within_sixty_days_is_that_of_the_file_in_all_and_by_group(seed, real):
+    history = Operator(subscribers=20_000, seed=seed).history()
+    away = (churn_by_group(history["customers"]) - churn_by_group(real)).abs()
+    assert away.max() < 0.035, away.round(3).to_dict()
+    assert 0.25 <= history["customers"]["Churn"].eq("Yes").mean() <= 0.265
+    first = history["snapshots"]["churned"].head(20_000)
+    assert first.mean() == pytest.approx(0.155, abs=0.008)  # of the same customers, within 30 days
 
 
 def test_the_customers_are_written_as_in_the_real_file(large, real):
@@ -155,7 +273,7 @@ def test_the_bill_follows_the_tariff(large):
 
 def test_a_model_of_the_simulated_operator_ranks_the_real_customers(large, real):
     history = large.head(5000)
-    model = learn(history.drop(columns="Churn"), history["Churn"].eq("Yes"))
+    model = learn(history.assign(churned=history["Churn"].eq("Yes")))
     auc = roc_auc_score(real["Churn"].eq("Yes"), model.predict_proba(clean_telco(real))[:, 1])
     assert auc >= 0.82  # a model of the real file itself reaches 0.845
 
@@ -178,64 +296,142 @@ def played(months, decide=call_nobody, **sizes):
     return world, [world.play(month, decide) for month in range(1, months + 1)]
 
 
-def test_labels_are_of_the_customers_scored_before_and_never_earlier_than_30_days():
+def test_labels_become_known_one_by_one_thirty_days_after_each_was_scored():
     world, seen = played(4)
-    assert seen[0]["labels"].empty  # the history holds them already
     assert len(world.history()["labels"]) == 300
-    for month in [2, 3, 4]:
-        labels, before = seen[month - 1]["labels"], seen[month - 2]["customers"]
-        assert labels["customerID"].tolist() == before["customerID"].tolist()
-        assert (labels["known_at"] - labels["scored_on"]).min() >= pd.Timedelta(days=30)
-        # Nobody can be told before the records of the month, which begin on its first day.
-        assert labels["known_at"].max() <= seen[month - 1]["usage"]["used_on"].min()
+    for month in [1, 2, 3, 4]:
+        labels = seen[month - 1]["labels"]
+        start = pd.Timestamp("2025-01-01") + pd.Timedelta(days=30 * (month - 1))
+        assert labels["known_at"].is_monotonic_increasing
+        assert (
+            labels["known_at"].between(start, start + pd.Timedelta(days=30), inclusive="left").all()
+        )
+        assert labels["known_at"].nunique() > 250
+        if month > 1:
+            before = seen[month - 2]["customers"].set_index("customerID")["scored_at"]
+            known = labels.set_index("customerID")["known_at"]
+            assert (known - before.loc[known.index] == pd.Timedelta(days=30)).all()
+            assert set(known.index) == set(before.index)
+    assert not seen[3]["labels"]["called"].any()
+
+
+def test_everybody_is_scored_once_a_month_at_a_moment_of_his_own_mostly_by_day():
+    _, seen = played(2, subscribers=4000)
+    first, second = (tables["customers"].set_index("customerID")["scored_at"] for tables in seen)
+    assert first.is_monotonic_increasing
+    both = first.index.intersection(second.index)
+    assert (second[both] - first[both] == pd.Timedelta(days=30)).all()
+    assert first.dt.floor("D").value_counts().between(90, 180).all()  # 4,000 over 30 days
+    assert first.dt.hour.between(8, 18).mean() > 0.7
+    requests = seen[0]["requests"].set_index("customerID")["sent_at"]
+    assert requests.equals(first.rename("sent_at"))
+
+
+def window_of(seen, month):
+    """Return use and cancellations of the 30 days after each customer of `month` was scored."""
+    began = seen[month]["customers"].set_index("customerID")["scored_at"].dt.floor("D")
+    found = []
+    for name, time in [("usage", "used_on"), ("cancellations", "cancelled_on")]:
+        rows = pd.concat([seen[month][name], seen[month + 1][name]])
+        rows = rows[rows["customerID"].isin(began.index)]
+        after = (rows[time] - rows["customerID"].map(began)).dt.days
+        found.append(rows[after.between(0, 29)])
+    return found
 
 
 def test_churn_is_a_cancelled_contract_or_thirty_days_without_use():
     _, seen = played(3)
+    seen = dict(enumerate(seen, start=1))
     for month in [1, 2]:
-        labels = seen[month]["labels"].set_index("customerID")["churned"]
-        used = labels.index.isin(seen[month - 1]["usage"]["customerID"])
-        cancelled = labels.index.isin(seen[month - 1]["cancellations"]["customerID"])
+        usage, cancellations = window_of(seen, month)
+        labels = seen[month + 1]["labels"].set_index("customerID")["churned"]
+        used = labels.index.isin(usage["customerID"])
+        cancelled = labels.index.isin(cancellations["customerID"])
         assert (labels.to_numpy() == (cancelled | ~used)).all()
         assert (cancelled & labels).any()
         assert (~used & labels).any()
+
+
+def test_what_is_told_of_the_last_thirty_days_is_what_the_records_hold():
+    world, seen = played(1)
+    past, customers = world.history(), seen[0]["customers"].set_index("customerID")
+    day = customers["scored_at"].dt.floor("D")
+    for name, time, columns in [
+        ("usage", "used_on", ["minutes", "megabytes"]),
+        ("tickets", "opened_on", []),
+    ]:
+        rows = pd.concat([past[name], seen[0][name]])
+        rows = rows[rows["customerID"].isin(day.index)]
+        before = (rows["customerID"].map(day) - rows[time]).dt.days
+        rows = rows[before.between(1, 30)].groupby("customerID")
+        count = rows.size().reindex(day.index, fill_value=0)
+        assert count.eq(customers["days_used_30d" if columns else "tickets_30d"]).all()
+        for column in columns:
+            total = rows[column].sum().reindex(day.index, fill_value=0)
+            assert (total - customers[f"{column}_30d"]).abs().max() < 0.06
+
+
+def test_the_history_holds_six_snapshots_whose_labels_are_known():
+    world = made()
+    past = world.history()
+    snapshots = past["snapshots"]
+    assert len(snapshots) == SNAPSHOT_MONTHS * 300
+    assert snapshots.columns.tolist() == [*TELCO_COLUMNS[:-1], "scored_at", *RECENT, "scored_on", "known_at", "churned"]  # fmt: skip
+    assert snapshots["known_at"].max() < pd.Timestamp("2025-01-01")
+    first = snapshots.head(300)
+    assert first[TELCO_COLUMNS[:-1]].equals(past["customers"][TELCO_COLUMNS[:-1]])
+    left = past["customers"]["Churn"].eq("Yes").to_numpy()
+    assert (left >= first["churned"].to_numpy()).all(), "who left within 30 days did so within 60"
+    assert set(snapshots["customerID"]) <= set(past["subscribers"]["customerID"])
 
 
 def test_customers_grow_older_by_the_bills_they_get():
     _, seen = played(3)
     first, third = (clean_telco(seen[i]["customers"]).set_index("customerID") for i in [0, 2])
     both = first.index.intersection(third.index)
-    billed = pd.concat([seen[i]["invoices"] for i in [0, 1]]).groupby("customerID")["amount_eur"]
+    billed = pd.concat([seen[i]["invoices"] for i in [1, 2]]).groupby("customerID")["amount_eur"]
     assert (third.loc[both, "tenure"] - first.loc[both, "tenure"]).eq(2).all()
     added = third.loc[both, "TotalCharges"] - first.loc[both, "TotalCharges"]
     assert (added - billed.sum().loc[both]).abs().max() < 0.011  # half a cent a month
+    assert (billed.sum().loc[both] >= 2 * first.loc[both, "MonthlyCharges"] - 0.01).all()
 
 
 def test_leavers_are_gone_and_joiners_take_their_place():
     _, seen = played(3)
     for now, later in pairwise(seen):
-        gone = later["labels"].loc[later["labels"]["churned"], "customerID"]
+        gone = set(later["labels"].loc[later["labels"]["churned"], "customerID"])
         ids = set(later["customers"]["customerID"])
-        assert ids == set(now["customers"]["customerID"]) - set(gone) | set(now["joined"]["customerID"])  # fmt: skip
+        new = ids - set(now["customers"]["customerID"])
+        assert ids == set(now["customers"]["customerID"]) - gone | new
+        assert new <= set(now["joined"]["customerID"]) | set(later["joined"]["customerID"])
         assert len(ids) == 300
+        tenure = later["customers"].set_index("customerID").loc[list(new), "tenure"].astype(int)
+        assert tenure.max() <= 1
 
 
-def test_a_call_is_real_so_what_is_decided_changes_what_is_seen_next():
+def test_what_is_decided_moves_customers_both_ways_and_the_truth_says_how_much():
     called, seen = played(2, call_everybody, subscribers=4000)
     _, left_alone = played(2, subscribers=4000)
-    would = OperatorTruth(called).customers(1).set_index("customerID")["would_leave"]
-    labels = seen[1]["labels"].set_index("customerID")["churned"]
-    saved = would & ~labels
+    truth = OperatorTruth(called).customers(1).set_index("customerID")
+    labels = seen[1]["labels"].set_index("customerID")
+    assert labels["called"].mean() > 0.99  # a few requests fail
+    left, would = labels["churned"], truth["would_leave"].astype(bool).loc[labels.index]
     accepted = seen[0]["calls"].loc[seen[0]["calls"]["outcome"].eq("accepted"), "customerID"]
+    saved, driven = would & ~left, left & ~would
     assert set(saved[saved].index) == set(would[would].index) & set(accepted)
-    # Some 600 would leave, of whom 96 % can be reached: one standard error is 0.02.
-    assert saved.sum() / would.sum() == pytest.approx(0.29, abs=0.06)
-    assert (would == left_alone[1]["labels"].set_index("customerID")["churned"]).all()
-    assert set(saved[saved].index) <= set(seen[1]["customers"]["customerID"])
+    assert 0 < driven.sum() < 0.3 * saved.sum()
+    # Some 4,000 customers, one in fourteen moved: one standard error of the mean is 0.004.
+    moved = (would.astype(int) - left.astype(int)).mean()
+    assert moved == pytest.approx(truth["uplift"].mean(), abs=0.012)
+    assert 0.05 < (truth["uplift"] < -0.01).mean() < 0.2, "a few leave because they were called"
+    assert (truth["uplift"] > 0.01).mean() > 0.5, "most are moved to stay"
+    assert truth["uplift"].max() > 0.1
+    before = left_alone[1]["labels"].set_index("customerID")["churned"]
+    assert would.equals(before.rename("would_leave"))
 
 
 def test_who_has_no_number_on_file_is_not_reached():
-    world, seen = played(1, call_everybody)
+    world, seen = played(1, call_everybody, subscribers=600)
     people = world.history()["subscribers"]
     without = people.loc[people["phone_number"].isna(), "customerID"]
     outcome = seen[0]["calls"].set_index("customerID")["outcome"]
@@ -244,20 +440,39 @@ def test_who_has_no_number_on_file_is_not_reached():
     assert set(outcome) == {"accepted", "refused", "not reached"}
 
 
+def test_a_competitor_is_given_away_by_no_text_or_reason_of_its_own():
+    seen = [played(4, subscribers=4000, incidents=some)[1][3] for some in (STORY, ())]
+    texts, reasons = (
+        [tables[name][column].value_counts() for tables in seen]
+        for name, column in [("complaints", "text"), ("cancellations", "reason")]
+    )
+    assert set(texts[0].index) == set(texts[1].index)
+    assert 1 < texts[0].sum() / texts[1].sum() < 1.7
+    assert set(reasons[0].index) == set(reasons[1].index)
+
+
+SCORED = [*TELCO_COLUMNS[:-1], "scored_at", *RECENT]
 TABLES = {
-    "customers": TELCO_COLUMNS[:-1],
+    "customers": SCORED,
+    "given": SCORED,
+    "shadow": ["customerID", "churn_probability", "call", "variant", "model_version"],
     "calls": ["customerID", "called_on", "outcome"],
-    "labels": ["customerID", "scored_on", "known_at", "churned"],
+    "labels": ["customerID", "scored_on", "known_at", "churned", "called"],
     "joined": ["customerID", "started_at", "phone_number", "tower_id"],
     "complaints": ["customerID", "written_on", "channel", "text"],
-    "requests": ["request_id", "customerID", "sent_at", "latency_ms", "status", "churn_probability"],
+    "requests": ["request_id", "customerID", "sent_at", "latency_ms", "network_ms", "status", "model_version", "variant", "fallback", "reason", "churn_probability"],
     "usage": ["customerID", "used_on", "minutes", "megabytes"],
     "tickets": ["customerID", "opened_on", "topic", "hours_to_solve"],
     "invoices": ["customerID", "issued_on", "due_on", "amount_eur"],
     "payments": ["customerID", "issued_on", "paid_on", "amount_eur", "method"],
     "cancellations": ["customerID", "cancelled_on", "reason"],
     "sensors": ["tower_id", "read_on", "load_share", "temperature_c", "packet_loss_share"],
+    "costs": ["asked_on", "asked", "worked", "cost_eur"],
 }  # fmt: skip
+DATED = {"usage": "used_on", "tickets": "opened_on", "complaints": "written_on", "calls": "called_on",
+         "cancellations": "cancelled_on", "sensors": "read_on", "invoices": "issued_on",
+         "payments": "paid_on", "joined": "started_at", "labels": "known_at", "requests": "sent_at",
+         "customers": "scored_at"}  # fmt: skip
 
 
 def test_nothing_that_only_the_truth_knows_is_in_a_table():
@@ -265,11 +480,13 @@ def test_nothing_that_only_the_truth_knows_is_in_a_table():
     for month, tables in enumerate(seen, start=1):
         assert {name: table.columns.tolist() for name, table in tables.items()} == TABLES
         start = pd.Timestamp("2025-01-01") + pd.Timedelta(days=30 * (month - 1))
-        for name in ["usage", "tickets", "complaints", "cancellations", "sensors", "calls"]:
-            dates = tables[name].select_dtypes("datetime").iloc[:, 0]
-            assert dates.between(start, start + pd.Timedelta(days=29)).all(), name
+        for name, column in DATED.items():
+            dates = tables[name][column]
+            within = dates.between(start, start + pd.Timedelta(days=30), inclusive="left")
+            assert within.all(), name
+            assert dates.is_monotonic_increasing, name
         chance = OperatorTruth(world).customers(month)["churn_probability"].round(6)
-        served = tables["requests"]["churn_probability"]
+        served = tables["requests"]["churn_probability"].dropna()
         assert set(served) == {0.2}, "what decide said, and nothing else"
         numbers = pd.concat(
             [table[c].round(6) for table in tables.values() for c in table.select_dtypes("float")]
@@ -283,9 +500,9 @@ def test_the_hidden_side_is_for_reading():
     with pytest.raises(ValueError, match="read-only"):
         hidden.people["tenure"][0] = 0
     with pytest.raises(AttributeError, match="cannot assign"):
-        hidden.rows = 0
+        hidden.towers = 0
     with pytest.raises(TypeError, match="does not support"):
-        hidden.past[0] = None
+        hidden.played[0] = None
 
 
 def test_what_is_done_to_a_returned_table_does_not_reach_the_world():
@@ -317,24 +534,135 @@ def failing(customers):
 
 
 BAD_DECIDES = {
-    "duplicates": (lambda c: pd.concat([call_nobody(c), call_nobody(c).head(2)]), "2 row(s) repeat"),
     "unknown": (change("customerID", "0000-NOONE"), "somebody else, the first being '0000-NOONE'"),
     "no id": (change("customerID", None), "1 customerID(s) are missing"),
-    "too few": (lambda c: call_nobody(c).head(290), "10 are without one"),
-    "none": (lambda c: call_nobody(c).head(0), "300 are without one"),
-    "nan": (change("churn_probability", np.nan), "1 row(s) are not, the first being nan"),
-    "above one": (change("churn_probability", 1.2), "the first being 1.2"),
-    "below zero": (change("churn_probability", -0.1), "the first being -0.1"),
-    "infinite": (change("churn_probability", np.inf), "the first being inf"),
-    "words": (change("churn_probability", "high"), "the first being 'high'"),
-    "call nan": (change("call", np.nan), "call was expected to be True or False"),
-    "call word": (change("call", "yes"), "the first being 'yes'"),
     "column missing": (lambda c: call_nobody(c).drop(columns="call"), "got customerID, churn_prob"),
-    "column more": (lambda c: call_nobody(c).assign(score=1), "and no other"),
+    "column more": (lambda c: call_nobody(c).assign(score=1), "and of others only variant"),
+    "column twice": (lambda c: call_nobody(c).iloc[:, [0, 1, 2, 2]], "each once"),
     "no table": (lambda c: call_nobody(c)["call"], "got a Series"),
     "nothing": (lambda c: None, "got a NoneType"),
     "raises": (failing, "raised KeyError: 'tenure_months'"),
 }  # fmt: skip
+FAILURES = {
+    "twice": (lambda c: pd.concat([call_everybody(c), call_everybody(c).iloc[[3]]]), "two answers"),
+    "absent": (lambda c: call_everybody(c).drop(index=3), "no answer"),
+    "nan": (change("churn_probability", np.nan), "not a number"),
+    "above one": (change("churn_probability", 1.2), "not from 0 to 1"),
+    "below zero": (change("churn_probability", -0.1), "not from 0 to 1"),
+    "infinite": (change("churn_probability", np.inf), "not from 0 to 1"),
+    "words": (change("churn_probability", "high"), "not a number"),
+    "call nan": (change("call", np.nan), "call is not True or False"),
+    "call word": (change("call", "yes"), "call is not True or False"),
+    "status": (lambda c: call_everybody(c).assign(status=np.where(c.index == 3, 500, 200)), "error"),
+    "late": (lambda c: call_everybody(c).assign(latency_ms=np.where(c.index == 3, 2e3, 9)), "timeout"),
+    "told": (lambda c: call_everybody(c).assign(reason=np.where(c.index == 3, "lost", "")), "lost"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failed_request_is_no_call_and_stands_in_the_telemetry(name):
+    decide, reason = FAILURES[name]
+    seen = played(1, lambda customers: decide(customers).assign(model_version="4"))[1][0]
+    requests = seen["requests"].set_index("request_id")
+    assert requests.loc[4, "reason"] == reason
+    assert requests.loc[4, "fallback"]
+    assert np.isnan(requests.loc[4, "churn_probability"])
+    told = "unnamed" if name == "absent" else "4"
+    assert requests.loc[4, "model_version"] == told
+    assert requests.loc[4, "customerID"] not in set(seen["calls"]["customerID"])
+    others = requests.drop(index=4)
+    assert others["fallback"].mean() < 0.02
+    assert others["churn_probability"].notna().eq(~others["fallback"]).all()
+
+
+def test_variants_and_shadows_stay_in_calls_requests_and_shadow():
+    def two(customers):
+        answer = call_everybody(customers)
+        even = np.arange(len(answer)) % 2 == 0
+        answer = answer.assign(variant=np.where(even, "a", "b"), model_version="7", shadow=False)
+        return pd.concat([answer, answer.assign(churn_probability=0.9, shadow=True, variant="c")])
+
+    seen = played(1, two)[1][0]
+    assert seen["calls"].columns.tolist() == ["customerID", "called_on", "outcome", "variant", "model_version"]  # fmt: skip
+    assert set(seen["calls"]["variant"]) == set(seen["requests"]["variant"]) == {"a", "b"}
+    assert len(seen["shadow"]) == 300
+    assert set(seen["shadow"]["variant"]) == {"c"}
+    assert set(seen["shadow"]["churn_probability"]) == {0.9}
+    assert set(seen["requests"]["churn_probability"].dropna()) == {0.2}
+
+
+def by_customer(customers):
+    """Decide by each customer alone; some answers fail."""
+    number = customers["customerID"].str[:4].astype(int) % 100 / 100
+    return decisions(customers, number.where(number < 0.97), number > 0.6).assign(model_version="1")
+
+
+QUIETLY = ["competitor", "price_rise", "promotion", "holiday", "growth"]
+RECORDS = ["price_in_cents", "renamed_column", "remapped_code", "dead_feed", "double_delivery",
+           "clock_skew", "training_serving_skew", "label_delay", "error_rate", "bad_release",
+           "slow_model", "full_disk", "target_leak", "bot_traffic"]  # fmt: skip
+
+
+@given(
+    seed=st.integers(0, 2**40),
+    subscribers=st.integers(1, 60),
+    names=st.lists(st.sampled_from([*QUIETLY, *RECORDS]), max_size=3, unique=True),
+)
+@settings(max_examples=examples(12), deadline=None)
+def test_a_month_in_days_is_the_month_at_once_byte_by_byte(seed, subscribers, names):
+    worlds = [Operator(subscribers, seed, [Incident(name, 1) for name in names]) for _ in range(2)]
+    for month in (1, 2):
+        at_once = worlds[0].play(month, by_customer)
+        in_days = worlds[1].days(month)
+        evenings = [day.play(by_customer) for day in in_days]
+        assert table_hashes(in_days.tables) == table_hashes(at_once)
+        for name, table in at_once.items():
+            told = pd.concat([evening[name] for evening in evenings])
+            lines = [t.to_csv(index=False, header=False).splitlines() for t in (told, table)]
+            assert sorted(lines[0]) == sorted(lines[1]), name
+
+
+def test_a_day_gives_what_is_known_at_its_moment_and_in_order_of_time():
+    world = Operator(**SMALL)
+    month = world.days(1)
+    for day in month:
+        given = day.given
+        assert (given["scored_at"].dt.floor("D") == day.date).all()
+        assert given["scored_at"].is_monotonic_increasing
+        evening = day.play(call_nobody)
+        for name, column in DATED.items():
+            assert (evening[name][column].dt.floor("D") == day.date).all(), name
+    assert len(month.tables["customers"]) == 300
+
+
+def test_between_two_days_another_model_is_deployed_and_a_feed_repaired():
+    world = Operator(
+        **SMALL, incidents=[Incident("slow_model", 1, 200.0), Incident("clock_skew", 1)]
+    )
+    month = world.days(1)
+    for day in month:
+        version = "slow" if day.number < 10 else "old"
+        day.play(lambda customers, v=version: call_nobody(customers).assign(model_version=v))
+        if day.number == 15:
+            assert world.repair("payments")
+            assert not world.repair("sensors")
+    requests = month.tables["requests"]
+    assert requests.groupby("model_version")["fallback"].mean()["slow"] > 0.9
+    assert requests.groupby("model_version")["fallback"].mean()["old"] < 0.05
+    assert month.tables["costs"]["worked"].tolist() == [True, False]
+    late = world.play(2, call_nobody)
+    assert late["costs"].empty
+    touched = OperatorTruth(world).touched(1)["payments"]
+    assert 0 < len(touched) < 0.3 * 0.6 * len(month.tables["payments"])
+
+
+def test_a_story_has_a_name_and_stands_alone():
+    assert OperatorTruth(Operator(5, story="quiet")).incidents().empty
+    assert Operator(5, story="00").hidden.schedule.incidents == STORY
+    with pytest.raises(CannotPlay, match="story is one of '00', 'quiet'"):
+        Operator(5, story="01x")
+    with pytest.raises(CannotPlay, match="incidents and story both"):
+        Operator(5, incidents=[], story="quiet")
 
 
 @pytest.fixture(scope="module")
@@ -397,22 +725,19 @@ def test_the_policy_that_calls_nobody_can_be_played_and_tells_nobody_apart():
     world, twin = Operator(**SMALL), Operator(**SMALL)
     seen = world.play(1, the_policy_that_calls_nobody)
     assert seen["calls"].empty
-    assert set(seen["requests"]["churn_probability"]) == {0.27}
+    assert set(seen["requests"]["churn_probability"].dropna()) == {0.16}
     lived = twin.play(1, call_nobody)
     assert seen["usage"].equals(lived["usage"])
-    churned = world.history()["labels"]["churned"].mean()
-    assert churned == pytest.approx(0.27, abs=0.08)  # three standard errors of 300 customers
+    churned = world.history()["snapshots"]["churned"].mean()
+    assert churned == pytest.approx(0.16, abs=0.03)  # three standard errors of 1,800 rows
 
 
 def test_numbers_stand_in_a_refusal_as_plain_numbers():
     world = Operator(**SMALL)
     with pytest.raises(CannotPlay, match="got 2: play month 1 next"):
         world.play(np.int64(2), call_nobody)
-    for wrong, told in [({"churn_probability": np.nan}, "first being nan of"),
-                        ({"churn_probability": np.float64(1.5)}, "first being 1.5 of"),
-                        ({"call": np.int64(2)}, "first being 2 of")]:  # fmt: skip
-        with pytest.raises(CannotPlay, match=told):
-            world.play(1, lambda customers, wrong=wrong: call_nobody(customers).assign(**wrong))
+    with pytest.raises(CannotPlay, match="first being 5. Decide"):
+        world.play(1, change("customerID", np.int64(5)))
     with pytest.raises(CannotPlay, match="got 0: write"):
         Operator(np.int64(0))
 
@@ -422,6 +747,7 @@ def test_any_whole_seed_makes_an_operator():
     assert endless["phone_number"].dropna().str.fullmatch(r"0155-\d{7}").all()
     # The numbers repeat with a seed ten million higher, and the rest of the world does not.
     people = Operator(20, 3).hidden.people
+    people = {**people, "started_at": dates(people["begins"])}
     numbers = [subscriber_table(people, seed)["phone_number"] for seed in (3, 10_000_003)]
     assert numbers[0].equals(numbers[1])
 
@@ -442,7 +768,7 @@ def test_the_smallest_worlds_can_be_played_to_the_end(subscribers):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_oracle_bounds_every_policy_and_an_uninformed_one_is_visibly_worse(seed):
     world = Operator(seed=seed)
-    truth, model = OperatorTruth(world), learn_from_history(world)
+    truth, model = OperatorTruth(world), learn(world.history()["snapshots"])
     rng = np.random.default_rng(seed)
 
     def informed(customers):
@@ -461,7 +787,7 @@ def test_the_oracle_bounds_every_policy_and_an_uninformed_one_is_visibly_worse(s
             "nobody": truth.expected_profit(month, good.assign(call=False)),
         }
         assert profit["oracle"] == max(profit.values())
-        assert profit["informed"] > 0.7 * profit["oracle"]
+        assert profit["informed"] > 0.6 * profit["oracle"]
         assert profit["random"] < 0.5 * profit["informed"]
         assert truth.expected_accuracy(month, good) <= truth.best_accuracy(month)
         would = truth.customers(month)["would_leave"]
@@ -476,7 +802,7 @@ def test_the_truth_does_not_change_the_world_and_knows_the_next_month_only():
     assert before["would_leave"].isna().all()
     truth.oracle(1)
     assert table_hashes(world.play(1, call_nobody)) == table_hashes(twin.play(1, call_nobody))
-    columns = ["customerID", "churn_probability", "reachable"]
+    columns = ["customerID", "churn_probability", "uplift", "reachable", "segment"]
     assert truth.customers(1)[columns].equals(before[columns])
     with pytest.raises(CannotPlay, match="months 1 to 2; got 3. Play the months before it first"):
         truth.customers(3)

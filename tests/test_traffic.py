@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 from scipy.stats import binom, chi2_contingency
 
+from helpers.worlds import Operator, Shop
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop.month import Context
 from helpers.worlds.traffic import as_version, hold_out, over_http, shadow, split
@@ -297,6 +299,36 @@ def test_a_bad_answer_is_a_failure_with_its_reason_and_hurts_no_other(service, m
     assert list(dict.fromkeys(table[name])) == names_of(given)
     if waits:
         assert failed["latency_ms"].between(450, 2_000).all()
+
+
+@both_worlds
+def test_a_world_serves_its_fallback_where_a_service_fails_and_tells_the_reason(service, kind):
+    quick = [name for name, (reason, _, _) in BAD.items() if reason != "timeout"]
+    moods = quick + ["right"] * len(quick)
+    right = ("", 200, lambda m: [answer(said(m))])
+
+    def mood(name):
+        return BAD.get(moods[zlib.crc32(str(name).encode()) % len(moods)], right)
+
+    service.usual = lambda message: mood(message["request_id"])[2](message)
+    small = {"customers": 200, "products": 40} if kind == "shop" else {"subscribers": 300}
+    world = (Shop if kind == "shop" else Operator)(**small, seed=7, incidents=[])
+    tables = world.play(1, over_http(service.address, timeout_s=PATIENT_S))
+    told = tables["telemetry" if kind == "shop" else "requests"]
+    name = "session_id" if kind == "shop" else "customerID"
+    by_world = told["reason"].isin(["refused", "timeout"])  # a few of any service
+    expected = told[name].map(lambda one: mood(one)[0])
+    assert (told["reason"].eq(expected) | by_world).all()
+    assert set(expected) == {BAD[one][0] for one in quick} | {""}
+    assert told["fallback"].eq(told["reason"].ne("")).all()
+    assert set(told["model_version"]) == {"3"}
+    if kind == "shop":
+        shown = tables["impressions"].groupby("session_id")["product_id"].agg(list)
+        mine = shown.map(lambda products: products == [*range(1, 11)])
+        assert mine[told[name]].to_numpy().tolist() == (~told["fallback"]).tolist()
+    else:
+        assert told["churn_probability"].isna().eq(told["fallback"]).all()
+        assert not tables["calls"]["customerID"].isin(told.loc[told["fallback"], name]).any()
 
 
 def test_a_second_answer_that_comes_later_is_not_taken_for_the_next(service):

@@ -5,6 +5,7 @@ Rows in = loaded + set aside (cannot be read) + quarantined (breaks a rule) + me
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -73,19 +74,14 @@ class Books:
         return sum(self.quarantined.values())
 
     def __str__(self):
-        aside = [("set aside", self.set_aside)] if self.set_aside else []
-        lines = [
-            ("in", self.rows_in),
-            ("loaded", self.loaded),
-            ("merged", self.merged),
-            *aside,
-            ("quarantined", self.refused),
-            *((f"  {reason}", count) for reason, count in sorted(self.quarantined.items())),
-        ]
-        wide = max(22, *(len(name) for name, _ in [(self.source, 0), *lines]))
-        return "\n".join(
-            [f"{self.source:<{wide}}{'rows':>10}", *(f"{n:<{wide}}{c:>10,}" for n, c in lines)]
-        )
+        lines = {"in": self.rows_in, "loaded": self.loaded, "merged": self.merged}
+        if self.set_aside:
+            lines["set aside"] = self.set_aside
+        lines["quarantined"] = self.refused
+        lines |= {f"  {reason}": count for reason, count in sorted(self.quarantined.items())}
+        wide = max(22, *map(len, [self.source, *lines]))
+        head = f"{self.source:<{wide}}{'rows':>10}"
+        return "\n".join([head, *(f"{name:<{wide}}{rows:>10,}" for name, rows in lines.items())])
 
     def line(self) -> str:
         """Return the books of a reader in one line."""
@@ -96,10 +92,9 @@ class Books:
 
     def __add__(self, other: Books) -> Books:
         """Return the sum of two deliveries of a source."""
-        names = dict.fromkeys([self.source, other.source])
-        return self._with(
-            other, " + ".join(names), self.rows_in + other.rows_in, self.loaded + other.loaded
-        )
+        both = " + ".join(dict.fromkeys([self.source, other.source]))
+        loaded = self.loaded + other.loaded
+        return self._with(other, both, self.rows_in + other.rows_in, loaded)
 
     def followed_by(self, later: Books) -> Books:
         """Return the books of two steps in a row, the second of which took what the first loaded.
@@ -118,15 +113,10 @@ class Books:
         return self._with(later, self.source, self.rows_in, later.loaded)
 
     def _with(self, other, source, rows_in, loaded):
-        reasons = sorted({*self.quarantined, *other.quarantined})
+        merged, set_aside = self.merged + other.merged, self.set_aside + other.set_aside
+        reasons = dict(sorted((Counter(self.quarantined) + Counter(other.quarantined)).items()))
         return Books(
-            source,
-            rows_in,
-            loaded,
-            {one: self.quarantined.get(one, 0) + other.quarantined.get(one, 0) for one in reasons},
-            self.merged + other.merged,
-            self.set_aside + other.set_aside,
-            self.made + other.made,
+            source, rows_in, loaded, reasons, merged, set_aside, made=self.made + other.made
         )
 
 
@@ -203,9 +193,7 @@ class Cleaning:
         self._rows_in, self._merged = len(raw), 0
         self._aside: list[DataFrame] = []
         self._values: list[tuple] = []
-        self._unread: dict[
-            str, tuple[pd.Index, str]
-        ] = {}  # column -> rows, and what to say of them
+        self._unread: dict[str, tuple] = {}  # column -> rows, and what to say of them
 
     def __getitem__(self, column: str) -> Series:
         return self.table[column]
@@ -235,11 +223,8 @@ class Cleaning:
 
     def set_aside(self, column: str, which: Series, why: str) -> None:
         """Take the values at `which` out of a column: a gap is better than a wrong value."""
-        which = (
-            self._aligned(which).fillna(False).to_numpy(bool)
-            & self.table[column].notna().to_numpy()
-        )
         values = self.table[column]
+        which = self._aligned(which).fillna(False).to_numpy(bool) & values.notna().to_numpy()
         if which.any():
             kinds = {"b": "boolean", "i": "Int64", "u": "Int64"}
             values = values.astype(kinds.get(values.dtype.kind, values.dtype)).mask(which)
@@ -254,10 +239,8 @@ class Cleaning:
         unread = written[written.notna() & values.isna()]
         if len(unread):
             can = f"cannot be {what}" if what.startswith("read ") else "is no known word"
-            self._unread[column] = (
-                unread.index,
-                f"{column} {can}, such as {str(unread.iloc[0])[:60]!r}",
-            )
+            said = f"{column} {can}, such as {str(unread.iloc[0])[:60]!r}"
+            self._unread[column] = unread.index, said
         self._count(column, f"{what}: unreadable, set aside", len(unread))
         changed = rewritten(written, values) & written.notna() & values.notna()
         self._count(column, what, int(changed.sum()))
@@ -283,11 +266,8 @@ class Cleaning:
                 numeric = (column.metadata or {}).get("kind") == "number"
                 if numeric and self.table[name].dtype == object:  # a text such as "7" among numbers
                     self.parse(name, pd.to_numeric, "read as a number")
-        aside = (
-            pd.concat(self._aside, ignore_index=True)
-            if self._aside
-            else with_reason(self.table.head(0), "")
-        )
+        parts = self._aside or [with_reason(self.table.head(0), "")]
+        aside = pd.concat(parts, ignore_index=True)
         reasons = {str(k): int(n) for k, n in aside["reason"].value_counts().items()}
         books = Books(self.source, self._rows_in, len(self.table), reasons, self._merged)
         values = DataFrame(self._values, columns=["column", "what", "values"])
@@ -383,9 +363,8 @@ def broken_rules(table: DataFrame, schema: DataFrameSchema) -> Series:
                 f"(column {unplaced['column']}). Read every column as text first."
             ) from errors
         named = broken.assign(index=broken["index"].astype(int)).drop_duplicates(["index", "check"])
-        return named.groupby("index")["check"].agg(
-            lambda checks: "; ".join(sorted(map(str, checks)))
-        )
+        by_row = named["check"].astype("str").sort_values().groupby(named["index"])
+        return by_row.agg("; ".join)
     return Series(dtype="str")
 
 

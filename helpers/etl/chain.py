@@ -6,7 +6,7 @@ Each step takes what the one before returned: it can be stopped, looked at and r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +17,7 @@ from helpers.etl import extract
 from helpers.etl.books import Books, Cleaned
 from helpers.etl.extract import CannotExtract, Extract
 from helpers.etl.extract.kinds import KINDS
-from helpers.etl.extract.result import Origin, aside_table, sha256_of_rows
+from helpers.etl.extract.result import Provenance, aside_table, sha256_of_rows
 from helpers.etl.lake import lake_rows, load_lake
 from helpers.etl.load import load_tables
 
@@ -135,12 +135,12 @@ def ledger(extracts: Mapping[str, Extract], cleaned: Mapping[str, Cleaned]) -> D
 
 def _entry(name, read, done):
     """Return the row of one source in the ledger."""
-    first, second = read.books, Books(name, 0, 0) if done is None else done.books
+    first, second, note = read.books, Books(name, 0, 0), ""
     if done is None:
         note = "not cleaned" if first.loaded else "nothing could be read"
         balanced, note = not first.loaded, note if first.rows_in else NOTHING_YET
     else:
-        note = ""
+        second = done.books
         balanced = (
             (len(read.table), len(read.set_aside)) == (first.loaded, first.set_aside)
             and second.rows_in == first.loaded
@@ -186,12 +186,20 @@ def load_all(
     0 for a table that does not go there).
     """
     tables = {name: _storable(done.table) for name, done in cleaned.items()}
-    named = {name: (keys or {}).get(name) or _key(done) for name, done in cleaned.items()}
+    named = {name: (keys or {}).get(name) or done.key for name, done in cleaned.items()}
+    if nameless := [cleaned[name].books.source for name, key in named.items() if not key]:
+        raise ValueError(
+            f"No schema tells which column names a row of {nameless[0]}. Pass it: "
+            "load_all(..., keys={table: column})."
+        )
     stored = load_tables(tables, warehouse, named)
     rows = []
     for name, key in named.items():
-        to_lake = lake is not None and name in (months or {})
-        in_lake = _to_lake(name, tables[name], key, lake, months[name]) if to_lake else 0
+        in_lake = 0
+        if lake is not None and name in (months or {}):
+            month = pd.to_datetime(tables[name][months[name]]).dt.strftime("%Y-%m")
+            load_lake(tables[name].assign(month=month), lake, name, by=["month"], key=key)
+            in_lake = lake_rows(lake, name)
         rows.append((name, key if isinstance(key, str) else ", ".join(key), stored[name], in_lake))
     return DataFrame(rows, columns=["table", "key", "rows", "lake_rows"])
 
@@ -200,23 +208,6 @@ def _storable(table):
     """Return the table with texts where a column has no type: only gaps, or values of several."""
     loose = [name for name in table.columns if table[name].dtype == object]
     return table.astype(dict.fromkeys(loose, "str"))
-
-
-def _to_lake(name, table, key, lake, date):
-    """Load a table into the lake by month; return the rows that it has there."""
-    month = pd.to_datetime(table[date]).dt.strftime("%Y-%m")
-    load_lake(table.assign(month=month), lake, name, by=["month"], key=key)
-    return lake_rows(lake, name)
-
-
-def _key(done):
-    """Return the column that names a row of a clean table."""
-    if not done.key:
-        raise ValueError(
-            f"No schema tells which column names a row of {done.books.source}. Pass it: "
-            "load_all(..., keys={table: column})."
-        )
-    return done.key
 
 
 @dataclass(frozen=True)
@@ -254,18 +245,10 @@ class Access:
         sources : has `folder` and `database_url`.
         served : has `api`, `partner`, `live`, `url`, `api_key` and `partner_key`; None for none.
         """
-        files = cls(Path(sources.folder), sources.database_url)
-        if served is None:
-            return files
-        return replace(
-            files,
-            api=served.api,
-            partner=served.partner,
-            live=served.live,
-            site=served.url,
-            api_key=served.api_key,
-            partner_key=served.partner_key,
-        )
+        services = {"site": served.url} if served else {}
+        for name in ("api", "partner", "live", "api_key", "partner_key") if served else ():
+            services[name] = getattr(served, name)
+        return cls(Path(sources.folder), sources.database_url, **services)
 
     def __repr__(self):
         services = [one.service for one in KINDS.values() if one.service]
@@ -352,24 +335,23 @@ source out.
         return extract.read_sql(access.database_url, place, when=when)
     if needs == "file":
         return extract.read_documents(access.folder / place, when=when)
-    parts = [_from_files(name, kind, path, when) for path in _files(name, kind, place, access)]
-    return extract.together(parts)
+    files = _files(name, kind, place, access)
+    return extract.together(_from_file(kind, path, when) for path in files)
 
 
 def _from_service(name, kind, place, access, when):
     """Read an interface, a stream or pages."""
     address, key = access.service(name, kind)
     if kind == "stream":
+        most = {"count": _MOST_EVENTS, "seconds": _MOST_SECONDS}
         asked = {"count": _MOST_EVENTS}
-        return extract.read_events(
-            address, key, **asked, seconds=_MOST_SECONDS, params=asked, when=when
-        )
+        return extract.read_events(address, key, **most, params=asked, when=when)
     if kind == "pages":
         return extract.read_site(f"{address}/", "body[data-id]", delay_s=0, when=when)
     return extract.read_api(f"{address}/{place}", key, limit=1_000, when=when)
 
 
-def _from_files(name, kind, path, when):
+def _from_file(kind, path, when):
     """Read one file of a source."""
     if kind == "csv":  # numbers are written file by file in one style, so each row names its file
         read = extract.read_csv(path, encodings=ENCODINGS, when=when)
@@ -379,23 +361,9 @@ def _from_files(name, kind, path, when):
                 "that each row gets here: read it with read_csv, and rename the column."
             )
         return read._replace(table=read.table.assign(file=path.name))
-    if kind == "sensors":
-        return _readings(path, when)
     if kind == "xml":
         return extract.read_xml(path, "item", when=when)
     return getattr(extract, KINDS[kind].reader)(path, when=when)
-
-
-def _readings(path, when):
-    """Read a file of sensors; the moment of a reading is in its one column named "..._at" or "..._on"."""
-    read = extract.read_csv(path, when=when)
-    moments = [name for name in read.table if str(name).endswith(("_at", "_on"))]
-    if len(moments) != 1:
-        raise CannotExtract(
-            f"{path.name} needs one column of moments, named such as read_at or read_on, and has "
-            f"{', '.join(map(str, moments)) or 'none'}: no reading can be placed without its time."
-        )
-    return extract.timed(read, moments[0])
 
 
 def _files(name, kind, place, access):
@@ -412,5 +380,5 @@ def _files(name, kind, place, access):
 
 def _nothing_yet(name, kind, place, access, when):
     """Return the extract of a source that has no rows yet."""
-    origin = Origin(name, 0, 0, sha256_of_rows([]), when=when, read_as=NOTHING_YET)
+    origin = Provenance(name, 0, 0, sha256_of_rows([]), when=when, read_as=NOTHING_YET)
     return Extract(DataFrame(), aside_table([]), origin, Books(name, 0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -159,11 +159,7 @@ def rename(table: DataFrame, names: Mapping[str, str], of: str = "the table") ->
     ['brand']
     """
     require_columns(table, of, names)
-    taken = [
-        new
-        for old, new in names.items()
-        if new in table.columns and new not in names and new != old
-    ]
+    taken = [new for new in names.values() if new in table.columns and new not in names]
     if taken:
         raise ValueError(
             f"{of} has {', '.join(taken)} already; a rename would make it twice. Drop one."
@@ -190,14 +186,7 @@ def unify_versions(rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, 
     >>> unify_versions(rows, {1: {}, 2: {"id": "event_id", "ts": "at"}}).to_numpy().tolist()
     [[1, '09:00'], [2, '10:00']]
     """
-    unknown = sorted(
-        {str(row.get("v", 1)) for row in rows if row.get("v", 1) not in list(versions)}
-    )
-    if unknown:
-        raise ValueError(
-            f"Records of version(s) {', '.join(unknown)} were found; known are "
-            f"{', '.join(map(str, versions))}. Add the names of the new version."
-        )
+    require_known((row.get("v", 1) for row in rows), versions, "Records of version(s)")
     unified = []
     for row in rows:
         names = versions[row.get("v", 1)]
@@ -209,6 +198,16 @@ def unify_versions(rows: Sequence[Mapping], versions: Mapping[int, Mapping[str, 
                 f"keys are {', '.join(own)}. Correct the names of this version."
             )
     return DataFrame(unified)
+
+
+def require_known(found: Iterable, known: Iterable, what: str, where: str = "") -> None:
+    """Stop if some of the versions `found` are none of the `known` ones."""
+    unknown = sorted({str(one) for one in found if one not in list(known)})
+    if unknown:
+        raise ValueError(
+            f"{what} {', '.join(unknown)} were found{where}; known are {', '.join(map(str, known))}. "
+            "Add the names of the new version."
+        )
 
 
 def one_schema(
@@ -244,11 +243,10 @@ def one_schema(
         part = rename(table, names.get(source, {}), source)
         wanted = list(columns) if columns is not None else list(part.columns)
         require_columns(part, source, wanted)
-        part = part[wanted].assign(
-            **{name: change(part[name]) for name, change in (units or {}).get(source, {}).items()}
-        )
+        changes = (units or {}).get(source, {})
+        part = part[wanted].assign(**{name: of(part[name]) for name, of in changes.items()})
         for before in parts:
-            for name in [one for one in before.columns if one in part.columns]:
+            for name in before.columns.intersection(part.columns):
                 ours, theirs = kind_of(before[name]), kind_of(part[name])
                 if ours and theirs and ours != theirs:
                     raise ValueError(
@@ -340,12 +338,10 @@ def resolve_conflicts(
 def _winning(indexed, keys, rule):
     """Return the winning values of one column, and the values that lost."""
     columns = {source: _settled(indexed[source][rule.column]) for source in rule.sources}
-    if all(column.dtype.kind in "iu" for column in columns.values()):  # a gap would round ids
-        columns = (
-            {source: column.astype("Int64") for source, column in columns.items()}
-            if any(column.abs().ge(LARGEST_EXACT).any() for column in columns.values())
-            else columns
-        )
+    whole = all(column.dtype.kind in "iu" for column in columns.values())
+    if whole and any(column.abs().ge(LARGEST_EXACT).any() for column in columns.values()):
+        # As floats, which a gap would make of them, they were rounded.
+        columns = {source: column.astype("Int64") for source, column in columns.items()}
     given = {source: column.reindex(keys) for source, column in columns.items()}
     values, winner = None, pd.Series("", index=keys, dtype="str")
     for source, column in given.items():
@@ -357,10 +353,8 @@ def _winning(indexed, keys, rule):
         said, won, by = column[spoken], values[spoken], winner[spoken]
         lost = _differ(said, won, rule.tolerance)
         rows = zip(said.index[lost], said[lost].tolist(), by[lost], won[lost].tolist(), strict=True)
-        conflicts += [
-            (one, rule.column, source, value, whose, better, rule.because)
-            for one, value, whose, better in rows
-        ]
+        for one, value, whose, better in rows:
+            conflicts.append((one, rule.column, source, value, whose, better, rule.because))
     return values, conflicts
 
 

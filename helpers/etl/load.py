@@ -50,21 +50,12 @@ def connected(
     """
     import duckdb
 
-    connection = duckdb.connect(
-        str(database), read_only=read_only, config={"autoinstall_known_extensions": "false"}
-    )
-    try:
-        _without_progress_bar(connection)
+    offline = {"autoinstall_known_extensions": "false"}
+    with duckdb.connect(str(database), read_only=read_only, config=offline) as connection:
+        # In a notebook that cannot draw the bar, it is off and may not be touched.
+        if one_value(connection, "SELECT current_setting('enable_progress_bar')"):
+            connection.execute("SET enable_progress_bar = false")
         yield connection
-    finally:
-        connection.close()
-
-
-def _without_progress_bar(connection):
-    """Turn the bar off where it is on; in a notebook that cannot draw one it may not be touched."""
-    ((is_on,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
-    if is_on:
-        connection.execute("SET enable_progress_bar = false")
 
 
 def one_value(connection: DuckDBPyConnection, query: str, values: list | None = None) -> object:
@@ -110,16 +101,14 @@ done, then run this again.
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.parent / f".{place.name}.lock")
     try:
-        lock.acquire(timeout=WAIT_S)
+        held = lock.acquire(timeout=WAIT_S)
     except Timeout as error:
         raise ValueError(
             f"{place.name} is being written by somebody else; one writer at a time. "
             "Wait until it is done, then run this again."
         ) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def checked_name(name: str) -> str:
@@ -514,8 +503,5 @@ def _engine(url):
     engine = sa.create_engine(known, poolclass=sa.NullPool, **how)
     if how:
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    try:
-        with alone:
-            yield engine
-    finally:
-        engine.dispose()
+    with alone:
+        yield engine

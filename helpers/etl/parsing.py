@@ -27,7 +27,7 @@ _OTHER = (
 )
 _BLANKS = "'\u2019\u00a0\u2009\u202f "  # that may separate thousands in any style
 _STYLES = ((".", ","), (",", "."))  # the decimal and the thousands sign
-_SCIENTIFIC = r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+"
+_SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+")
 
 
 def trimmed(texts: Series) -> Series:
@@ -127,17 +127,13 @@ def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) 
     """
     if texts.dtype.kind in "if":
         return texts.astype("float64")
-    groups = Series("", index=texts.index) if by is None else by
     numbers = Series(np.nan, index=texts.index, dtype="float64", name=texts.name)
-    for _, places in _positions(groups):
-        numbers.iloc[places] = _in_one_style(texts.iloc[places], whole)
-    return numbers
-
-
-def _positions(groups):
-    """Return each group's name with the positions of its rows."""
+    groups = np.zeros(len(texts)) if by is None else by
     codes, names = pd.factorize(groups, use_na_sentinel=False)  # a gap is a group, not -1
-    return [(name, np.flatnonzero(codes == place)) for place, name in enumerate(names)]
+    for group in range(len(names)):
+        own = np.flatnonzero(codes == group)
+        numbers.iloc[own] = _in_one_style(texts.iloc[own], whole)
+    return numbers
 
 
 def _in_one_style(texts, whole):
@@ -151,13 +147,11 @@ def _in_one_style(texts, whole):
     written = written.str.replace(r"[.,]0{1,2}$", "", regex=True) if whole else written
     plain = written.str.replace(f"[{_BLANKS}]", "", regex=True)
     plain = plain.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    numbers = pd.to_numeric(plain.where(readable), errors="coerce").to_numpy(
-        dtype=float, na_value=np.nan
-    )
-    as_given = pd.to_numeric(texts.where(typed), errors="coerce").to_numpy(
-        dtype=float, na_value=np.nan
-    )
-    return np.where(typed, as_given, numbers)
+
+    def floats(values):
+        return pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+    return np.where(typed, floats(texts.where(typed)), floats(plain.where(readable)))
 
 
 def _fits(written, decimal, thousands, whole):
@@ -207,9 +201,7 @@ def lost_digits(texts: Series) -> Series:
     >>> lost_digits(Series(["4.91761E+11", "7", None])).tolist()
     [True, False, False]
     """
-    return texts.map(
-        lambda one: isinstance(one, str) and bool(re.fullmatch(_SCIENTIFIC, one.strip()))
-    )
+    return texts.map(lambda one: isinstance(one, str) and bool(_SCIENTIFIC.fullmatch(one.strip())))
 
 
 def parse_dates(texts: Series) -> Series:
@@ -217,8 +209,9 @@ def parse_dates(texts: Series) -> Series:
 
     Dates with strokes are read day first if one of them can be nothing else ("25/12/2024"), and else
     month first. Dates with dots are read day first, but month first if one of them can be nothing
-    else ("09.13.2024") and none can only be day first. Moments with a zone are brought to UTC. Anything else, and a day that is in no
-    calendar, becomes a gap. Placeholders (1970-01-01) are read as they stand: see `no_placeholder`.
+    else ("09.13.2024") and none can only be day first. Moments with a zone are brought to UTC.
+    Anything else, and a day that is in no calendar, becomes a gap. Placeholders (1970-01-01) are read
+    as they stand: see `no_placeholder`.
 
     Returns
     -------
@@ -254,9 +247,8 @@ def parse_dates(texts: Series) -> Series:
 def _day_or_month_first(words):
     """Read texts of dates that begin with a day or a month."""
     parts = words.str.extract(_OTHER)
-    numbers = (
-        parts[["first", "second", "year", "hour", "minute", "seconds"]].astype("float64").fillna(0)
-    )
+    written = ["first", "second", "year", "hour", "minute", "seconds"]
+    numbers = parts[written].astype("float64").fillna(0)
     strokes, dots = parts["sign"].eq("/"), parts["sign"].eq(".")
     only_day = numbers["first"].between(13, 31) & numbers["second"].between(1, 12)
     only_month = numbers["second"].between(13, 31) & numbers["first"].between(1, 12)

@@ -13,12 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import (
-    require_columns,
-    require_flags,
-    require_rows,
-    require_same_kind,
-)
+from helpers.checks import require_columns, require_flags, require_rows, require_same_kind
 
 SECRET_BYTES = 32
 # What may be read in stage 2 and must not leave it: no model needs it, and it names a person.
@@ -101,24 +96,18 @@ def pseudonyms(ids: Series, secret: bytes) -> Series:
     >>> pseudonyms(ids, b"0" * 32).tolist()
     ['p-4652a8f2d8f90cdc', 'p-4652a8f2d8f90cdc', nan]
     """
-    texts = _written(ids)
-    known = {
-        one: f"p-{hmac.new(secret, one.encode(), hashlib.sha256).hexdigest()[:16]}"
-        for one in texts.dropna().unique().tolist()
-    }
+    plain = [int(one) if isinstance(one, float) and one.is_integer() else one for one in ids]
+    texts = Series(plain, index=ids.index, dtype=object).astype("str")
+
+    def pseudonym(text):
+        return f"p-{hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:16]}"
+
+    known = {text: pseudonym(text) for text in texts.dropna().unique().tolist()}
     if len(set(known.values())) < len(known):
         raise ValueError(
             "Two ids share a pseudonym; that is a chance of 1 in 10 billion. Make a new secret."
         )
     return texts.map(known).astype("str").rename(ids.name)
-
-
-def _written(ids):
-    """Return ids as texts; 7.0 is written as 7."""
-    found = [
-        int(one) if isinstance(one, float) and one.is_integer() else one for one in ids.tolist()
-    ]
-    return Series(found, index=ids.index, dtype=object).astype("str")
 
 
 def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
@@ -163,11 +152,10 @@ def with_consent(
     require_columns(consents, "consents", ["customer_id", consent])
     asked = consents.dropna(subset=["customer_id", consent])
     require_flags(asked[consent], consent)
-    require_same_kind(
-        table["customer_id"], "the table", asked["customer_id"], "consents", "customer_id"
-    )
+    ids = table["customer_id"]
+    require_same_kind(ids, "the table", asked["customer_id"], "consents", "customer_id")
     latest = asked.drop_duplicates("customer_id", keep="last").set_index("customer_id")[consent]
-    answer = table["customer_id"].map(latest.astype("boolean")).astype("boolean")
+    answer = ids.map(latest.astype("boolean")).astype("boolean")
     agreed = answer.fillna(False).to_numpy(bool)
     never, refused = f"{consent} was never given", f"{consent} was withdrawn or refused"
     reason = np.where(answer.isna(), never, refused)[~agreed].tolist()
@@ -182,9 +170,11 @@ def withheld(table: DataFrame) -> DataFrame:
     >>> withheld(DataFrame({"tenure": [1], "phone_number": ["0155-1"]})).columns.tolist()
     ['tenure']
     """
-    return table.drop(
-        columns=[name for name in table.columns if str(name).lower() in STAYS_IN_STAGE_2]
-    )
+    return table.drop(columns=_personal(table))
+
+
+def _personal(table):
+    return [name for name in table.columns if str(name).lower() in STAYS_IN_STAGE_2]
 
 
 def require_withheld(table: DataFrame, name: str = "the table") -> None:
@@ -196,8 +186,7 @@ def require_withheld(table: DataFrame, name: str = "the table") -> None:
     Traceback (most recent call last):
     ValueError: customers still has Phone_Number, which must not leave stage 2. Drop it with withheld.
     """
-    found = [str(column) for column in table.columns if str(column).lower() in STAYS_IN_STAGE_2]
-    if found:
+    if found := _personal(table):
         raise ValueError(
             f"{name} still has {', '.join(found)}, which must not leave stage 2. "
             "Drop it with withheld."
@@ -216,8 +205,8 @@ def group_sizes(table: DataFrame, columns: Sequence[str]) -> Series:
     [2, 2, 1]
     """
     require_columns(table, "the table", columns)
-    groups = table.groupby(list(columns), dropna=False, observed=True).ngroup()
-    return groups.map(groups.value_counts()).rename("people")
+    groups = table.groupby(list(columns), dropna=False, observed=True)
+    return groups[columns[0]].transform("size").rename("people")
 
 
 def smallest_groups(table: DataFrame, columns: Sequence[str], k: int = 5) -> dict[str, float]:

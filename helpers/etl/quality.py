@@ -58,35 +58,27 @@ def first_look(extracts: Mapping[str, Extract], moments: Mapping[str, str]) -> D
     rows = {}
     for name, (table, _, _, books) in extracts.items():
         first, last = _days(table, name, moments[name]) if name in moments else ("", "")
+        filled = table.apply(is_filled).to_numpy()
         rows[name] = {
             "rows_in": books.rows_in,
             "loaded": books.loaded,
             "set_aside": books.set_aside,
             "merged": books.merged,
-            "blank_share": _blank_share(table),
+            "blank_share": float((~filled).mean()) if table.size else 0.0,
             "first_day": first,
             "last_day": last,
         }
     return DataFrame.from_dict(rows, orient="index")
 
 
-def _blank_share(table: DataFrame) -> float:
-    """Return the share of cells with nothing in them."""
-    return float((~table.apply(is_filled)).to_numpy().mean()) if table.size else 0.0
-
-
-def _days(table: DataFrame, name: str, column: str) -> tuple[str, str]:
-    """Return the first and the last day of a column of moments."""
+def _days(table, name, column):
+    """Return the first and the last day of a column of moments, in any form that the sources write."""
     if table.empty:
         return "", ""
     require_columns(table, name, [column])
-    days = _read(table[column]).dropna()
+    written = table[column]
+    days = parse_dates(written).fillna(parse_log_moments(written.astype("str"))).dropna()
     return (str(days.min())[:10], str(days.max())[:10]) if len(days) else ("", "")
-
-
-def _read(moments: Series) -> Series:
-    """Read moments in any of the forms that the sources write."""
-    return parse_dates(moments).fillna(parse_log_moments(moments.astype("str")))
 
 
 class Gain(NamedTuple):
@@ -150,9 +142,7 @@ def rows_needed(half_width: float) -> int:
     (385, 97)
     """
     if not 0 < half_width < 1:
-        raise ValueError(
-            f"half_width is a share above 0 and below 1, such as 0.05; got {half_width}."
-        )
+        raise ValueError(f"half_width is a share between 0 and 1, such as 0.05; got {half_width}.")
     return max(1, math.ceil((DEVIATIONS / half_width / 2) ** 2))
 
 
@@ -331,10 +321,8 @@ def validity(table: DataFrame, rules: Mapping[str, Callable[[Series], Series]]) 
     0.5
     """
     require_columns(table, "the table", list(rules))
-    kept = []
-    for column, rule in rules.items():
-        filled = table[column][is_filled(table[column])]
-        kept.append(rule(filled).astype(bool))
+    filled = {column: table[column][is_filled(table[column])] for column in rules}
+    kept = [rule(filled[column]).astype(bool) for column, rule in rules.items()]
     return float(pd.concat(kept).mean()) if kept else float("nan")
 
 

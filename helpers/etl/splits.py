@@ -56,11 +56,11 @@ def dates_of_shares(
     _require_dates(dates, "dates")
     ordered = dates.dropna().sort_values(ignore_index=True)
     require_rows(ordered, "dates")
-    cuts = [
-        round(len(ordered) * share) for share in (1 - validation_share - test_share, 1 - test_share)
-    ]
-    first, second = (ordered.iloc[min(cut, len(ordered) - 1)].normalize() for cut in cuts)
-    return first, second
+
+    def day_behind(share):
+        return ordered.iloc[min(round(len(ordered) * share), len(ordered) - 1)].normalize()
+
+    return day_behind(1 - validation_share - test_share), day_behind(1 - test_share)
 
 
 def split_shares(parts: tuple[DataFrame, DataFrame, DataFrame]) -> DataFrame:
@@ -181,17 +181,13 @@ def split_by_customer(
     drawn = np.random.default_rng([seed, *b"split by customer"]).permutation(people)
     tested = round(len(people) * test_share)
     held_out = round(len(people) * (validation_share + test_share))
-    shares, sizes = (
-        (1, validation_share, test_share),
-        (len(people) - held_out, held_out - tested, tested),
-    )
-    if any(share and not size for share, size in zip(shares, sizes, strict=True)):
+    trained, validated = len(people) - held_out, held_out - tested
+    if not trained or (validation_share and not validated) or (test_share and not tested):
         raise ValueError(
             f"{len(people)} customer(s) are too few to split: a part would have none. Collect more."
         )
-    test, validation = set(drawn[:tested]), set(drawn[tested:held_out])
-    tested_rows, validated_rows = table[customer].isin(test), table[customer].isin(validation)
-    return table[~tested_rows & ~validated_rows], table[validated_rows], table[tested_rows]
+    parts = drawn[held_out:], drawn[tested:held_out], drawn[:tested]
+    return tuple(table[table[customer].isin(part)] for part in parts)
 
 
 def what_leaks(

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -507,6 +508,13 @@ def _understood(body, message, form):
     return said, ""
 
 
+@lru_cache  # its checks take as long as the rest of sending
+def _head(host, target, length):
+    kinds = [("Content-Type", "application/json"), ("Accept", "application/json")]
+    headers = [("Host", host), ("Content-Length", str(length)), *kinds]
+    return h11.Request(method="POST", target=target, headers=headers)
+
+
 class _Line:
     """A connection to a service that is kept alive, and opened again when it was dropped."""
 
@@ -522,9 +530,7 @@ class _Line:
             where = self.place.hostname, self.place.port
             self.reader, self.writer = await asyncio.open_connection(*where)
             self.http, self.ended = h11.Connection(h11.CLIENT), False
-        length = [("Host", self.place.netloc), ("Content-Length", str(len(body)))]
-        kinds = [("Content-Type", "application/json"), ("Accept", "application/json")]
-        head = h11.Request(method="POST", target=self.target, headers=length + kinds)
+        head = _head(self.place.netloc, self.target, len(body))
         self.began = time.perf_counter()
         parts = [self.http.send(one) for one in (head, h11.Data(data=body), h11.EndOfMessage())]
         self.writer.write(b"".join(parts))

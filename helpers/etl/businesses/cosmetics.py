@@ -12,15 +12,8 @@ from pandas import DataFrame
 from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
+from helpers.etl.businesses import shared
 from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
-from helpers.etl.businesses.shared import (
-    gaps_for_blanks,
-    parse_numbers,
-    read_flags,
-    read_moments,
-    read_whole,
-    read_words,
-)
 from helpers.etl.chain import load_all
 from helpers.etl.combine import rename
 from helpers.etl.extract import Extract, read_csv
@@ -88,13 +81,13 @@ def clean_reviews(raw: DataFrame) -> Cleaned:
     """
     cleaning = Cleaning("sephora.ratings", raw, COLUMNS["ratings"])
     cleaning.table = rename(cleaning.table, {"user_id": "customer_id", "date": "rated_on"})
-    read_moments(cleaning, "rated_on")
-    read_whole(cleaning, "rating")
+    shared.read_moments(cleaning, "rated_on")
+    shared.read_whole(cleaning, "rating")
     cleaning.refuse(cleaning["rated_on"].isna(), "no date of the review")
     cleaning.refuse(~cleaning["rating"].isin(range(1, 6)), "rating is none of 1 to 5")
-    read_flags(cleaning, "recommended")
-    gaps_for_blanks(cleaning, "skin_type", "skin_tone")
-    read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
+    shared.read_flags(cleaning, "recommended")
+    shared.gaps_for_blanks(cleaning, "skin_type", "skin_tone")
+    shared.read_words(cleaning, "skin_type", SKIN_TYPES, SKIN_WORDS)
     unsure = cleaning["skin_tone"].eq("notsurest")
     cleaning.set_aside("skin_tone", unsure, "the customer is not sure")
     cleaning.merge(["customer_id", "product_id"], newest="rated_on")
@@ -118,11 +111,11 @@ def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
              "tertiary_category": "subcategory"}  # fmt: skip
     cleaning.table = rename(cleaning.table, names).drop(columns="primary_category")
     cleaning.merge("product_id")
-    gaps_for_blanks(cleaning, "subcategory", "highlights", "size")
-    read_whole(cleaning, "brand_id", "loves_count", "child_count")
-    parse_numbers(cleaning, "price_usd", "catalog_rating")
+    shared.gaps_for_blanks(cleaning, "subcategory", "highlights", "size")
+    shared.read_whole(cleaning, "brand_id", "loves_count", "child_count")
+    shared.parse_numbers(cleaning, "price_usd", "catalog_rating")
     flags = ["limited_edition", "new", "online_only", "out_of_stock", "sephora_exclusive"]
-    read_flags(cleaning, *flags)
+    shared.read_flags(cleaning, *flags)
     millilitres = cleaning["size"].str.extract(r"^([\d.]+) ?m[lL]$")[0]
     cleaning.repair("size_ml", parsing.parse_numbers(millilitres), "size in millilitres")
     twin_of = cleaning["product_id"].map(twins.set_index("product_id")["twin_of"])
@@ -133,8 +126,9 @@ def clean_products(raw: DataFrame, twins: DataFrame) -> Cleaned:
 def twin_products(ratings: DataFrame) -> DataFrame:
     """Return the products that show the reviews of another: sizes and editions of one article.
 
-    Two products are twins if five reviews, and at least half of the smaller one's, stand under both: the same customer, day and rating. Twins of twins are one group; its first product
-    is the one with the most reviews.
+    Two products are twins if five reviews, and at least half of the smaller one's, stand under both:
+    the same customer, day and rating. Twins of twins are one group; its first product is the one
+    with the most reviews.
 
     Parameters
     ----------
@@ -239,11 +233,11 @@ def twins_across(train: DataFrame, test: DataFrame, twins: DataFrame) -> float:
     ----------
     train, test : parts of ratings in which twins are not merged yet.
     """
-    reviews = [
+    known, judged = (
         pd.MultiIndex.from_arrays([part["customer_id"], _articles(part, twins)])
         for part in (train, test)
-    ]
-    return float(reviews[1].isin(reviews[0]).mean())
+    )
+    return float(judged.isin(known).mean())
 
 
 def _articles(ratings, twins):
@@ -270,6 +264,5 @@ def random_split(
     [5, 3, 2]
     """
     order = np.random.default_rng([seed, *b"random split"]).permutation(len(rows))
-    first, second = len(parts[0]), len(parts[0]) + len(parts[1])
-    train, validation, test = np.split(order, [first, second])
-    return tuple(rows.iloc[np.sort(places)] for places in (train, validation, test))
+    places = np.split(order, [len(parts[0]), len(parts[0]) + len(parts[1])])
+    return tuple(rows.iloc[np.sort(own)] for own in places)

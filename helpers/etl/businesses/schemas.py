@@ -24,7 +24,7 @@ RETURN_REASONS = ["did not suit my skin", "not as described", "ordered twice"]
 TOPICS = ["billing", "contract", "equipment", "network"]
 AREAS = ["city centre", "open country", "suburb"]
 LEAVING_REASONS = [
-    "another company pays the rest of my contract", "bad connection", "moving away",
+    "a better offer elsewhere", "bad connection", "moving away",
     "no longer needed", "too expensive",
 ]  # fmt: skip
 LIKERT = ["q1", "q2", "q3", "q4", "q5"]

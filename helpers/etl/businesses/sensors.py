@@ -97,9 +97,8 @@ def clean_readings(
     moment = cleaning[at].map(of_time)
     cleaning.table = cleaning.table.drop(columns="_moment")
     parse_numbers(cleaning, *number_columns(source, cleaning.table))
-    cleaning.repair(
-        TEMPERATURE, to_celsius(cleaning.table, TEMPERATURE, moment), "Fahrenheit to Celsius"
-    )
+    celsius = to_celsius(cleaning.table, TEMPERATURE, moment)
+    cleaning.repair(TEMPERATURE, celsius, "Fahrenheit to Celsius")
     fault = faults(cleaning.table, at, TEMPERATURE, moment, shortest_stuck)
     for kind in FAULTS[1:]:
         cleaning.set_aside(TEMPERATURE, fault.eq(kind), f"{kind}: no measurement")
@@ -190,12 +189,12 @@ def to_celsius(readings: DataFrame, value: str, moment: Series) -> Series:
     usual = given.groupby(readings["sensor_id"]).transform("median")
     lower = level - usual + fahrenheit_to_celsius(usual)  # the level, if the usual is Fahrenheit
     far = (given - level).abs().gt(10 * spread)
-    below, above = (
-        (one - two).abs().le(5 * spread) & far for one, two in ((given, lower), (turned, level))
-    )
-    shares = [one.groupby(readings["sensor_id"]).transform("mean") for one in (below, above)]
-    fahrenheit = shares[0].gt(0.02) & shares[0].gt(shares[1])
-    level = level.mask(fahrenheit, lower)
+
+    def share(near):
+        return (near.abs().le(5 * spread) & far).groupby(readings["sensor_id"]).transform("mean")
+
+    below, above = share(given - lower), share(turned - level)
+    level = level.mask(below.gt(0.02) & below.gt(above), lower)
     fits = (turned - level).abs().le(5 * spread) & (given - level).abs().gt(10 * spread)
     return given.mask(fits, turned)
 

@@ -12,14 +12,8 @@ from pandas import DataFrame, Series
 from helpers.checks import require_columns
 from helpers.etl import parsing
 from helpers.etl.books import Cleaned, Cleaning
-from helpers.etl.businesses.schemas import (
-    LIKERT,
-    key_of,
-    number_columns,
-    rules_of,
-    source_schema,
-)
-from helpers.etl.combine import unify_versions
+from helpers.etl.businesses.schemas import LIKERT, key_of, number_columns, rules_of, source_schema
+from helpers.etl.combine import require_known, unify_versions
 from helpers.etl.extract.result import object_table
 
 PER_EURO = {"CHF": 0.96, "USD": 1.08}  # what one euro costs, as the suppliers' batches say
@@ -188,9 +182,7 @@ def read_page_prices(cleaning: Cleaning) -> None:
     """
     written = cleaning["price_eur"]
     if written.dtype.kind not in "if":
-        bare = written.map(
-            lambda one: one.removeprefix("€").strip() if isinstance(one, str) else one
-        )
+        bare = written.replace(r"^€", "", regex=True)
         cleaning.repair("price_eur", parsing.parse_numbers(bare), "read as a number")
 
 
@@ -271,12 +263,7 @@ def page_facts(raw: DataFrame) -> DataFrame:
 def flat(raw: DataFrame, of: str, makers: Mapping[int, Callable[[dict], dict]]) -> DataFrame:
     """Bring each document to a row with the maker of its schema."""
     require_columns(raw, of, ["schema"])
-    unknown = sorted({str(schema) for schema in raw["schema"] if schema not in list(makers)})
-    if unknown:
-        raise ValueError(
-            f"Documents of schema {', '.join(unknown)} were found in {of}; known are "
-            f"{', '.join(map(str, makers))}. Add the names of the new schema."
-        )
+    require_known(raw["schema"], makers, "Documents of schema", f" in {of}")
     return object_table([makers[row["schema"]](row) for row in raw.to_dict("records")])
 
 

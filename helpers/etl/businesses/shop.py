@@ -53,10 +53,8 @@ def _product_1(row):
 
 
 def _product_2(row):
-    facts = {
-        str(shared.at_path(one, "name")): shared.at_path(one, "value")
-        for one in shared.several(row.get("attributes"))
-    }
+    said = shared.several(row.get("attributes"))
+    facts = {str(shared.at_path(one, "name")): shared.at_path(one, "value") for one in said}
     claims = shared.at_path(row, "label", "claims")
     skins = [str(one).removeprefix("for ").removesuffix(" skin") for one in shared.several(claims)]
     return {
@@ -161,9 +159,8 @@ def clean_sustainability(raw: DataFrame, products: DataFrame) -> Cleaned:
     """
     cleaning = shared.started("shop.sustainability", raw)
     shared.parse_numbers(cleaning, "score")
-    shared.read_words(
-        cleaning, "maker", [f"{brand.upper()} LTD" for brand in products["brand"].unique()]
-    )
+    makers = [f"{brand.upper()} LTD" for brand in products["brand"].unique()]
+    shared.read_words(cleaning, "maker", makers)
     return shared.finished(cleaning)
 
 

@@ -110,15 +110,13 @@ def read_telco(path: str | Path) -> tuple[pd.DataFrame, Provenance]:
 def _read_bytes(path):
     """Return the file's bytes, or say why they cannot be had."""
     try:
+        there = "a folder" if path.is_dir() else "no ordinary file" if path.exists() else "nothing"
         ordinary = path.is_file()
     except OSError as error:  # a name that is too long, say
         raise ValueError(f"{str(path)[:60]}... is no path: {error.strerror}. Check it.") from error
     if not ordinary:
-        found = "nothing"
-        if path.exists():
-            found = "a folder" if path.is_dir() else "no ordinary file"
         raise ValueError(
-            f"A CSV file of customers was expected at {path}, but {found} is there. "
+            f"A CSV file of customers was expected at {path}, but {there} is there. "
             "Check the path, or fetch the public file with: python3 run.py data telco"
         )
     size = path.stat().st_size
@@ -144,12 +142,11 @@ def _read_bytes(path):
 def _decode(content, name):
     """Return the text, or name the first byte that is not UTF-8."""
     starts = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"\x1f\x8b": "gzip"}
-    for start, encoding in starts.items():
-        if content.startswith(start):
-            raise ValueError(
-                f"{name} is {encoding}, by its first two bytes; UTF-8 text was expected. "
-                "Save it as CSV in UTF-8."
-            )
+    if content[:2] in starts:
+        raise ValueError(
+            f"{name} is {starts[content[:2]]}, by its first two bytes; UTF-8 text was expected. "
+            "Save it as CSV in UTF-8."
+        )
     if b"\x00" in content:
         line = content[: content.index(b"\x00")].count(b"\n") + 1
         raise ValueError(
@@ -184,8 +181,7 @@ def _check_header(found, name):
     if len(found) != len(set(found)):
         twice = next(column for column in found if found.count(column) > 1)
         raise ValueError(
-            f"{name} has the column {twice} more than once, so which one counts is unknown. "
-            "Keep one."
+            f"{name} has the column {twice} more than once, so which one counts is unknown. Keep one."
         )
 
 
@@ -213,8 +209,7 @@ def _parse(text, name):
         ) from error
     if not rows:
         raise ValueError(
-            f"{name} has a header but no row; one row a customer was expected. "
-            "Export or fetch it again."
+            f"{name} has a header but no row; one row a customer was expected. Export or fetch it again."
         )
     return pd.DataFrame(rows, columns=header, dtype=str)
 
@@ -257,35 +252,25 @@ def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
             "customer who has not been billed. Quarantine those rows first."
         )
     return raw.assign(
-        SeniorCitizen=_whole_numbers(raw, "SeniorCitizen"),
-        tenure=_whole_numbers(raw, "tenure"),
+        SeniorCitizen=_amounts(raw["SeniorCitizen"], whole=True).astype("int64"),
+        tenure=_amounts(raw["tenure"], whole=True).astype("int64"),
         MonthlyCharges=_amounts(raw["MonthlyCharges"]),
         TotalCharges=_amounts(raw["TotalCharges"].mask(blank, "0")),
     )
 
 
-def _whole_numbers(raw, column):
-    """Read a text column as whole numbers, or name the first that is none."""
-    numbers = _amounts(raw[column])
-    _require_none(raw[column], (numbers % 1).ne(0), "whole number")
-    return numbers.astype("int64")
-
-
-def _amounts(texts):
+def _amounts(texts, whole=False):
     """Read text as numbers, or name the first that is none."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    _require_none(texts, numbers.isna(), "number")
-    return numbers.astype("float64")
-
-
-def _require_none(texts, broken, what):
-    """Stop at the first broken text."""
+    numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
+    broken = numbers.isna() | (numbers.mod(1).ne(0) if whole else False)
     if broken.any():
         row = int(broken.to_numpy().argmax())
         raise ValueError(
-            f"{texts.name} in row {row + 1:,} is {texts.iloc[row]!r}, which is no {what}. "
-            "Quarantine such rows first, so that they are counted."
+            f"{texts.name} in row {row + 1:,} is {texts.iloc[row]!r}, which is no "
+            f"{'whole number' if whole else 'number'}. Quarantine such rows first, so that they are "
+            "counted."
         )
+    return numbers
 
 
 def subscriber_features(customers: DataFrame) -> DataFrame:
@@ -392,13 +377,11 @@ def split_customers(
             f"customers has {len(unknown):,} row(s) whose Churn is neither 'Yes' nor 'No', the "
             f"first being {unknown.iloc[0]!r}. Quarantine them first."
         )
-    counts = customers["Churn"].value_counts()
-    for outcome in ["Yes", "No"]:
-        if counts.get(outcome, 0) < 10:
+    for outcome, count in customers["Churn"].value_counts().reindex(YES_NO, fill_value=0).items():
+        if count < 10:
             raise ValueError(
-                f"customers has {counts.get(outcome, 0)} row(s) with Churn {outcome!r} of "
-                f"{len(customers):,}; a split needs at least 10 of each outcome to learn and to "
-                "judge. Collect more rows."
+                f"customers has {count} row(s) with Churn {outcome!r} of {len(customers):,}; a split "
+                "needs at least 10 of each outcome to learn and to judge. Collect more rows."
             )
     rest, test = _hold_out(customers, test_share, seed)
     train, validation = _hold_out(rest, validation_share / (1 - test_share), seed)
@@ -411,6 +394,5 @@ def _hold_out(customers, share, seed):
 
     if share == 0:
         return customers, customers.head(0)
-    return train_test_split(
-        customers, test_size=share, random_state=seed, stratify=customers["Churn"]
-    )
+    churn = customers["Churn"]
+    return train_test_split(customers, test_size=share, random_state=seed, stratify=churn)

@@ -13,10 +13,10 @@ _PLACES = {
     "landing": ["Landing"],
     "logs": ["read_logs", "rotated"],
     "pages": ["facts_of", "read_site"],
-    "records": ["read_json_lines", "read_json_list", "read_xml"],
-    "result": ["CannotExtract", "Extract", "Origin", "Provenance", "merge_copies", "together"],
+    "records": ["read_forms", "read_json_lines", "read_xml"],
+    "result": ["CannotExtract", "Extract", "Provenance", "merge_copies", "together"],
     "services": ["read_api", "read_events"],
-    "tables": ["read_csv", "read_forms", "read_sensors", "read_survey", "timed"],
+    "tables": ["read_csv", "read_sensors", "read_survey"],
     "web": ["Caller", "CannotFetch", "NetworkLimits", "patiently"],
 }
 __getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)

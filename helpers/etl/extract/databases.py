@@ -10,12 +10,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from helpers.etl.extract.files import FileLimits, read_whole
+from helpers.etl.extract.files import USUAL, FileLimits, read_whole
 from helpers.etl.extract.records import whole_json
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
 
 CONNECT_S = 5
 STATEMENT_S = 120
+_TABLE = "_default"  # of TinyDB
 
 
 def reader_of(kind: sa.types.TypeEngine) -> tuple[Callable, str]:
@@ -123,10 +124,11 @@ def read_sql(
                 tray.put(made, tray.seen + 1, fault, text)
             if tray.seen > most:
                 raise CannotExtract(
-                    f"{table} has more than {most:,} rows: read it in parts with after=..."
+                    f"{table} has more than {most:,} rows: read parts with after=..."
                 )
             last = part[:rows][-1][names.index(column.name)]
-            _require_one(connection, column, last)
+            if _count_of(connection, column, last) > 1:
+                raise _repeated(column, last)
             part = _part(connection, found, column, last, rows) if len(part) > rows else []
         read_as = f"{connection.dialect.name}, by {column.name}"
     cursor = "" if last is None else str(last)
@@ -145,17 +147,16 @@ def _part(connection, found, column, last, rows):
             f"{found.name} has rows without a {column.name}, so there is no order to read it in: name "
             "a column that is always filled with key=..."
         )
-    twice = next((one for one, more in itertools.pairwise(keys) if one == more), None)
-    if twice is not None:
-        raise _repeated(column, twice)
+    for one, following in itertools.pairwise(keys):
+        if one == following:
+            raise _repeated(column, one)
     return part
 
 
-def _require_one(connection, column, last):
-    """Stop if the last key of a part is there twice as the database compares: "a" may equal "A"."""
-    same = sa.select(sa.func.count()).select_from(column.table)
-    if connection.execute(same.where(_as_stored(connection, column) == last)).scalar_one() > 1:
-        raise _repeated(column, last)
+def _count_of(connection, column, key):
+    """Return how often a key is there as the database compares: "a" may equal "A"."""
+    same = sa.select(sa.func.count()).where(_as_stored(connection, column) == key)
+    return connection.execute(same).scalar_one()
 
 
 def _repeated(column, key):
@@ -186,22 +187,30 @@ def _refuse_reset(connection, column, last):
     """Stop if no row has the last key of an earlier reading or a later one."""
     if last is None:
         return
-    asked = sa.select(column).where(_as_stored(connection, column) >= last).limit(1)
-    if connection.execute(asked.with_only_columns(sa.literal(1))).first() is None:
-        raise CannotExtract(
-            f"{column.table.name} ends before the {column.name} {str(last)[:60]!r}, where the last "
-            "reading ended: rows were removed or the table was made anew, so that new rows may have "
-            "old keys. Read it from the start, without after=..."
-        )
+    there = sa.select(sa.literal(1)).where(_as_stored(connection, column) >= last).limit(1)
+    if connection.execute(there).first() is None:
+        raise _begun_anew(column.table.name, f"{column.name} {str(last)[:60]!r}")
+
+
+def _begun_anew(name, place):
+    return CannotExtract(
+        f"{name} ends before the {place}, where the last reading ended: something was removed, or it "
+        "was made anew, so that what is new may have old keys. Read it from the start, without after=..."
+    )
+
+
+def _no_cursor(after):
+    return CannotExtract(
+        f"after is the cursor of an earlier reading, a whole number here; got {after[:60]!r}: pass "
+        "provenance.cursor, or nothing to read all."
+    )
 
 
 @contextlib.contextmanager
 def _connected(url: str) -> Iterator[sa.Connection]:
     """Yield a connection that can only read; trouble becomes one sentence."""
-    engine = None
     try:
-        engine = _engine(url)
-        with engine.connect() as connection:
+        with _engine(url).connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(
                     sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -214,9 +223,6 @@ def _connected(url: str) -> Iterator[sa.Connection]:
             f"the database {_shown(url)} was expected to be there and whole, but it said: {cause}. "
             "Check the URL and that it runs."
         ) from error
-    finally:
-        if engine is not None:
-            engine.dispose()
 
 
 def _engine(url):
@@ -234,8 +240,9 @@ def _engine(url):
                 f"an SQLite file was expected at {str(path)[:200]}, and there is none: check the path."
             )
         made = f"sqlite:///{path.absolute().as_uri()}?mode=ro&uri=true"
-        return sa.create_engine(made, connect_args={"timeout": CONNECT_S})
-    return sa.create_engine(made, connect_args={"connect_timeout": CONNECT_S})
+        return sa.create_engine(made, poolclass=sa.NullPool, connect_args={"timeout": CONNECT_S})
+    waiting = {"connect_timeout": CONNECT_S}
+    return sa.create_engine(made, poolclass=sa.NullPool, connect_args=waiting)
 
 
 def _described(connection, table, url):
@@ -276,10 +283,7 @@ def _typed(column, after):
         try:
             return int(after)
         except ValueError as error:
-            raise CannotExtract(
-                f"after is the last key of an earlier reading; got {after[:60]!r}: pass "
-                "provenance.cursor."
-            ) from error
+            raise _no_cursor(after) from error
     return after
 
 
@@ -294,17 +298,15 @@ def _shown(url):
 def read_documents(
     path: str | Path,
     *,
-    table: str = "_default",
     after: str = "",
     when: str = "",
-    limits: FileLimits | None = None,
+    limits: FileLimits = USUAL,
 ) -> Extract:
     """Read the documents of a TinyDB file; they stay as they are, nested and in any schema.
 
     Parameters
     ----------
-    path : the store's file.
-    table : the store's table; TinyDB's own default unless told.
+    path : the store's file; the documents stand in TinyDB's own table.
     after : the cursor of an earlier reading: only documents with a higher number come.
     when : the moment of reading, for the provenance.
 
@@ -317,8 +319,8 @@ def read_documents(
     Raises
     ------
     CannotExtract
-        If the file is missing, damaged, larger than 200 MB or no store with this table, or if the
-        table ends before `after`: it was emptied, and its numbers begin anew.
+        If the file is missing, damaged, larger than 200 MB or no store, or if it ends before
+        `after`: it was emptied, and its numbers begin anew.
 
     Examples
     --------
@@ -329,10 +331,9 @@ def read_documents(
     >>> raw.to_dict("records"), provenance.cursor
     ([{'id': 8}], '2')
     """
-    limits = limits or FileLimits()
     content = read_whole(path, limits)
-    stored = _table_of(whole_json(content, limits), table, content.name)
-    tray = Tray(f"{content.name}, table {table}", limits.rows)
+    stored = _documents_in(whole_json(content), content.name)
+    tray = Tray(f"{content.name}, table {_TABLE}", limits.rows)
     last = _place(stored, after, tray.source)
     good = {}
     for place, (number, document) in enumerate(stored.items(), 1):
@@ -354,16 +355,15 @@ def read_documents(
     return tray.extract(found, "TinyDB", when, content.sha256, cursor)
 
 
-def _table_of(content, table, name):
-    """Return the numbered documents of a table."""
-    tables = sorted(content) if isinstance(content, dict) else []
-    stored = content[table] if table in tables else None
-    if not isinstance(stored, dict):
+def _documents_in(content, name):
+    """Return the numbered documents of a store."""
+    tables = content if isinstance(content, dict) else {}
+    if not isinstance(tables.get(_TABLE), dict):
         raise CannotExtract(
-            f"{name} was expected to be a TinyDB file with the table {table}, numbered documents in "
-            f"it; it has {', '.join(tables)[:200] or 'no tables'}. Name one of its tables."
+            f"{name} was expected to be a TinyDB file with the table {_TABLE}, numbered documents in "
+            f"it; it has {', '.join(tables)[:200] or 'no tables'}. Check that it is the right file."
         )
-    return stored
+    return tables[_TABLE]
 
 
 def _is_number(text):
@@ -375,14 +375,7 @@ def _place(stored, after, source):
     if not after:
         return -1
     if not _is_number(after):
-        raise CannotExtract(
-            f"after is the cursor of an earlier reading, a whole number; got {after[:60]!r}: pass "
-            "provenance.cursor, or nothing to read all."
-        )
+        raise _no_cursor(after)
     if not any(_is_number(number) and int(number) >= int(after) for number in stored):
-        raise CannotExtract(
-            f"{source} ends before the number {after}, where the last reading ended: documents were "
-            "removed or the store was made anew, so that new ones may have old numbers. Read it from "
-            "the start, without after=..."
-        )
+        raise _begun_anew(source, f"number {after}")
     return int(after)

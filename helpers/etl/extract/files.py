@@ -7,7 +7,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,13 +32,14 @@ class FileLimits:
     size : bytes, after unpacking; a file is read whole, and its table takes several times as much.
     line : characters of a line; a longer one is set aside.
     rows : rows of a file.
-    depth : levels of nesting of one JSON value or XML element.
     """
 
     size: int = 200_000_000
     line: int = 1_000_000
     rows: int = 20_000_000
-    depth: int = 40
+
+
+USUAL = FileLimits()
 
 
 class Content(NamedTuple):
@@ -56,6 +57,11 @@ class Line(NamedTuple):
     number: int
     text: str
     fault: str
+
+
+def each(paths: str | Path | Iterable[Path]) -> Iterable[str | Path]:
+    """Return paths as several, of which there may be one."""
+    return [paths] if isinstance(paths, str | Path) else paths
 
 
 def read_whole(
@@ -83,14 +89,10 @@ def read_whole(
             raise CannotExtract(f"a file was expected at {path}, and it is none: check the path.")
         with path.open("rb") as file:
             data = _bounded(file, path.name, limits.size)
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-        if isinstance(error, CannotExtract):
-            raise
-        why = getattr(error, "strerror", None) or error
-        raise CannotExtract(
-            f"a file was expected at {str(path)[:200]}, but: {why}. Check the path, and who may read "
-            "it."
-        ) from error
+    except CannotExtract:
+        raise
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
     sha256 = sha256_of(data)
     if data.startswith(b"\x1f\x8b"):
         try:
@@ -100,6 +102,14 @@ def read_whole(
                 f"{path.name} is packed with gzip and damaged, or ends in the middle: fetch it again."
             ) from error
     return Content(path.name, data, sha256, _encoding_of(data, encodings))
+
+
+def unreadable(path: str | Path, error: OSError | ValueError) -> CannotExtract:
+    """Return what to say of a file that cannot be read; a name with a NUL is a ValueError."""
+    why = getattr(error, "strerror", None) or error
+    return CannotExtract(
+        f"a file was expected at {str(path)[:200]}, but: {why}. Check the path, and who may read it."
+    )
 
 
 def _bounded(file, name, most):
@@ -118,12 +128,7 @@ def _bounded(file, name, most):
 def _encoding_of(data, encodings):
     """Return the encoding of a text file; see `read_whole`."""
     for name in encodings:
-        try:
-            _decodes(b"a", name)
-        except LookupError as error:
-            raise CannotExtract(
-                f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
-            ) from error
+        _decodes(b"a", name)  # stops at a name that is none
     marked = [name for bom, name in _BOMS if data.startswith(bom)]
     if marked or len(encodings) == 1:
         return [*marked, *encodings][0]
@@ -137,6 +142,10 @@ def _encoding_of(data, encodings):
 def _decodes(data, name):
     try:
         data.decode(name)
+    except LookupError as error:
+        raise CannotExtract(
+            f"{name!r} is no encoding that Python knows: write for instance 'utf-8' or 'cp1252'."
+        ) from error
     except ValueError:
         return False
     return True
@@ -164,14 +173,12 @@ def lines_of(content: Content, limits: FileLimits, newline: str = "\n") -> Itera
             io.BytesIO(content.data), content.encoding, "surrogateescape", newline
         )
         for number, line in enumerate(text, 1):
+            readable, fault = printable(line), ""
             if len(line) > limits.line:
-                yield Line(
-                    number, printable(line), f"the line has more than {limits.line:,} characters"
-                )
-            elif (readable := printable(line)) is line:
-                yield Line(number, line, "")
-            else:
-                yield Line(number, readable, "it holds bytes that the encoding has not")
+                fault = f"the line has more than {limits.line:,} characters"
+            elif readable is not line:
+                fault = "it holds bytes that the encoding has not"
+            yield Line(number, readable, fault)
     except UnicodeError as error:
         raise CannotExtract(
             f"{content.name} is not {content.encoding} behind line {number:,}: {error}. Save it again in "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pandas import DataFrame
 
 from helpers.etl.books import Books
+from helpers.etl.extract.files import unreadable
 from helpers.etl.extract.result import CannotExtract, aside_table, sha256_of_rows
 from helpers.files import sha256_of
 
@@ -45,7 +46,7 @@ class Mark:
     version: int
 
 
-class Landing:
+class Landing(contextlib.AbstractContextManager):
     """A file (SQLite) that keeps rows and cursors of sources, each batch whole or not at all.
 
     Rows and the cursor behind them are written in one transaction. So a run that is killed loses
@@ -83,9 +84,6 @@ class Landing:
             self._file.executescript(_TABLES)
             undo.pop_all()
 
-    def __enter__(self) -> Landing:
-        return self
-
     def __exit__(self, *_) -> None:
         self.close()
 
@@ -100,16 +98,14 @@ class Landing:
             run, done, state, version = self._one(asked, source) or (0, 1, "{}", 0)
             if not done:
                 return Mark(source, run, json.loads(state), version)
-            self._file.execute(
-                "INSERT OR REPLACE INTO cursors VALUES (?, ?, 0, ?, 0, 0, 0)",
-                [source, run + 1, state],
-            )
+            begun = "INSERT OR REPLACE INTO cursors VALUES (?, ?, 0, ?, 0, 0, 0)"
+            self._file.execute(begun, [source, run + 1, state])
         return Mark(source, run + 1, json.loads(state), 0)
 
     def keep(
         self,
         mark: Mark,
-        rows: Iterable[dict],
+        rows: Sequence[dict],
         aside: Iterable[tuple],
         state: dict,
         key: str = "",
@@ -133,53 +129,43 @@ class Landing:
         CannotExtract
             If another process kept something of this source meanwhile.
         """
-        rows, aside = list(rows), list(aside)
+        kept = [(mark.source, mark.run, *one[1:]) for one in aside]
         with self._transaction():
             self._check_mine(mark)
             merged = sum(not self._land(mark, row, key, apart) for row in rows)
-            self._file.executemany(
-                "INSERT INTO aside VALUES (?, ?, ?, ?, ?)",
-                [(mark.source, mark.run, *one[1:]) for one in aside],
-            )
+            self._file.executemany("INSERT INTO aside VALUES (?, ?, ?, ?, ?)", kept)
             self._file.execute(
                 "UPDATE cursors SET state = ?, version = version + 1, seen = seen + ?, "
                 "merged = merged + ? WHERE source = ?",
-                [json.dumps(state), len(rows) + len(aside), merged, mark.source],
+                [json.dumps(state), len(rows) + len(kept), merged, mark.source],
             )
         return replace(mark, state=state, version=mark.version + 1)
 
     def finish(self, mark: Mark, state: dict) -> None:
         """End a run; the next one begins with `state`."""
+        ended = "UPDATE cursors SET done = 1, state = ? WHERE source = ?"
         with self._transaction():
             self._check_mine(mark)
-            self._file.execute(
-                "UPDATE cursors SET done = 1, state = ? WHERE source = ?",
-                [json.dumps(state), mark.source],
-            )
+            self._file.execute(ended, [json.dumps(state), mark.source])
 
     def rows(self, source: str, run: int | None = None) -> list[dict]:
         """Return the rows kept of a source, of one run or of all, in the order of arrival."""
         which, values = ("", [source]) if run is None else (" AND run = ?", [source, run])
-        found = self._file.execute(
-            f"SELECT row FROM landed WHERE source = ?{which} ORDER BY number", values
-        )
-        return [json.loads(row) for (row,) in found]
+        asked = f"SELECT row FROM landed WHERE source = ?{which} ORDER BY number"
+        return [json.loads(row) for (row,) in self._file.execute(asked, values)]
 
     def aside(self, mark: Mark) -> DataFrame:
         """Return what a run set aside, as `Extract.set_aside`."""
-        found = self._file.execute(
-            "SELECT source, line, reason, text FROM aside WHERE source = ? AND run = ? ORDER BY rowid",
-            [mark.source, mark.run],
-        )
+        asked = "SELECT source, line, reason, text FROM aside WHERE source = ? AND run = ?"
+        found = self._file.execute(f"{asked} ORDER BY rowid", [mark.source, mark.run])
         return aside_table(found.fetchall())
 
     def books(self, mark: Mark) -> Books:
         """Return the books of a run: what came in was counted as it came."""
         seen, merged = self._one("SELECT seen, merged FROM cursors WHERE source = ?", mark.source)
         asked = "SELECT count(*) FROM {} WHERE source = ? AND run = ?"
-        landed, aside = (
-            self._one(asked.format(one), mark.source, mark.run)[0] for one in ("landed", "aside")
-        )
+        (landed,) = self._one(asked.format("landed"), mark.source, mark.run)
+        (aside,) = self._one(asked.format("aside"), mark.source, mark.run)
         return Books(mark.source, seen, landed, merged=merged, set_aside=aside)
 
     def unread(self, paths: Iterable[Path]) -> list[Path]:
@@ -258,7 +244,5 @@ class Landing:
 def _fingerprint(path):
     try:
         return sha256_of(Path(path))
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-        raise CannotExtract(
-            f"a file was expected at {path}, but: {error}. Check the path, and who may read it."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error

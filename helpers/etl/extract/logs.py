@@ -6,23 +6,23 @@ import re
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from helpers.etl.extract.files import FileLimits, lines_of, read_whole
+from helpers.etl.extract.files import USUAL, FileLimits, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, together
 
 COLUMNS = ["ip", "identity", "user", "at", "method", "path", "protocol", "status", "bytes",
            "referrer", "agent"]  # fmt: skip
-_MONTHS = {name: number for number, name in enumerate(
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}  # fmt: skip
 _COMBINED = re.compile(
     r'(\S+) (\S+) (\S+) \[([^\]]{20,30})\] "([A-Z]{1,20}) ([^\s"]+) (HTTP/\d(?:\.\d)?)" '
     r'(\d{3}) (\d{1,15}|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
 )
 _EXAMPLE = "01/Sep/2024:10:00:00 +0000"
-_MOMENT = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)", re.ASCII)
+_HOUR = r"(?:[01]\d|2[0-3])"
+_MOMENT = re.compile(rf"([^:]+):{_HOUR}:[0-5]\d:[0-5]\d [+-]{_HOUR}[0-5]\d", re.ASCII)
 
 
 def rotated(path: str | Path) -> list[Path]:
@@ -57,7 +57,7 @@ def rotated(path: str | Path) -> list[Path]:
 
 
 def read_logs(
-    paths: str | Path | Sequence[Path], *, when: str = "", limits: FileLimits | None = None
+    paths: str | Path | Sequence[Path], *, when: str = "", limits: FileLimits = USUAL
 ) -> Extract:
     """Read access logs in the combined format, every value as text.
 
@@ -92,7 +92,7 @@ def read_logs(
     files = rotated(paths) if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise CannotExtract(f"a log was expected at {paths}, and there is none: check the path.")
-    return together(_read_log(path, when, limits or FileLimits()) for path in files)
+    return together(_read_log(path, when, limits) for path in files)
 
 
 def _read_log(path, when, limits):
@@ -106,28 +106,22 @@ def _read_log(path, when, limits):
             found = None if fault else _COMBINED.fullmatch(text)
             if not fault and found is None:
                 fault = "it is no line of the combined format"
-            elif not fault and moment(found[4]) is None:
+            elif not fault and not _is_moment(found[4]):
                 fault = f"{found[4]!r} cannot be read as a moment, such as {_EXAMPLE!r}"
             tray.put(found and found.groups(), line.number, fault, text)
     table = pd.DataFrame(tray.rows, columns=COLUMNS, dtype="str")
     return tray.extract(table, "combined log format", when, content.sha256)
 
 
-def moment(text: str) -> datetime | None:
-    """Return the moment that a log line gives, or None where it is none.
-
-    Examples
-    --------
-    >>> moment("01/Sep/2024:10:00:00 +0200").isoformat()
-    '2024-09-01T10:00:00+02:00'
-    >>> moment("31/Feb/2024:10:00:00 +0000")
-    """
+def _is_moment(text):
+    """Return whether a text says a moment as logs do; its hour is looked at, its day looked up."""
     found = _MOMENT.fullmatch(text)
-    if found is None or found[2] not in _MONTHS:
-        return None
+    return found is not None and _is_day(found[1])
+
+
+@lru_cache
+def _is_day(text):
     try:
-        return datetime.fromisoformat(
-            f"{found[3]}-{_MONTHS[found[2]]:02d}-{found[1]}T{found[4]}{found[5]}:{found[6]}"
-        )
+        return datetime.strptime(text, "%d/%b/%Y").strftime("%d/%b/%Y") == text
     except ValueError:
-        return None
+        return False

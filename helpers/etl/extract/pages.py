@@ -19,6 +19,7 @@ from helpers.etl.extract.records import BadJson, parsed
 from helpers.etl.extract.result import Extract, Tray, object_table
 from helpers.etl.extract.web import (
     AGENT,
+    USUAL,
     Answer,
     Caller,
     CannotFetch,
@@ -88,9 +89,10 @@ def _within(own, page, *what, **how):
 def _only(found, what):
     """Return the one value that was found, or None; several are refused, for one would be a guess."""
     if len(found) > 1:
+        one, other, *_ = (repr(value)[:60] for value in found)
         raise CannotFetch(
-            f"it tells of several {what}, such as {' and '.join(map(repr, list(found)[:2]))}, and it cannot "
-            "be told which is the page's own."
+            f"it tells of several {what}, such as {one} and {other}, and it cannot be told which is the "
+            "page's own."
         )
     return next(iter(found), None)
 
@@ -115,18 +117,13 @@ def _terms(page):
 
 
 def _text(element):
-    """Return the text of an element."""
-    if element is None:
-        return None
-    text = ""
-    for piece in element.strings:
-        text += piece
-        if len(text) > _LONGEST_TEXT:
-            raise CannotFetch(
-                f"it has more than {_LONGEST_TEXT:,} characters in one {element.name!r}, too long for "
-                "a fact."
-            )
-    return text.strip()
+    """Return the text of an element, None for none."""
+    text = element and element.get_text()
+    if text and len(text) > _LONGEST_TEXT:
+        raise CannotFetch(
+            f"it has more than {_LONGEST_TEXT:,} characters in one {element.name!r}, too long for a fact."
+        )
+    return text and text.strip()
 
 
 def _json_ld(page, own, names):
@@ -134,16 +131,11 @@ def _json_ld(page, own, names):
     everywhere, within = _things_in(page), _things_in(own) if own else {}
     products = [text for text, node in everywhere.items() if "Product" in _kinds(node)]
     if len(products) > 1:
-        named = [
-            one for one in products if names & {str(everywhere[one].get(key)) for key in _NAMES}
-        ]
-        inside = [one for one in products if one in within]
-        products = next((some for some in (named, inside) if len(some) == 1), [])
-        if not products:
-            raise CannotFetch(
-                "its facts for machines tell of several products, and it cannot be told which is the "
-                "page's own."
-            )
+        called = {text: {str(everywhere[text].get(key)) for key in _NAMES} for text in products}
+        named = [text for text in products if names & called[text]]
+        inside = [text for text in products if text in within]
+        products = next((some for some in (named, inside) if len(some) == 1), products)
+        _only(products, "products to machines")
     others = [text for text, node in everywhere.items() if not _kinds(node) & _OF_THE_SITE]
     found = products or others
     return f"[{', '.join(found)}]" if len(found) > 1 else next(iter(found), None)
@@ -174,9 +166,8 @@ def _nodes(value):
 def _kinds(node):
     """Return the types of a thing without where they are defined: Product, whoever says so."""
     kinds = node.get("@type")
-    return {
-        re.split("[/#:]", str(kind))[-1] for kind in (kinds if isinstance(kinds, list) else [kinds])
-    }
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return {re.split("[/#:]", str(kind))[-1] for kind in kinds}
 
 
 def read_site(
@@ -187,7 +178,7 @@ def read_site(
     pages: int = 1_000,
     when: str = "",
     agent: str = AGENT,
-    limits: NetworkLimits | None = None,
+    limits: NetworkLimits = USUAL,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
     """Walk through a site's public pages from `url` on, and read the pages of its things.
@@ -218,13 +209,11 @@ def read_site(
         If the first page or robots.txt cannot be had (robots.txt may be missing), if it asks for a
         longer pause than `limits.longest_wait_s`, or if the site has more pages than `pages`.
     """
-    limits = limits or NetworkLimits()
     with Caller(url, "", agent, limits) as caller:
         rules = _rules(caller, pause)
         delay = _delay(rules, agent, delay_s, limits)
-        walk = _Walk(caller, rules, agent, thing, delay, pause)
+        walk = _Walk(caller, rules, agent, thing, delay, pause, Tray(shown(url)))
         walk.through(url, pages)
-    walk.tray.source = shown(url)
     table = object_table(walk.tray.rows, ["url", "id", "title"])
     read_as = f"HTML, {delay:g} s between pages, {walk.read} pages read"
     return walk.tray.extract(table, read_as, when)
@@ -233,7 +222,7 @@ def read_site(
 def _rules(caller: Caller, pause) -> Protego:
     """Return the rules of robots.txt: none where it is missing; without an answer, no reading."""
     try:
-        answer = caller.get(f"{caller.host}/robots.txt", pause=pause)
+        answer = caller.get(f"{caller.host}/robots.txt", pause)
     except CannotFetch as error:
         if 400 <= error.status < 500 and error.status != 429:
             return Protego.parse("")
@@ -291,8 +280,8 @@ class _Walk:
     thing: str
     delay: float
     pause: Callable[[float], None]
+    tray: Tray
     read: int = 0
-    tray: Tray = field(default_factory=lambda: Tray(""))
     met: set[str] = field(default_factory=set)
 
     def through(self, start: str, pages: int) -> None:
@@ -329,11 +318,9 @@ class _Walk:
         self.read += 1
         hops, page = [address], None
         try:
-            answer = self.caller.get(
-                address, pause=self.pause, hop=lambda url: self._hop(url, hops)
-            )
+            answer = self.caller.get(address, self.pause, hop=lambda url: self._hop(url, hops))
             page = _parsed(answer)
-            if page.select_one(self.thing) is not None:
+            if page.select_one(self.thing):
                 facts = facts_of(page, self.thing)
                 self.tray.put({"url": f"{self.caller.host}{_path(hops[-1])}", **facts}, 0)
         except _MetBefore:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -12,9 +13,10 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from helpers.etl.extract.files import Content, FileLimits, lines_of, read_whole
-from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table
+from helpers.etl.extract.files import USUAL, Content, FileLimits, each, lines_of, read_whole
+from helpers.etl.extract.result import CannotExtract, Extract, Tray, object_table, together
 
+_DEEPEST = 40  # levels of nesting of a JSON value or an XML element
 _LARGEST_ELEMENT = 10_000  # inner elements of one row
 _LONGEST_TEXT = 2_000_000  # bytes without a beginning or an end of an element
 
@@ -23,11 +25,12 @@ class BadJson(ValueError):
     """A text is no JSON; the message says why."""
 
 
-def parsed(text: str, depth: int = 40) -> Any:
-    """Return the value of a JSON text of so many levels at most, or say why it has none.
+def parsed(text: str) -> Any:
+    """Return the value of a JSON text, or say why it has none.
 
     Refused is what the standard refuses (NaN, Infinity, a comma too many), and what cannot be kept
-    faithfully: a key twice in an object, a number beyond any float, half a character.
+    faithfully: a key twice in an object, a number beyond any float, half a character; and more than
+    40 levels.
 
     Examples
     --------
@@ -41,10 +44,10 @@ def parsed(text: str, depth: int = 40) -> Any:
         )
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
-        if text.count("[") + text.count("{") > depth and _deeper_than(value, depth):
+        if text.count("[") + text.count("{") > _DEEPEST and _deeper_than(value, _DEEPEST):
             raise RecursionError
     except RecursionError:
-        raise BadJson(f"it is nested deeper than {depth} levels") from None
+        raise BadJson(f"it is nested deeper than {_DEEPEST} levels") from None
     except UnicodeEncodeError:
         raise BadJson("it holds half a character, such as \\ud800") from None
     except ValueError as error:  # also a whole number of thousands of digits
@@ -52,9 +55,9 @@ def parsed(text: str, depth: int = 40) -> Any:
     return value
 
 
-def parsed_object(text: str, depth: int = 40) -> dict:
+def parsed_object(text: str) -> dict:
     """Return the object of a JSON text; see `parsed`."""
-    value = parsed(text, depth)
+    value = parsed(text)
     if not isinstance(value, dict):
         raise BadJson(f"it is a {type(value).__name__} and no object")
     return value
@@ -81,19 +84,17 @@ def _object(pairs):
 
 def _deeper_than(value, depth):
     """Return whether lists and objects are nested more than `depth` levels."""
-    inner = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list):
         return False
+    inner = value.values() if isinstance(value, dict) else value
     return depth == 0 or any(_deeper_than(one, depth - 1) for one in inner)
 
 
-def read_json_lines(
-    path: str | Path, *, when: str = "", limits: FileLimits | None = None
-) -> Extract:
+def read_json_lines(path: str | Path, *, when: str = "", limits: FileLimits = USUAL) -> Extract:
     """Read a file of JSON lines; values keep the types they have in JSON.
 
     A line is set aside when it is no JSON object, or holds NaN, Infinity, a key twice, a NUL, more
-    than `limits.depth` levels or bytes that are no UTF-8. Blank lines are no rows.
+    than 40 levels or bytes that are no UTF-8. Blank lines are no rows.
 
     Parameters
     ----------
@@ -120,24 +121,27 @@ def read_json_lines(
     >>> raw.to_dict("records"), odd["reason"].tolist()
     ([{'id': 1}], ['Extra data: line 1 column 12 (char 11)', "Expecting ':' delimiter: line 1 column 6 (char 5)"])
     """
-    limits = limits or FileLimits()
     content = read_whole(path, limits)
     tray = Tray(content.name, limits.rows)
     for line in lines_of(content, limits):
         if text := line.text.strip(" \t\r\n"):
-            row, fault = None, line.fault
-            try:
-                row = None if fault else parsed_object(text, limits.depth)
-            except BadJson as error:
-                fault = str(error)
-            tray.put(row, line.number, fault, text)
+            row, fault = object_in(text)
+            tray.put(row, line.number, line.fault or fault, text)
     return tray.extract(object_table(tray.rows), content.encoding, when, content.sha256)
 
 
-def read_json_list(
-    path: str | Path, *, when: str = "", limits: FileLimits | None = None
+def object_in(text: str) -> tuple[dict, str]:
+    """Return the object of a JSON text and "", or an empty one and why the text has none."""
+    try:
+        return parsed_object(text), ""
+    except BadJson as error:
+        return {}, str(error)
+
+
+def read_forms(
+    paths: str | Path | Iterable[Path], *, when: str = "", limits: FileLimits = USUAL
 ) -> Extract:
-    """Read a file that is one JSON list of objects, such as forms; types as in JSON.
+    """Read forms: files that are one JSON list each, with one object a form; types as in JSON.
 
     Returns
     -------
@@ -146,19 +150,23 @@ def read_json_list(
     Raises
     ------
     CannotExtract
-        If the file is missing, damaged, too large or no JSON list: half a list is no list.
+        If a file is missing, damaged, too large or no JSON list: half a list is no list.
 
     Examples
     --------
     >>> import tempfile
     >>> from helpers.files import write_whole
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "forms.json", '[{"age": "29y"}, 7]')
-    >>> print(read_json_list(path).books.line())
+    >>> print(read_forms(path).books.line())
     2 in = 1 loaded + 1 set aside + 0 merged
     """
-    limits = limits or FileLimits()
+    return together(_read_list(path, when, limits) for path in each(paths))
+
+
+def _read_list(path, when, limits):
+    """Read one file."""
     content = read_whole(path, limits)
-    entries = whole_json(content, limits)
+    entries = whole_json(content)
     if not isinstance(entries, list):
         raise CannotExtract(
             f"{content.name} was expected to be one JSON list of objects, and it is a "
@@ -177,10 +185,10 @@ def put_objects(tray: Tray, entries: list) -> None:
         tray.put(entry, place, fault, str(entry) if fault else "")
 
 
-def whole_json(content: Content, limits: FileLimits) -> Any:
+def whole_json(content: Content) -> Any:
     """Return the value of a JSON file, or say why it has none."""
     try:
-        return parsed(content.data.decode(content.encoding), limits.depth)
+        return parsed(content.data.decode(content.encoding))
     except ValueError as error:
         raise CannotExtract(
             f"{content.name} was expected to be JSON in UTF-8, but: {error}. It is damaged or cut "
@@ -188,9 +196,7 @@ def whole_json(content: Content, limits: FileLimits) -> Any:
         ) from error
 
 
-def read_xml(
-    path: str | Path, row: str, *, when: str = "", limits: FileLimits | None = None
-) -> Extract:
+def read_xml(path: str | Path, row: str, *, when: str = "", limits: FileLimits = USUAL) -> Extract:
     """Read the elements named `row` of an XML file as rows of text.
 
     Parameters
@@ -221,11 +227,10 @@ def read_xml(
     >>> read_xml(path, "item").table.to_dict("records")
     [{'id': '1', 'price': '990', 'price.unit': 'cent'}, {'id': '2', 'price': None, 'price.unit': None}]
     """
-    limits = limits or FileLimits()
     content = read_whole(path, limits)
     tray = Tray(content.name, limits.rows)
     try:
-        _collect(_Checked(content), row, tray, limits.depth)
+        _collect(_Checked(content), row, tray)
     except DefusedXmlException as error:
         raise CannotExtract(
             f"{tray.source} defines a document type or entities ({type(error).__name__}), which are "
@@ -239,7 +244,7 @@ def read_xml(
     return tray.extract(table, f"XML, one row a {row}", when, content.sha256)
 
 
-def _collect(file: _Checked, row: str, tray: Tray, most: int) -> None:
+def _collect(file: _Checked, row: str, tray: Tray) -> None:
     """Walk through the file; let go of each element once it is read."""
     above, inside, inner = [], 0, 0
     for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
@@ -248,9 +253,9 @@ def _collect(file: _Checked, row: str, tray: Tray, most: int) -> None:
         if event == "start":
             above.append(element)
             inside, inner = inside + own, (inner + 1) * (inside > 0)
-            if len(above) > most or inner > _LARGEST_ELEMENT:
+            if len(above) > _DEEPEST or inner > _LARGEST_ELEMENT:
                 raise CannotExtract(
-                    f"{tray.source} nests its elements deeper than {most} levels, or puts more than "
+                    f"{tray.source} nests its elements deeper than {_DEEPEST} levels, or puts more than "
                     f"{_LARGEST_ELEMENT:,} into one row: check that it is the right file."
                 )
             continue

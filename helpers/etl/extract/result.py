@@ -41,7 +41,7 @@ class Extract(NamedTuple):
 
     table: DataFrame
     set_aside: DataFrame
-    provenance: Origin
+    provenance: Provenance
     books: Books
 
 
@@ -88,15 +88,12 @@ class Tray:
     def extract(
         self, table: DataFrame, read_as: str, when: str, sha256: str = "", cursor: str = ""
     ) -> Extract:
-        """Return the table with what was set aside, its provenance and the books.
+        """Return the table of `rows` with what was set aside, its provenance and the books.
 
-        Parameters
-        ----------
-        table : of `rows`, in their order.
-        read_as, when, sha256, cursor : see `Origin`; without a fingerprint, that of the rows.
+        See `Provenance` for the others; without a fingerprint, that of the rows is taken.
         """
         sha256 = sha256 or sha256_of_rows(self.rows)
-        origin = Origin(self.source, *table.shape, sha256, when, read_as, cursor)
+        origin = Provenance(self.source, *table.shape, sha256, when, read_as, cursor)
         books = Books(self.source, self.seen, len(table), set_aside=len(self.aside))
         return Extract(table, aside_table(self.aside), origin, books)
 
@@ -174,7 +171,7 @@ def merge_copies(extract: Extract, key: str) -> Extract:
     --------
     >>> from helpers.etl.extract.result import object_table
     >>> table = object_table([{"id": 1}, {"id": 1}, {"id": 2}])
-    >>> twice = Extract(table, aside_table([]), Origin("x", 3, 1, ""), Books("x", 3, 3))
+    >>> twice = Extract(table, aside_table([]), Provenance("x", 3, 1, ""), Books("x", 3, 3))
     >>> print(merge_copies(twice, "id").books.line())
     3 in = 2 loaded + 0 set aside + 1 merged
     """
@@ -191,35 +188,23 @@ def merge_copies(extract: Extract, key: str) -> Extract:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a table came from: enough to fetch it again and to notice that it changed.
-
-    Attributes
-    ----------
-    source : the file's name.
-    rows, columns : the size of the table that was read.
-    sha256 : fingerprint of the bytes read, 64 hex digits.
-    """
-
-    source: str
-    rows: int
-    columns: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Origin(Provenance):
-    """A provenance that also tells when the source was read, how, and where to go on.
+    """Where a table came from: enough to fetch it again, to notice a change, and to go on behind it.
 
     Attributes
     ----------
     source : the file's name, the database's table or the address, without keys and passwords.
-    sha256 : of the file's bytes; of the rows in their order where there is no file.
+    rows, columns : the size of the table that was read.
+    sha256 : of the file's bytes, 64 hex digits; of the rows in their order where there is no file.
     when : the moment of reading as the caller gave it, ISO text; "" when not given.
     read_as : the choices made on the way, such as "cp1252, separator ';'".
     cursor : where the next reading goes on: the last key, event or moment; "" when it starts anew.
     etag : the service's own fingerprint of its first page; "" when it gave none.
     """
 
+    source: str
+    rows: int
+    columns: int
+    sha256: str
     when: str = ""
     read_as: str = ""
     cursor: str = ""
@@ -260,10 +245,7 @@ def object_table(rows: list[dict], columns: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def refuse_scattered(rows: int, columns: int, filled: int) -> None:
-    """Stop before a table is made of rows that each have keys of their own: it would fill the memory.
-
-    `filled` are the values that there are for all its cells.
-    """
+    """Stop before rows that each have keys of their own become a table: it would fill the memory."""
     if rows * columns > _EMPTY_CELLS + _EMPTY_A_FILLED * filled:
         raise CannotExtract(
             f"rows with the same keys were expected; {rows:,} rows have {columns:,} different keys "

@@ -14,16 +14,17 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.etl.extract.landing import Landing, Mark
-from helpers.etl.extract.records import BadJson, parsed_object, put_objects
+from helpers.etl.extract.records import object_in, parsed_object, put_objects
 from helpers.etl.extract.result import (
     CannotExtract,
     Extract,
-    Origin,
+    Provenance,
     Tray,
     object_table,
     sha256_of_rows,
 )
 from helpers.etl.extract.web import (
+    USUAL,
     Answer,
     Caller,
     CannotFetch,
@@ -54,9 +55,8 @@ def read_api(
     newest: str = "",
     overlap_days: float = 1.0,
     limit: int = 100,
-    params: Mapping | None = None,
     when: str = "",
-    limits: NetworkLimits | None = None,
+    limits: NetworkLimits = USUAL,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
     """Read an endpoint page by page, patiently; go on where the last run ended or was stopped.
@@ -66,7 +66,8 @@ def read_api(
 
     Parameters
     ----------
-    url : the endpoint. Its pages are JSON objects with the list of rows `items` and the address of the
+    url : the endpoint, with what is asked of it; each choice of questions is a source of its own in
+        the landing. Its pages are JSON objects with the list of rows `items` and the address of the
         next page `next`: an address on the same endpoint, whole or relative; null, false, "" or no
         `next` at all ends the pages.
     key : sent in `X-API-Key`.
@@ -79,8 +80,6 @@ def read_api(
     overlap_days : how far before the newest moment the next run begins, for rows that arrive late
         under an older one. Rows that are there already are merged by `row_key`. 0 for none.
     limit : rows a page.
-    params : further questions for the first page. Each choice of them is a source of its own in the
-        landing.
     when : the moment of reading, for the provenance.
     limits, pause : bounds, and what waits for so many seconds.
 
@@ -106,14 +105,13 @@ def read_api(
         kept = landing or stack.enter_context(Landing(":memory:"))
         overlap = _overlap(overlap_days)
         caller = stack.enter_context(Caller(url, key, limits=limits))
-        asked = {**_questions(urlsplit(url).query), **(params or {})}
+        asked = _questions(urlsplit(url).query)
         which = f" asked {sha256_of_rows([asked])[:8]}" if asked else ""
         mark = kept.begin(f"api {_place(url)}{which}")
         walk = _Walk(caller, url, newest=newest, overlap=overlap, pause=pause)
         mark = walk.to_the_end(kept, mark, {**asked, "limit": limit}, row_key)
-        found = _landed(kept, mark, url, "JSON pages", when)
         told = {"cursor": mark.state.get("since", ""), "etag": mark.state.get("etag", "")}
-        return found._replace(provenance=replace(found.provenance, **told))
+        return _landed(kept, mark, url, when=when, read_as="JSON pages", **told)
 
 
 def _place(url):
@@ -121,11 +119,11 @@ def _place(url):
     return f"{urlsplit(url).hostname}{urlsplit(url).path}"
 
 
-def _landed(kept, mark, url, read_as, when, columns=()):
-    """Return what a run brought into the landing."""
+def _landed(kept, mark, url, columns=(), **told):
+    """Return what a run brought into the landing; `told` is the rest of its `Provenance`."""
     rows = kept.rows(mark.source, mark.run)
     table = object_table(rows, columns)
-    origin = Origin(shown(url), *table.shape, sha256_of_rows(rows), when, read_as)
+    origin = Provenance(shown(url), *table.shape, sha256_of_rows(rows), **told)
     return Extract(table, kept.aside(mark), origin, kept.books(mark))
 
 
@@ -163,8 +161,9 @@ class _Walk:
         etag = "" if state.get("next") or not state.get("whole") else state.get("etag", "")
         for _ in range(self._caller.limits.pages):
             known = {"If-None-Match": etag} if etag and state.get("asked") == params else {}
+            how = {"params": params, "headers": known}
             try:
-                answer = self._caller.get(self._url, params, known, self._pause)
+                answer = self._caller.get(self._url, self._pause, **how)
             except CannotFetch as error:
                 if met or not state.get("next") or error.status not in _FORGOTTEN:
                     raise
@@ -184,8 +183,8 @@ class _Walk:
                 break
             if str(sorted(following.items())) in met:
                 raise CannotFetch(
-                    f"{self._shown} leads back to a page it gave before, so its pages never "
-                    "end: tell who runs it."
+                    f"{self._shown} leads back to a page it gave before, so its pages never end: tell "
+                    "who runs it."
                 )
             params = following
         else:
@@ -241,8 +240,8 @@ class _Walk:
         """Return the newest moment met so far."""
         if not self._newest:
             return newest
-        texts = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
-        moments = {text: _moment(text) for text in [newest, *texts]}
+        said = [row[self._newest] for row in rows if isinstance(row.get(self._newest), str)]
+        moments = {text: _moment(text) for text in [newest, *said]}
         clock = datetime.now(UTC) + _AHEAD
         good = [text for text, at in moments.items() if at is not None and at <= clock]
         none = [text for text, at in moments.items() if at is None]  # which the next run has to say
@@ -251,11 +250,10 @@ class _Walk:
 
 def _moment(text):
     """Return the moment that a text says, or None; without a zone it is taken for UTC."""
-    try:
+    with contextlib.suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return None
 
 
 def page_of(answer: Answer) -> dict:
@@ -303,7 +301,7 @@ def read_events(
     params: Mapping | None = None,
     when: str = "",
     end: str = "end",
-    limits: NetworkLimits | None = None,
+    limits: NetworkLimits = USUAL,
     pause: Callable[[float], None] = time.sleep,
 ) -> Extract:
     """Read a feed of server-sent events, until `count` events, `seconds` or the feed's end.
@@ -343,15 +341,14 @@ def read_events(
         kept = landing or stack.enter_context(Landing(":memory:"))
         mark = kept.begin(f"feed {_place(url)}")
         deadline = time.monotonic() + seconds
-        options = {"params": params, "row_key": row_key, "end": end, "left": count}
-        feed = _Feed(caller, kept, mark, url, deadline=deadline, **options)
+        feed = _Feed(caller, kept, mark, url, params, row_key, end, count, deadline)
         try:
             feed.listen_on(pause)
         finally:
             feed.keep()
         kept.finish(feed.mark, {"last": feed.last})
-        found = _landed(kept, feed.mark, url, "server-sent events", when, _OWN)
-        return found._replace(provenance=replace(found.provenance, cursor=feed.last))
+        told = {"when": when, "read_as": "server-sent events", "cursor": feed.last}
+        return _landed(kept, feed.mark, url, _OWN, **told)
 
 
 @dataclass
@@ -392,7 +389,8 @@ class _Feed:
         headers = {"Accept": "text/event-stream"}
         if self.last:
             headers["Last-Event-ID"] = self.last.strip().encode()  # as the standard has it
-        left, broke = self.deadline - time.monotonic(), None
+        left = self.deadline - time.monotonic()
+        broke = CannotFetch(f"{shown(self.url)} closed its line before the end: go on later.", True)
         try:
             if left > 0:
                 with self.caller.opened(self.url, self.params, headers, left) as (answer, blocks):
@@ -402,9 +400,6 @@ class _Feed:
                             return
                 if not self.end:
                     return
-            broke = CannotFetch(
-                f"{shown(self.url)} closed its line before the end: go on later.", True
-            )
         except CannotFetch as error:
             if not error.again:
                 raise
@@ -431,13 +426,9 @@ class _Feed:
 
     def _take(self, event: Event) -> bool:
         """Put one event into the rows or aside; return whether more are wanted."""
-        row, fault = {}, ""
-        try:
-            row = parsed_object(event.data)
-            if not row.keys().isdisjoint(_OWN):
-                raise BadJson(f"its data have a key that stands for its place: {' or '.join(_OWN)}")
-        except BadJson as error:
-            fault = str(error)
+        row, fault = object_in(event.data)
+        if not row.keys().isdisjoint(_OWN):
+            fault = f"its data have a key that stands for its place: {' or '.join(_OWN)}"
         row = {"sse_id": event.id, "sse_event": event.kind, **row}
         self.tray.put(row, self.tray.seen + 1, fault, event.data)
         self.last, self.left = event.id or self.last, self.left - 1
@@ -447,12 +438,10 @@ class _Feed:
 
     def keep(self) -> None:
         """Keep what came since the last time, with the id behind it."""
-        rows, aside = self.tray.rows, self.tray.aside
+        rows, aside, state = self.tray.rows, self.tray.aside, {"last": self.last}
         if rows or aside:
-            state = {"last": self.last}
             self.mark = self.kept.keep(self.mark, rows, aside, state, self.row_key, apart="sse_id")
-            rows.clear()
-            aside.clear()
+            self.tray = Tray("", seen=self.tray.seen)
 
 
 def events_of(pieces: Iterator[bytes]) -> Iterator[Event]:

@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.checks import require_columns
-from helpers.etl.extract.files import FileLimits, Line, lines_of, read_whole
-from helpers.etl.extract.records import read_json_list
+from helpers.etl.extract.files import USUAL, FileLimits, Line, each, lines_of, read_whole
 from helpers.etl.extract.result import CannotExtract, Extract, Tray, aside_table, together
 
 SEPARATORS = ",;\t|"
@@ -41,7 +40,7 @@ def read_csv(
     separator: str | None = None,
     columns: Sequence[str] | None = None,
     totals: bool = True,
-    limits: FileLimits | None = None,
+    limits: FileLimits = USUAL,
 ) -> Extract:
     """Read a CSV file, every value as text; nothing is guessed silently and nothing repaired.
 
@@ -93,13 +92,12 @@ def read_csv(
             f"separator was expected to be one character, no quote and no line end; got {separator!r}: "
             "leave it out to have it found."
         )
-    limits = limits or FileLimits()
     content = read_whole(path, limits, encodings)
     lines = list(lines_of(content, limits, newline=""))
     if lines and (told := _EXCEL_LINE.fullmatch(lines[0].text)):
         separator, lines = separator or told[1].replace("\\t", "\t"), lines[1:]
     separator = separator or _separator([one.text for one in lines[:_FIRST_LINES]], content.name)
-    rows = list(_records(_Lines(lines), separator))
+    rows = list(_records(lines, separator))
     header, spare = _header(rows, content.name, columns)
     tray = Tray(content.name, limits.rows)
     for number, fields, text, fault in rows[1:]:
@@ -144,6 +142,7 @@ def _separator(lines, name):
 
 
 def _first_rows(lines, separator):
+    """Return the rows above the first that cannot be read."""
     rows = []
     with contextlib.suppress(csv.Error):
         rows.extend(row for row in csv.reader(lines, delimiter=separator) if row)
@@ -191,45 +190,34 @@ def _fault_of(names, text, columns):
     return f"the columns {', '.join(columns)} were expected, and {odd[0]!r} differs" if odd else ""
 
 
-class _Lines:
-    """The lines of a file, one after the other, from a place that can be set back."""
-
-    def __init__(self, lines: list[Line]):
-        self.lines, self.place = lines, 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.place == len(self.lines):
-            raise StopIteration
-        self.place += 1
-        return self.lines[self.place - 1].text
-
-
-def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str], str, str]]:
+def _records(lines: list[Line], separator: str) -> Iterator[tuple[int, list[str], str, str]]:
     """Yield (line, fields, text, fault) of each row, which may have several lines."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    width, quotes = 0, None
-    while lines.place < len(lines.lines):
-        start, fields, fault = lines.place, [], ""
+
+    def reader_from(place):
+        texts = (lines[at].text for at in range(place, len(lines)))
+        return csv.reader(texts, delimiter=separator, strict=True)
+
+    reader, begun, end, width, quotes = reader_from(0), 0, 0, 0, None
+    while end < len(lines):
+        start, fields, fault = end, [], ""
         try:
             fields = next(reader)
         except csv.Error as error:
             known = (why for said, why in _WRONG_QUOTES.items() if said in str(error))
             fault = next(known, f"it is no CSV: {error}")
-        odd = fault or (lines.place > start + 1 and len(fields) != width)
-        if width and odd and '"' in lines.lines[start].text:
-            quotes = quotes or _Quotes(lines.lines, separator, width)
-            end = quotes.end(start, lines.place, bool(fault))
-            if end < lines.place:
-                fault = "it leaves a quote open"
-            lines.place = end
-        elif fault and not width:
-            lines.place = start + 1
-        number, text, damage = lines.lines[start]
-        if lines.place > start + 1:
-            own = lines.lines[start : lines.place]
+        end = read = begun + reader.line_num
+        if width and (fault or (end > start + 1 and len(fields) != width)):
+            if '"' in lines[start].text:
+                quotes = quotes or _Quotes(lines, separator, width)
+                end = quotes.end(start, read, bool(fault))
+                fault = "it leaves a quote open" if end < read else fault
+        elif fault:
+            end = start + 1
+        if end != read:
+            reader, begun = reader_from(end), end
+        number, text, damage = lines[start]
+        if end > start + 1:
+            own = lines[start:end]
             text = "".join(line.text for line in own)
             damage = next((line.fault for line in own if line.fault), "")
             fault = fault and f"{fault}, in a row of {len(own):,} lines"
@@ -244,9 +232,8 @@ class _Quotes:
     def __init__(self, lines, separator, width):
         self._lines, self._separator, self._width = lines, separator, width
         closing = re.compile(rf'"[ ]*({re.escape(separator)}[^"]*)?[\r\n]*')
-        quoted = [place for place, line in enumerate(lines) if '"' in line.text]
-        texts = [(place, lines[place].text) for place in quoted]
-        self._closing = [at for at, text in texts if closing.fullmatch(text, text.rindex('"'))]
+        quoted = [(at, line.text) for at, line in enumerate(lines) if '"' in line.text]
+        self._closing = [at for at, text in quoted if closing.fullmatch(text, text.rindex('"'))]
         self._shapes: dict[int, tuple] = {}
 
     def end(self, start: int, place: int, open_yet: bool) -> int:
@@ -294,15 +281,14 @@ class _Quotes:
         return self._shapes[place]
 
 
-def read_sensors(
-    paths: str | Path | Iterable[Path], moment: str, *, when: str = "", **options
-) -> Extract:
+def read_sensors(paths: str | Path | Iterable[Path], moment: str = "", **options) -> Extract:
     """Read the files of sensors: CSV with one reading a row, every value as text.
 
     Parameters
     ----------
     paths : one file or several, the oldest first.
-    moment : the column that says when a reading was taken; ISO text.
+    moment : the column that says when a reading was taken, ISO text; "" takes the one column that
+        is named so: "..._at" or "..._on".
     options : as in `read_csv`.
 
     Returns
@@ -313,7 +299,7 @@ def read_sensors(
     Raises
     ------
     ValueError
-        If a file cannot be read or lacks the column `moment`.
+        If a file cannot be read, lacks the column `moment`, or has not one such column.
 
     Examples
     --------
@@ -321,60 +307,48 @@ def read_sensors(
     >>> from helpers.files import write_whole
     >>> text = "read_at,temperature_c\\n2024-09-01T10:00:00,5.1\\n-1,5.2\\nNaN,5.3\\n"
     >>> path = write_whole(Path(tempfile.mkdtemp()) / "room.csv", text)
-    >>> print(read_sensors(path, "read_at").books.line())
+    >>> print(read_sensors(path).books.line())
     3 in = 1 loaded + 2 set aside + 0 merged
     """
-    return together(timed(read_csv(path, when=when, **options), moment) for path in _each(paths))
+    return together(_timed(read_csv(path, **options), moment) for path in each(paths))
 
 
-def read_survey(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
-    """Read the answers of a survey: CSV with one person a row, every value as text.
-
-    A formula that somebody typed (`=1+1`) stays text; see `helpers.etl.load.neutralized` before a
-    table goes to a spreadsheet. Parameters and errors are those of `read_csv`.
-    """
-    return together(read_csv(one, when=when, totals=False, **options) for one in _each(paths))
-
-
-def read_forms(paths: str | Path | Iterable[Path], *, when: str = "", **options) -> Extract:
-    """Read forms: JSON lists with one entry a form, values as typed; see `read_json_list`."""
-    return together(read_json_list(path, when=when, **options) for path in _each(paths))
-
-
-def _each(paths):
-    return [paths] if isinstance(paths, str | Path) else paths
-
-
-def timed(extract: Extract, column: str) -> Extract:
-    """Set rows aside whose moment in `column` cannot be read, or is not from 1990 to 2099.
-
-    Parameters
-    ----------
-    column : ISO text, or date and moment objects.
-
-    Raises
-    ------
-    ValueError
-        If the column is missing.
-    """
-    require_columns(extract.table, extract.provenance.source, [column])
-    tray = Tray(extract.provenance.source)
-    faults = [_no_moment(value) for value in extract.table[column]]
+def _timed(extract, column):
+    """Set the readings aside that have no possible moment."""
+    table, name = extract.table, extract.provenance.source
+    named = [column] if column else [one for one in table if one.endswith(("_at", "_on"))]
+    if len(named) != 1:
+        raise CannotExtract(
+            f"{name} needs one column of moments, named such as read_at or read_on, and has "
+            f"{', '.join(named) or 'none'}: no reading can be placed without its time."
+        )
+    require_columns(table, name, named)
+    tray = Tray(name)
+    faults = [_no_moment(value) for value in table[named[0]]]
     odd = [place for place, fault in enumerate(faults) if fault]
-    for place, row in zip(odd, extract.table.iloc[odd].to_dict("records"), strict=True):
-        fault = f"{column} {faults[place]} (row {place + 1} of those that could be read)"
+    for place, row in zip(odd, table.iloc[odd].to_dict("records"), strict=True):
+        fault = f"{named[0]} {faults[place]} (row {place + 1} of those that could be read)"
         tray.put(None, place + 1, fault, str(row))
-    kept = extract.table.drop(index=odd).reset_index(drop=True)
+    kept = table.drop(index=odd).reset_index(drop=True)
     aside = pd.concat([extract.set_aside, aside_table(tray.aside)], ignore_index=True)
     books = replace(extract.books, loaded=len(kept), set_aside=len(aside))
     return Extract(kept, aside, replace(extract.provenance, rows=len(kept)), books)
 
 
 def _no_moment(value):
-    """Return why a value is no moment within the limits, or ""."""
-    text = str(value).strip()
+    """Return why a text is no moment within the limits, or ""."""
+    text = value.strip()
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return f"{text[:60]!r} cannot be read as a moment, such as '2024-09-01T10:00:00'"
     return "" if _EARLIEST <= moment < _LATEST else f"{text[:60]!r} is not from 1990 to 2099"
+
+
+def read_survey(paths: str | Path | Iterable[Path], **options) -> Extract:
+    """Read the answers of a survey: CSV with one person a row, every value as text.
+
+    A formula that somebody typed (`=1+1`) stays text; see `helpers.etl.load.neutralized` before a
+    table goes to a spreadsheet. Parameters and errors are those of `read_csv`.
+    """
+    return together(read_csv(one, totals=False, **options) for one in each(paths))

@@ -13,13 +13,13 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from helpers.etl.extract.result import CannotExtract
 
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 AGENT = "LifecycleCourse/1.0 (+a course on data; reads what it is allowed to)"
-_REDIRECTS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTS = 3  # of one call; they may not leave the host
 _BLOCK = 65_536
 _SHORTEST_KEY = 6  # characters; a shorter one may be a word of any sentence
 FIRST_WAIT_S = 0.2
@@ -35,7 +35,6 @@ class NetworkLimits:
     whole_s : the longest time for one whole answer, however its bytes trickle.
     size : bytes of an answer, unpacked.
     pages : answers of one reading.
-    redirects : redirects of one call; they may not leave the host.
     tries : calls before a service counts as down.
     longest_wait_s : the longest pause that a service may ask for.
     """
@@ -45,9 +44,11 @@ class NetworkLimits:
     whole_s: float = 60.0
     size: int = 20_000_000
     pages: int = 10_000
-    redirects: int = 3
     tries: int = 6
     longest_wait_s: float = 60.0
+
+
+USUAL = NetworkLimits()
 
 
 class CannotFetch(CannotExtract):
@@ -168,7 +169,7 @@ def shown(url: str) -> str:
     return head[:200] + ("..." if len(head) > 200 else "") + ("?..." if question else "")
 
 
-class Caller:
+class Caller(contextlib.AbstractContextManager):
     """Calls one host, one call at a time; use it in a `with` block.
 
     Parameters
@@ -187,47 +188,29 @@ class Caller:
     Examples
     --------
     >>> with Caller("http://127.0.0.1:9") as caller:
-    ...     caller.get("http://example.org/")
+    ...     caller.get("http://example.org/", time.sleep)
     Traceback (most recent call last):
     helpers.etl.extract.web.CannotFetch: http://example.org/ is not on http://127.0.0.1:9, the only \
 host that is called here: check the address.
     """
 
-    def __init__(
-        self, url: str, key: str = "", agent: str = AGENT, limits: NetworkLimits | None = None
-    ):
-        self.host = host_of(url)
-        self.limits = limits or NetworkLimits()
-        self._key = key
+    def __init__(self, url: str, key: str = "", agent: str = AGENT, limits: NetworkLimits = USUAL):
+        self.host, self.limits, self._key = host_of(url), limits, key
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc: the key goes to this host only
         self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "gzip, deflate"})
+        if not (key.isascii() and key.isprintable()):
+            raise CannotFetch("key is printable ASCII text, as a header takes it: copy it again.")
         if key:
-            if not (key.isascii() and key.isprintable()):
-                raise CannotFetch(
-                    "key is printable ASCII text, as a header takes it: copy it again."
-                )
             self._session.headers["X-API-Key"] = key
-
-    def __enter__(self) -> Caller:
-        return self
 
     def __exit__(self, kind, error, trace) -> None:
         self._session.close()
         if isinstance(error, CannotFetch) and len(self._key) >= _SHORTEST_KEY:
             error.args = (str(error).replace(self._key, "***"),)  # a service may repeat it
 
-    def get(
-        self,
-        url: str,
-        params: Mapping | None = None,
-        headers: Mapping | None = None,
-        pause: Callable[[float], None] = time.sleep,
-        hop: Callable[[str], None] = lambda url: None,
-    ) -> Answer:
+    def get(self, url: str, pause: Callable[[float], None], **how) -> Answer:
         """Return a good answer (200 to 299, or 304), after as many tries as the limits allow.
-
-        Before a redirect is followed, `hop` is called with its address and may raise.
 
         Raises
         ------
@@ -236,7 +219,7 @@ host that is called here: check the address.
         """
 
         def call():
-            with self.opened(url, params, headers, hop=hop) as (answer, blocks):
+            with self.opened(url, **how) as (answer, blocks):
                 return refuse_status(replace(answer, body=b"".join(blocks)))
 
         return patiently(call, self.limits, pause)
@@ -253,24 +236,20 @@ host that is called here: check the address.
         """Yield an answer without its body, and the body's blocks as they come.
 
         The clock is looked at whenever something came; a line that says nothing is left after
-        `limits.read_s`.
+        `limits.read_s`. Before a redirect is followed, `hop` is called with its address and may raise.
         """
         deadline = time.monotonic() + (whole_s or self.limits.whole_s)
-        response = None
         try:
-            response = self._followed(url, params, headers, hop, deadline)
-            answer = Answer(response.url, response.status_code, response.headers, b"")
-            yield answer, _blocks(response, self.limits.size, deadline)
+            with self._followed(url, params, headers, hop, deadline) as response:
+                answer = Answer(response.url, response.status_code, response.headers, b"")
+                yield answer, _blocks(response, self.limits.size, deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _unanswered(url, error) from error
-        finally:
-            if response is not None:
-                response.close()
 
     def _followed(self, url, params, headers, hop, deadline):
         """Call, and follow redirects on the same host."""
         start = url
-        for _ in range(self.limits.redirects + 1):
+        for _ in range(_MOST_REDIRECTS + 1):
             if host_of(url) != self.host:
                 raise CannotFetch(
                     f"{shown(url)} is not on {self.host}, the only host that is called here: check "
@@ -289,14 +268,14 @@ host that is called here: check the address.
                 raise CannotFetch(
                     f"{shown(url)} leads on to what is no address: tell who runs it."
                 ) from error
-            location = response.headers.get("Location", "")
-            if response.status_code not in _REDIRECTS or not location:
+            location = response.is_redirect and response.headers["Location"]
+            if not location:
                 return response
             response.close()
             url, params = joined(response.url, location), None
         raise CannotFetch(
-            f"{shown(start)} was redirected more than {self.limits.redirects} times, at last to "
-            f"{shown(url)}: check the address."
+            f"{shown(start)} was redirected more than {_MOST_REDIRECTS} times, at last to {shown(url)}: "
+            "check the address."
         )
 
 
@@ -393,6 +372,7 @@ def patiently(
     >>> patiently(work, NetworkLimits(), waits.append), waits
     ('done', [0.5, 0.4])
     """
+    growing = wait_exponential(FIRST_WAIT_S, max=limits.longest_wait_s)
 
     def may_pass(error):
         again = isinstance(error, CannotFetch) and error.again
@@ -400,8 +380,7 @@ def patiently(
 
     def wait(state):
         asked = state.outcome.exception().wait_s
-        growing = min(limits.longest_wait_s, FIRST_WAIT_S * 2 ** (state.attempt_number - 1))
-        return growing if asked is None else asked
+        return growing(state) if asked is None else asked
 
     retry, stop = retry_if_exception(may_pass), stop_after_attempt(limits.tries)
     return Retrying(stop=stop, wait=wait, retry=retry, sleep=pause, reraise=True)(work)

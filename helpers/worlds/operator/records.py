@@ -1,24 +1,73 @@
 """What the operator's systems write down in a month: use, tickets, bills, towers, complaints.
 
-Each function returns one tidy table with true dates. Nothing of the customers' inner workings is
-in it but what they do.
+Each function returns one tidy table with true dates, in order of time. Nothing of the customers'
+inner workings is in it but what they do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
-from helpers.worlds.incidents.kinds import Schedule
 from helpers.worlds.operator import telco as telecom
-from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream
-from helpers.worlds.service import TIMED_OUT_MS
+from helpers.worlds.operator.behaviour import OUTCOMES, SILENT, STAYS, Lived, Network
+from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream, take_people
+from helpers.worlds.play import luck
 
-STAYS = MONTH_DAYS  # the day of leaving of somebody who does not leave
-SILENT = 0  # ... and of somebody who is not heard of from the first day on
+Columns = dict[str, np.ndarray]  # of a table, before names are looked up
 _DAY = np.timedelta64(1, "D")
-_REASONS = ["too expensive", "moving away", "bad connection", "no longer needed"]
-_BUYOUT = "another company pays the rest of my contract"
+# The column that says when a row is known.
+TIMES = {
+    "labels": "known_at", "joined": "started_at", "complaints": "written_on", "usage": "used_on",
+    "tickets": "opened_on", "invoices": "issued_on", "payments": "paid_on",
+    "cancellations": "cancelled_on",
+}  # fmt: skip
+# What the numbers in a column stand for.
+_WORDS = {
+    "reason": ["too expensive", "moving away", "bad connection", "no longer needed", "a better offer elsewhere"],
+    "text": ["My bill is higher than I expected.", "The connection drops every evening.", "Nobody answers when I ring.", "Please stop ringing me with offers."],
+    "topic": ["billing", "contract", "equipment", "network"],
+    "channel": ["e-mail", "letter", "phone", "web form"],
+    "method": telecom.PAYMENTS,
+    "outcome": OUTCOMES,
+}  # fmt: skip
+
+
+class Directory:
+    """Who is who: the customers of a month by their row.
+
+    Parameters
+    ----------
+    people : parts of them, each with `row`, `id`, `tower` and `reachable`; no row twice.
+    """
+
+    def __init__(self, *people: dict):
+        self.people = {
+            name: np.concatenate([part[name] for part in people])
+            for name in ("row", "id", "tower", "reachable")
+        }
+        rows = self.people["row"]
+        self._place = np.zeros(rows.max(initial=0) + 1, dtype=np.int32)
+        self._place[rows] = np.arange(len(rows))
+        self._ids = pd.array(self.people["id"], dtype="str")
+
+    def frame(self, columns: Columns, seed: int) -> pd.DataFrame:
+        """Return a table of customers with their ids, and words for numbers."""
+        place = self._place[columns["row"]]
+        if "started_at" in columns:
+            people = take_people(self.people, place)
+            return subscriber_table({**people, "started_at": columns["started_at"]}, seed)
+        table = {"customerID": self._ids[place]}
+        for column, values in columns.items():
+            if column in _WORDS:
+                words = pd.array(np.array(_WORDS[column], dtype=object), dtype="str")
+                table[column] = words[values]
+            elif column != "row":
+                table[column] = values
+        return pd.DataFrame(table)
 
 
 def dates(days: np.ndarray) -> np.ndarray:
@@ -39,8 +88,8 @@ def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
 
     Examples
     --------
-    >>> people = {"row": np.array([3]), "started": np.array([-40]), "tower": np.array([1]),
-    ...           "reachable": np.array([True]), "id": np.array(["0001-ABCDE"])}
+    >>> people = {"row": np.array([3]), "started_at": dates(np.array([-40])), "tower": np.array([1]),
+    ...           "reachable": np.array([True]), "id": np.array(["a"])}
     >>> subscriber_table(people, 7)["tower_id"].tolist()
     ['T0001']
     """
@@ -50,126 +99,105 @@ def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "customerID": pd.array(people["id"], dtype="str"),
-            "started_at": dates(people["started"]),
+            "started_at": people["started_at"],
             "phone_number": numbers.where(people["reachable"]),
             "tower_id": _tower_ids(people["tower"]),
         }
     )
 
 
-def usage_table(people: dict, seed: int, month: int) -> pd.DataFrame:
-    """Return one row a customer and day of use; a day without use has no row.
+def written(network: Network, lived: Lived) -> dict[str, Columns]:
+    """Return what the systems write down of customers and their 30 days after scoring.
 
-    `customerID`, `used_on`, `minutes` (calls), `megabytes`. `left_day` of the people is the day of
-    the month from which the line is dead, `STAYS` for everybody else.
-
-    Examples
-    --------
-    >>> people = {name: np.array([0]) for name in ["internet", "phone", "lines", "row"]}
-    >>> people |= {"started": np.array([-90]), "extras": np.zeros((1, 6)), "id": np.array(["a"])}
-    >>> len(usage_table({**people, "left_day": np.array([SILENT])}, 7, 1))
-    0
+    Returns
+    -------
+    The columns of `usage` (one row a customer and day of use: `minutes` of calls, `megabytes`),
+    `tickets`, `invoices`, `payments`, `cancellations` (who falls silent is not there), `joined`,
+    `complaints` and `labels`, in order of time; `row` is the customer's.
     """
-    rng = stream(seed, month, "usage")
-    day = np.arange(MONTH_DAYS)
-    alive = (day < people["left_day"][:, None]) & (day >= _first_day(people, month)[:, None])
-    used = alive & (rng.random(alive.shape, dtype=np.float32) < 0.93)
-    who, when = np.nonzero(used)
-    talk = (6.0 + 12.0 * people["phone"] + 6.0 * people["lines"]) * _habit(people, seed, "talk")
-    streams = people["extras"][:, 4] + people["extras"][:, 5] * 1.0
-    data = np.array([900.0, 1500.0, 60.0])[people["internet"]] * (1 + 0.6 * streams)
-    data *= _habit(people, seed, "data")
-    size = len(who)
-    minutes = talk[who] * rng.standard_exponential(size, dtype=np.float32)
-    megabytes = data[who] * rng.standard_exponential(size, dtype=np.float32)
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(people["id"], dtype="str")[who],
-            "used_on": dates(month_start(month) + when),
-            "minutes": np.round(minutes, 1),
-            "megabytes": np.ceil(megabytes).astype(int),
-        }
-    )
+    users = lived.users
+    tables = {
+        "usage": {
+            "row": users["row"][lived.who],
+            "used_on": dates(lived.day),
+            "minutes": lived.minutes,
+            "megabytes": lived.megabytes,
+        },
+        "tickets": _tickets(network, lived),
+        "invoices": _invoices(lived.asked),
+        "payments": _payments(network, lived),
+        "cancellations": _cancellations(network, lived),
+        "joined": joined(lived),
+        "complaints": _complaints(network, lived),
+        "labels": labels(lived.asked, lived.left, lived.called),
+    }
+    return {name: _in_order(columns, TIMES[name]) for name, columns in tables.items()}
 
 
-def draw_tickets(people: dict, troubled, seed: int, month: int) -> np.ndarray:
-    """Return how many tickets each opens in the month; a troubled tower triples the rate.
+def joined(lived: Lived) -> Columns:
+    """Return who joins in the place of the leavers, and when: `started_at`."""
+    users, new = lived.users, len(lived.left)
+    started = dates(users["begins"] + users["since"])
+    return {"row": users["row"][new:], "started_at": started[new:]}
 
-    Examples
-    --------
-    >>> people = {"internet": np.array([2]), "extras": np.zeros((1, 6)), "tower": np.array([0])}
-    >>> people |= {"started": np.array([-90]), "left_day": np.array([SILENT])}
-    >>> draw_tickets(people, np.array([False]), 7, 1).tolist()
-    [0]
+
+def known(
+    chunks: list[Mapping[str, Columns]], name: str, first: pd.Timestamp, end: pd.Timestamp | None
+) -> Columns:
+    """Return the rows of a table that become known from `first` on, before `end`, in order of time.
+
+    Parameters
+    ----------
+    chunks : parts of the tables, each in order of time.
     """
-    rng = stream(seed, month, "tickets")
-    alone = (people["internet"] != 2) & (people["extras"][:, 3] == 0)
-    rate = 0.10 * (1 + 0.8 * alone) * (1 + 2.0 * troubled[people["tower"]])
-    days = people["left_day"] - _first_day(people, month)
-    return rng.poisson(rate * np.maximum(days, 0) / MONTH_DAYS)
+    first, end = (None if one is None else np.datetime64(one, "s") for one in (first, end))
+    found: dict[str, list] = {column: [] for column in chunks[0][name]}
+    for chunk in chunks:
+        times = chunk[name][TIMES[name]]
+        last = len(times) if end is None else times.searchsorted(end)
+        rows = slice(times.searchsorted(first), last)
+        for column, values in chunk[name].items():
+            found[column].append(values[rows])
+    together = {column: np.concatenate(parts) for column, parts in found.items()}
+    return _in_order(together, TIMES[name])
 
 
-def ticket_table(people: dict, troubled, seed: int, month: int) -> pd.DataFrame:
-    """Return one row a ticket: `customerID`, `opened_on`, `topic`, `hours_to_solve`."""
-    rng = stream(seed, month, "ticket details")
-    who = np.repeat(np.arange(len(people["tickets"])), people["tickets"])
-    topics = np.array(["billing", "contract", "equipment", "network"], dtype=object)
-    topic = np.where(
-        troubled[people["tower"][who]] & (rng.random(len(who)) < 0.7),
-        3,
-        rng.integers(0, 4, len(who)),
-    )
-    first = _first_day(people, month)
-    days = (people["left_day"] - first)[who]
-    day = np.floor(first[who] + rng.random(len(who)) * days).astype(int)
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(people["id"], dtype="str")[who],
-            "opened_on": dates(month_start(month) + day),
-            "topic": pd.array(topics, dtype="str")[topic],
-            "hours_to_solve": np.round(2 + 20 * rng.standard_exponential(len(who)), 1),
-        }
-    )
+def _in_order(columns, time):
+    """Return the rows in order of a time; those of the same one stay as they stand."""
+    times = columns[time]
+    if (times[1:] >= times[:-1]).all():
+        return columns
+    order = np.argsort(times, kind="stable")
+    return {name: values[order] for name, values in columns.items()}
 
 
-def invoice_table(people: dict, month: int) -> pd.DataFrame:
-    """Return the bills that close the month: `customerID`, `issued_on`, `due_on`, `amount_eur`.
+def moments(people: dict) -> np.ndarray:
+    """Return when each of those scored is scored."""
+    return dates(people["begins"]) + people["second"].astype("m8[s]")
 
-    Who left has none, nor has who came on the very last day.
+
+def labels(asked: dict, churned, called, months: int = 1) -> Columns:
+    """Return who left within so many months of 30 days after scoring, known when they are over.
+
+    `scored_on`, `known_at`, `churned`, `called` (then it is what the call has left).
     """
-    issued = month_start(month) + MONTH_DAYS - 1
-    billed = (people["left_day"] == STAYS) & (people["started"] < issued)
-    ids = people["id"][billed]
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(ids, dtype="str"),
-            "issued_on": dates(np.full(len(ids), issued)),
-            "due_on": dates(np.full(len(ids), issued + 14)),
-            "amount_eur": people["monthly"][billed],
-        }
-    )
+    return {
+        "row": asked["row"],
+        "scored_on": dates(asked["begins"]),
+        "known_at": moments(asked) + months * MONTH_DAYS * _DAY,
+        "churned": churned,
+        "called": called,
+    }
 
 
-def payment_table(people: dict, seed: int, month: int) -> pd.DataFrame:
-    """Return what came in during the month for the last bills; about 2 % never pay.
-
-    `customerID`, `issued_on` (the bill that is paid), `paid_on`, `amount_eur`, `method`.
-    """
-    rng = stream(seed, month, "payments")
-    automatic = people["payment"] >= 2
-    size = len(automatic)
-    days = np.where(automatic, rng.integers(0, 4, size), rng.integers(2, MONTH_DAYS, size))
-    pays = (people["tenure"] > 0) & (rng.random(size) >= np.where(automatic, 0.005, 0.035))
-    method = pd.array(telecom.PAYMENTS, dtype="str")[people["payment"][pays]]
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(people["id"], dtype="str")[pays],
-            "issued_on": dates(np.full(pays.sum(), month_start(month) - 1)),
-            "paid_on": dates(month_start(month) + days[pays]),
-            "amount_eur": people["monthly"][pays],
-            "method": method,
-        }
-    )
+def calls(lived: Lived) -> Columns:
+    """Return one row a call: `called_on`, `outcome`."""
+    called = lived.called
+    return {
+        "row": lived.asked["row"][called],
+        "called_on": moments(lived.asked)[called],
+        "outcome": lived.outcome[called],
+    }
 
 
 def tower_table(towers: int, seed: int) -> pd.DataFrame:
@@ -193,133 +221,115 @@ def tower_table(towers: int, seed: int) -> pd.DataFrame:
     )
 
 
-def troubled_towers(towers: int, seed: int, month: int) -> np.ndarray:
-    """Return which towers fail now and then in the month: about one in ten.
-
-    Examples
-    --------
-    >>> troubled_towers(4, seed=7, month=1).shape
-    (4,)
-    """
-    return stream(seed, month, "trouble").random(towers) < 0.1
-
-
-def sensor_table(troubled, seed: int, month: int) -> pd.DataFrame:
-    """Return one row a tower and day: `load_share`, `temperature_c`, `packet_loss_share`."""
-    rng = stream(seed, month, "sensors")
-    tower = np.repeat(np.arange(len(troubled)), MONTH_DAYS)
-    day = np.tile(np.arange(MONTH_DAYS), len(troubled)) + month_start(month)
-    loss = 0.004 * rng.standard_exponential(len(day)) * np.where(troubled[tower], 6.0, 1.0)
+def sensor_table(network: Network, month: int, days: range) -> pd.DataFrame:
+    """Return one row a tower and day of the month: `load_share`, `temperature_c`, `packet_loss_share`."""
+    tower = np.tile(np.arange(network.towers), len(days))
+    day = np.repeat(np.array(days), network.towers) + month_start(month) - 1
+    lot = lambda purpose: luck(network.seed, 0, purpose, tower, day)  # noqa: E731
+    trouble = np.where(network.troubled(month)[tower], 6.0, 1.0)
     season = -10 * np.cos(2 * np.pi * day / 365)
     return pd.DataFrame(
         {
             "tower_id": _tower_ids(tower),
             "read_on": dates(day),
-            "load_share": np.round(rng.beta(6, 4, len(day)), 3),
-            "temperature_c": np.round(28 + season + rng.normal(0, 2, len(day)), 1),
-            "packet_loss_share": np.round(np.minimum(loss, 1.0), 5),
+            "load_share": np.round(np.clip(0.6 + 0.148 * ndtri(lot("load")), 0, 1), 3),
+            "temperature_c": np.round(28 + season + 2 * ndtri(lot("heat")), 1),
+            "packet_loss_share": np.round(
+                np.minimum(-0.004 * np.log1p(-lot("loss")) * trouble, 1.0), 5
+            ),
         }
     )
 
 
-def cancellation_table(people: dict, seed: int, month: int, schedule: Schedule) -> pd.DataFrame:
-    """Return the contracts cancelled in the month; who falls silent instead is not here.
+def _tickets(network, lived):
+    """Return one row a ticket: `opened_on`, `topic`, `hours_to_solve`."""
+    who, day, users = lived.ticket_who, lived.ticket_day, lived.users
+    lot = lambda purpose: luck(network.seed, 0, purpose, users["row"][who], day)  # noqa: E731
+    now, later = (network.troubled(month) for month in (lived.month, lived.month + 1))
+    tower = users["tower"][who]
+    troubled = np.where(day < month_start(lived.month + 1), now[tower], later[tower])
+    topic = (len(_WORDS["topic"]) * lot("topic")).astype(int)
+    return {
+        "row": users["row"][who],
+        "opened_on": dates(day),
+        "topic": np.where(
+            troubled & (lot("outage") < 0.7), _WORDS["topic"].index("network"), topic
+        ),
+        "hours_to_solve": np.round(2 - 20 * np.log1p(-lot("hours")), 1),
+    }
 
-    `customerID`, `cancelled_on`, `reason` (as the customer ticked it).
+
+def _invoices(asked):
+    """Return the bills of the day of scoring: `issued_on`, `due_on`, `amount_eur`."""
+    billed = asked["due"] > 0
+    day = asked["begins"][billed]
+    return {
+        "row": asked["row"][billed],
+        "issued_on": dates(day),
+        "due_on": dates(day + 14),
+        "amount_eur": asked["due"][billed],
+    }
+
+
+def _payments(network, lived):
+    """Return what comes in for these bills within 30 days; about 2 % never pay.
+
+    `issued_on` (the bill that is paid), `paid_on`, `amount_eur`, `method`.
     """
-    rng = stream(seed, month, "reasons")
-    courted, rise = (schedule.size(name, month) for name in ("competitor", "price_rise"))
-    reason = np.array([*_REASONS, _BUYOUT], dtype=object)[_draw_reasons(people, courted, rise, rng)]
-    left_day = people["left_day"]
-    gone = (left_day > SILENT) & (left_day < STAYS)
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(people["id"], dtype="str")[gone],
-            "cancelled_on": dates(month_start(month) + left_day[gone]),
-            "reason": pd.array(reason[gone], dtype="str"),
-        }
-    )
+    asked = lived.asked
+    lot = lambda purpose: luck(network.seed, lived.month, purpose, asked["row"])  # noqa: E731
+    automatic = asked["payment"] >= 2
+    delay = np.where(automatic, 4 * lot("paying"), 2 + 28 * lot("paying")).astype(int)
+    pays = (asked["due"] > 0) & (lot("arrears") >= np.where(automatic, 0.005, 0.035))
+    return {
+        "row": asked["row"][pays],
+        "issued_on": dates(asked["begins"][pays]),
+        "paid_on": dates(asked["begins"] + delay)[pays],
+        "amount_eur": asked["due"][pays],
+        "method": asked["payment"][pays],
+    }
 
 
-def complaint_table(people: dict, called, seed: int, month: int, courted: bool) -> pd.DataFrame:
-    """Return what customers wrote: `customerID`, `written_on`, `channel`, `text`."""
-    rng = stream(seed, month, "complaints")
-    left_day, size = people["left_day"], len(people["id"])
-    texts = np.array(
-        [
-            "My bill is higher than I expected.",
-            "The connection drops every evening.",
-            "Nobody answers when I ring.",
-            "Please stop ringing me with offers.",
-            "Others would pay the rest of my contract if I came over.",
-        ],
-        dtype=object,
-    )
-    text = rng.integers(0, 3, size)
-    rings = called & (rng.random(size) < 0.03)
-    text[rings] = 3
-    tempted = (people["contract"] > 0) & (rng.random(size) < 0.02) & courted
-    text[tempted & ~rings] = 4
-    writes = ((rng.random(size) < 0.01) | rings | tempted) & (left_day > SILENT)
-    day = np.floor(rng.random(size) * left_day).astype(int)
-    channels = np.array(["e-mail", "letter", "phone", "web form"], dtype=object)
-    return pd.DataFrame(
-        {
-            "customerID": pd.array(people["id"], dtype="str")[writes],
-            "written_on": dates(month_start(month) + day[writes]),
-            "channel": pd.array(channels, dtype="str")[rng.integers(0, 4, size)[writes]],
-            "text": pd.array(texts, dtype="str")[text[writes]],
-        }
-    )
+def _cancellations(network, lived):
+    """Return the contracts cancelled: `cancelled_on`, `reason` (as it was ticked).
 
-
-def request_table(ids, probability, seed: int, month: int, slow: float = 0.0) -> pd.DataFrame:
-    """Return the telemetry of the scoring service, one row a request.
-
-    `slow` multiplies the latency; a request that takes more than a second brings no answer (504).
-    `request_id` (counts within the month, from 1), `customerID`, `sent_at`, `latency_ms`,
-    `status`, `churn_probability`.
+    After a competitor's move more of those who were bound name a better offer, after a price rise
+    more of those with fibre name the price.
     """
-    rng = stream(seed, month, "requests")
-    seconds = np.sort(rng.integers(0, 3600, len(ids)))
-    latency = 12 * np.exp(rng.normal(0, 0.4, len(ids)))
-    latency = np.round(latency * slow if slow else latency, 1)
-    late = latency > TIMED_OUT_MS
-    start = dates(np.full(len(ids), month_start(month)))
-    return pd.DataFrame(
-        {
-            "request_id": np.arange(len(ids)) + 1,
-            "customerID": pd.array(ids, dtype="str"),
-            "sent_at": start + seconds.astype("timedelta64[s]"),
-            "latency_ms": latency,
-            "status": np.where(late, 504, 200),
-            "churn_probability": np.where(late, np.nan, probability),
-        }
-    )
+    asked, schedule = lived.asked, network.schedule
+    lot = lambda purpose: luck(network.seed, lived.month, purpose, asked["row"])  # noqa: E731
+    reason = (len(_WORDS["reason"]) * lot("reasons")).astype(int)
+    most = lot("push") < 0.5
+    if schedule.size("price_rise", lived.month):
+        reason = np.where((asked["internet"] == 1) & most, 0, reason)
+    if schedule.size("competitor", lived.month):
+        reason = np.where((asked["contract"] > 0) & most, len(_WORDS["reason"]) - 1, reason)
+    gone = (lived.left_day > SILENT) & (lived.left_day < STAYS)
+    return {
+        "row": asked["row"][gone],
+        "cancelled_on": dates(asked["begins"] + lived.left_day)[gone],
+        "reason": reason[gone],
+    }
 
 
-def _first_day(people, month):
-    """Return the day of the month on which each is first there."""
-    return np.maximum(people["started"] - month_start(month), 0)
+def _complaints(network, lived):
+    """Return what customers wrote: `written_on`, `channel`, `text`.
 
-
-def _draw_reasons(people, courted, rise, rng):
-    """Draw the reason of each: after a competitor's move most who were bound name it.
-
-    After a price rise most with fibre name the price.
+    Some of those called want no calls; some of those whom a competitor courts find a reason to write.
     """
-    contract = people["contract"]
-    reason = rng.integers(0, len(_REASONS), len(contract))
-    most = rng.random(len(contract)) < 0.6
-    if rise:
-        reason = np.where((people["internet"] == 1) & most, 0, reason)
-    return np.where((contract > 0) & bool(courted) & most, len(_REASONS), reason)
-
-
-def _habit(people, seed, purpose):
-    """Return how much each customer uses, around 1; the same in every month."""
-    rng = stream(seed, 0, purpose)
-    return np.exp(0.4 * rng.standard_normal(people["row"].max(initial=0) + 1))[people["row"]]
+    asked, texts = lived.asked, len(_WORDS["text"])
+    lot = lambda purpose: luck(network.seed, lived.month, purpose, asked["row"])  # noqa: E731
+    courted = network.schedule.size("competitor", lived.month) * (asked["contract"] > 0)
+    rings = lived.called & (lot("rings") < 0.03)
+    writes = (rings | (lot("complaints") < 0.01 + 0.006 * courted)) & (lived.left_day > SILENT)
+    text = np.where(rings, texts - 1, ((texts - 1) * lot("texts")).astype(int))
+    day = (lot("written") * lived.left_day).astype(int)
+    return {
+        "row": asked["row"][writes],
+        "written_on": dates(asked["begins"] + day)[writes],
+        "channel": (len(_WORDS["channel"]) * lot("channels")).astype(int)[writes],
+        "text": text[writes],
+    }
 
 
 def _tower_ids(numbers):

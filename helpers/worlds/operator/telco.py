@@ -172,7 +172,7 @@ def telco_rows(people: dict) -> pd.DataFrame:
     Examples
     --------
     >>> from helpers.worlds.operator.people import HISTORY, draw_people
-    >>> telco_rows(draw_people(count=2, seed=7, month=HISTORY, first_row=0, towers=3)).shape
+    >>> telco_rows(draw_people(count=2, seed=7, month=HISTORY, towers=3)).shape
     (2, 20)
     """
     yes = _words(["No", "Yes"])

@@ -10,11 +10,11 @@ from helpers.worlds.incidents import operator as operator_incidents
 from helpers.worlds.incidents.effects import touched_rows
 from helpers.worlds.incidents.kinds import truth_table
 from helpers.worlds.operator import people as crowd
-from helpers.worlds.operator.behaviour import SUCCESS_SHARE
 from helpers.worlds.operator.world import Operator
 from helpers.worlds.play import MONTHS, CannotPlay, plainly, require_month, require_world
 
-OFFER = Offer(worth_eur=500, success_share=SUCCESS_SHARE, cost_eur=20)
+OFFER = Offer(worth_eur=500, success_share=0.30, cost_eur=20)
+_TOLD = ["churn_probability", "churn_when_called", "would_leave", "reachable", "segment"]
 
 
 class OperatorTruth:
@@ -52,9 +52,10 @@ class OperatorTruth:
 
         Returns
         -------
-        One row a customer: `customerID`, `churn_probability` (without a call), `would_leave` (what
-        happens without a call; missing for the month not yet played), `reachable` (a number is on
-        file).
+        One row a customer, in the order in which they are scored: `customerID`, `churn_probability`
+        (in the 30 days after, without a call), `churn_when_called`, `uplift` (what a call takes off
+        it; negative for who leaves because of it), `would_leave` (what happens without a call; missing
+        for the month not yet played), `reachable` (a number is on file), `segment`.
 
         Raises
         ------
@@ -62,33 +63,41 @@ class OperatorTruth:
             If the month lies beyond the next one to play, or is none.
         """
         require_month(month)
-        hidden, people = self._world.hidden, self._world.hidden.people
+        hidden = self._world.hidden
         if month < self._world.next_month:
-            past = hidden.past[month - 1]
+            found = hidden.played[month - 1]
         elif month == self._world.next_month:
-            past = {
+            people = hidden.scored(month)
+            chance = crowd.churn_probability(people, month, hidden.schedule)
+            found = {
+                **people,
                 "ids": people["id"],
-                "churn_probability": crowd.churn_probability(people, month, hidden.schedule),
-                "would_leave": pd.array([pd.NA] * len(people["id"]), dtype="boolean"),
-                "reachable": people["reachable"],
+                "churn_probability": chance,
+                "churn_when_called": crowd.churn_when_called(people, chance),
+                "would_leave": pd.array([pd.NA] * len(chance), dtype="boolean"),
             }
         else:
             raise CannotPlay(
                 f"The truth is there for months 1 to {self._world.next_month}; got {plainly(month)}. "
                 "Play the months before it first."
             )
-        columns = ["churn_probability", "would_leave", "reachable"]
-        return pd.DataFrame(
-            {"customerID": pd.array(past["ids"], dtype="str"), **{c: past[c] for c in columns}}
+        table = pd.DataFrame(
+            {
+                "customerID": pd.array(found["ids"], dtype="str"),
+                **{name: found[name] for name in _TOLD},
+            }
         )
+        segments = pd.array(np.array(crowd.SEGMENTS, dtype=object), dtype="str")
+        table["segment"] = segments[table["segment"].to_numpy()]
+        return table.assign(uplift=table["churn_probability"] - table["churn_when_called"])
 
     def drift(self) -> pd.DataFrame:
         """Return the drift schedule: one row a month, 1 to 12, with the logits that are added.
 
         Returns
         -------
-        `cause`, `kind` and the change against the history: `all_logit`, `monthly_logit`
-        (month-to-month contracts), and for longer contracts `bound_dsl_logit`,
+        `cause`, `kind` and the change against the history: `monthly_logit` (month-to-month
+        contracts), and for longer contracts `bound_dsl_logit`,
         `bound_fiber_logit`, `bound_offline_logit`. Where prices rise, `fiber_logit` is added for
         fibre customers of every contract.
         """
@@ -104,7 +113,6 @@ class OperatorTruth:
             {
                 "cause": causes[(moved > 0) + 2 * (rise > 0)],
                 "kind": np.where((moved > 0) | (rise > 0), "concept drift", "none"),
-                "all_logit": crowd.CALM,
                 "monthly_logit": crowd.LEFT_ALONE * moved,
                 "bound_dsl_logit": dsl * moved,
                 "bound_fiber_logit": fiber * moved,
@@ -146,7 +154,7 @@ class OperatorTruth:
             raise CannotPlay(
                 f"Touched rows are known of months played; got {plainly(month)}: play it first."
             )
-        return touched_rows(self._world.hidden.past[month - 1]["touches"])
+        return touched_rows(self._world.hidden.played[month - 1]["touches"])
 
     def expected_accuracy(self, month: int, predicted: pd.DataFrame) -> float:
         """Return the accuracy to expect of `predicted` (`customerID`, `churn_probability`).
@@ -226,5 +234,4 @@ def _aligned(truth, table, column):
 
 def _gains(truth):
     """Return what calling each customer brings on average, in euro."""
-    saved = truth["churn_probability"] * truth["reachable"] * SUCCESS_SHARE
-    return saved.to_numpy() * OFFER.worth_eur - OFFER.cost_eur
+    return truth["uplift"].to_numpy() * OFFER.worth_eur - OFFER.cost_eur

@@ -145,7 +145,8 @@ class OperatorTables:
     def _snapshot(self, customers, month):
         """Return the customers as the CRM exports them: each once a month, on scoring day."""
         record = customers["customerID"] + "/" + self.label(month)
-        table = customers.assign(scored_on=self.starts(month))
+        beside = ["scored_at", *(name for name in customers if name.endswith("_30d"))]
+        table = customers.drop(columns=beside, errors="ignore").assign(scored_on=self.starts(month))
         table.insert(0, "record_id", record)
         return table
 
