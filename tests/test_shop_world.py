@@ -2,6 +2,7 @@
 
 import copy
 import operator
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -16,8 +17,9 @@ from test_world_bytes import table_hashes
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
 from helpers.worlds.incidents import Incident, incident_table
-from helpers.worlds.play import CannotPlay
-from helpers.worlds.shop import ShopTruth, at_random, serve
+from helpers.worlds.incidents.kinds import Schedule
+from helpers.worlds.play import CannotPlay, luck
+from helpers.worlds.shop import STORIES, STORY, ShopTruth, at_random, serve
 from helpers.worlds.shop.market import SKIN_TYPES
 
 
@@ -161,6 +163,172 @@ def test_over_a_played_year_random_and_frozen_policies_are_visibly_worse_and_non
     assert mean["random"] < mean["frozen"] - 0.25
     assert mean["frozen"] < mean["tended"] - 0.06
     assert all((found[[5, 11]] < best[[5, 11]]).all() for found, best in years.values())
+
+
+def bestsellers(shop, orders, month):
+    """Show everybody what sold best in the last 90 days, those still on sale."""
+    recent = orders[orders["ordered_at"] >= orders["ordered_at"].max() - pd.Timedelta(days=90)]
+    sold = recent["product_id"].value_counts()
+    ten = shop.products(month)["product_id"].map(sold).fillna(0).nlargest(10).index.to_numpy()
+    return lambda context: lists(context, np.tile(ten, (len(context.sessions), 1)))
+
+
+def personal(shop, orders, month):
+    """Retrain the personal recommender each month, with seasons once they turn."""
+    on = pd.Timestamp("2024-10-01") + pd.DateOffset(months=month - 1)
+    model = PersonalBestsellers(seasons=month >= 6).fit(orders, shop.products(month), on=on)
+    return serve(model.recommend)
+
+
+def greedy(shop, orders, month):
+    """Show the dearest of the forty that the personal recommender would show first."""
+    model = PersonalBestsellers().fit(orders, shop.products(month))
+    price = shop.products(month).set_index("product_id")["price_eur"]
+
+    def recommend(customer_ids, k, on=None):
+        table = model.recommend(customer_ids, 40, on)
+        table["rank"] = table["product_id"].map(price).groupby(table["customer_id"]).rank(method="first", ascending=False).astype(int)  # fmt: skip
+        return table[table["rank"] <= k]
+
+    return serve(recommend)
+
+
+def lived(shop, decide, months):
+    """Play the months with `decide(shop, orders, month)`; return the tables of all of them."""
+    orders, played = shop.history()["orders"], []
+    for month in range(1, months + 1):
+        played.append(shop.play(month, decide(shop, orders, month)))
+        orders = pd.concat([orders, played[-1]["orders"]])
+    return {name: pd.concat([tables[name] for tables in played]) for name in played[0]}
+
+
+def came(tables, month):
+    """Return who came in a month."""
+    sessions = tables["sessions"]
+    return set(sessions.loc[sessions["started_at"].dt.month == (month + 8) % 12 + 1, "customer_id"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_over_a_year_a_good_recommender_earns_more_and_keeps_more_customers(seed):
+    policies = {"good": personal, "best": bestsellers, "random": lambda *_: at_random}
+    years = {name: lived(made(seed=seed), decide, 12) for name, decide in policies.items()}
+    revenue = {name: year["orders"]["price_eur"].sum() for name, year in years.items()}
+    active = {name: len(came(year, 12)) for name, year in years.items()}
+    for poor in ("best", "random"):
+        assert revenue["good"] > 1.08 * revenue[poor]
+        assert active["good"] > 1.05 * active[poor]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_split_by_customer_sees_revenue_or_retention_within_the_year(seed):
+    """Half of 20,000 customers see the retrained model, half the one of month 1."""
+    first = []
+
+    def half(shop, orders, month):
+        new = personal(shop, orders, month)
+        first.append(new)
+
+        def decide(context):
+            mine = luck(0, 0, "arm", context.sessions["customer_id"]) < 0.5
+            parts = (replace(context, sessions=context.sessions[arm]) for arm in (mine, ~mine))
+            return pd.concat([new(next(parts)), first[0](next(parts))])
+
+        return decide
+
+    people, year = np.arange(1, 20_001), lived(Shop(20_000, seed=seed), half, 12)
+    arm = luck(0, 0, "arm", people) < 0.5
+    spent = year["orders"].groupby("customer_id")["price_eur"].sum().reindex(people, fill_value=0)
+    scores = []
+    for values in (spent.to_numpy(), np.isin(people, list(came(year, 12))).astype(float)):
+        one, other = values[arm], values[~arm]
+        error = np.sqrt(one.var() / len(one) + other.var() / len(other))
+        scores.append((one.mean() - other.mean()) / error)
+    assert max(scores) > 2.5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_returns_and_complaints_rise_when_a_model_is_greedy(seed):
+    years = [lived(made(seed=seed), decide, 6) for decide in (personal, greedy)]
+    returns = [len(year["returns"]) / len(year["orders"]) for year in years]
+    complaints = [len(year["complaints"]) / len(year["sessions"]) for year in years]
+    a_session = [year["orders"]["price_eur"].sum() / len(year["sessions"]) for year in years]
+    assert a_session[1] > a_session[0], "it earns more from each session"
+    assert returns[1] > 1.3 * returns[0]
+    assert complaints[1] > 1.5 * complaints[0]
+
+
+def always_ten(*_):
+    return first_ten
+
+
+def test_newcomers_join_each_month_and_growth_leaves_everybody_else_as_they_were():
+    usual, more = (
+        made(customers=400, products=40, seed=3, incidents=planned)
+        for planned in ((), (Incident("growth", 2),))
+    )
+    years = [lived(shop, always_ten, 4)["sessions"] for shop in (usual, more)]
+    known = usual.customers(4)
+    assert len(usual.customers(1)) == 400
+    assert len(known) == 400 + 3 * 8
+    assert len(more.customers(4)) == len(known) + 2 * 8
+    others = years[1][years[1]["customer_id"] <= 400 + 12 * 8]
+    columns = ["customer_id", "started_at"]
+    assert others[columns].to_numpy().tolist() == years[0][columns].to_numpy().tolist()
+    joined = pd.concat([more.customers(5)]).set_index("customer_id")["joined_on"]
+    begun = years[1].set_index("customer_id")["started_at"]
+    assert (begun >= joined.loc[begun.index]).all()
+
+
+def test_the_same_customers_come_at_the_same_times_whatever_is_shown_but_for_their_moods():
+    shops = [made(seed=2) for _ in range(2)]
+    found = [
+        {(who, at) for who, at in lived(shop, decide, 3)["sessions"][["customer_id", "started_at"]].to_numpy()}
+        for shop, decide in zip(shops, (personal, lambda *_: at_random), strict=True)
+    ]  # fmt: skip
+    assert len(found[1] - found[0]) < 0.02 * len(found[0]), "nearly all of the fewer come anyway"
+    moods = [ShopTruth(shop).loyalty(4)["mood"].mean() for shop in shops]
+    assert moods[0] > -0.05 > moods[1] + 0.1
+
+
+def test_who_is_let_down_comes_less_and_who_has_left_never_comes_again():
+    shop = made(customers=500, products=40, seed=3)
+    year = lived(shop, lambda *_: at_random, 12)
+    truth = ShopTruth(shop)
+    for month in (4, 12):
+        loyalty = truth.loyalty(month).set_index("customer_id")
+        left = set(loyalty.index[loyalty["left"]])
+        assert left
+        assert not left & came(year, month)
+        assert loyalty.loc[list(left), "expected_visits"].eq(0).all()
+    months = year["sessions"]["started_at"].dt.to_period("M").value_counts().sort_index()
+    assert months.iloc[-1] < 0.8 * months.iloc[0]
+
+
+def test_a_promotion_and_a_holiday_bring_visits_and_a_promotion_lower_prices():
+    visits, prices = {}, {}
+    for name in ("", "promotion", "holiday"):
+        planned = (Incident(name, 2),) if name else ()
+        shop = made(customers=2_000, products=40, seed=3, incidents=planned)
+        visits[name] = [len(lived(shop, always_ten, 3)["sessions"]), len(shop.hidden.played[1].visits.who)]  # fmt: skip
+        prices[name] = shop.products(2)["price_eur"].sum()
+        assert ShopTruth(shop).incidents().empty
+    assert visits["promotion"][1] / visits[""][1] == pytest.approx(1.1, abs=0.03)
+    assert visits["holiday"][1] / visits[""][1] == pytest.approx(1.4, abs=0.04)
+    assert prices["promotion"] / prices[""] == pytest.approx(0.8, abs=0.001)
+    assert prices["holiday"] == prices[""]
+
+
+def test_a_story_is_named_and_stands_in_the_place_of_incidents():
+    assert Shop(20, 20, 1, story="00").hidden.market.schedule.incidents == STORIES["00"] == STORY
+    assert Shop(20, 20, 1, story="quiet").hidden.market.schedule.incidents == ()
+    for name, planned in STORIES.items():
+        assert Schedule(planned, "shop").incidents == planned, name
+    for story in ("1", 0, ["00"]):
+        with pytest.raises(CannotPlay, match="story is one of '00', 'quiet', .*got .*: name one"):
+            Shop(20, 20, 1, story=story)
+    with pytest.raises(CannotPlay, match="got both: leave out story='00', or the incidents"):
+        Shop(20, 20, 1, incidents=(), story="00")
 
 
 def test_what_happens_agrees_with_what_was_to_be_expected(story):

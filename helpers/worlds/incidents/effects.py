@@ -266,7 +266,8 @@ def cost_table(costs: tuple[dict, ...]) -> DataFrame:
     ['asked_on', 'asked', 'worked', 'cost_eur']
     """
     kinds = {"asked_on": "datetime64[s]", "asked": "str", "worked": bool, "cost_eur": float}
-    return DataFrame(list(costs), columns=list(kinds)).astype(kinds)
+    columns = {name: pd.Series([one[name] for one in costs], dtype=kinds[name]) for name in kinds}
+    return DataFrame(columns)
 
 
 def full_from(one: Incident, where) -> pd.Timestamp:

@@ -70,7 +70,7 @@ class ShopRecord:
     market: Market
     state: State
     bestsellers: np.ndarray
-    pending: Mapping[str, DataFrame]
+    pending: Mapping[str, dict[str, np.ndarray]]
     held: Mapping[str, DataFrame]
     played: tuple[Played, ...]
     hits: Mapping[str, str]
@@ -90,7 +90,10 @@ class ShopRecord:
         self, month: int, tables: dict, held: Mapping, now: pd.Timestamp
     ) -> tuple[MonthTables, dict]:
         """Return the books that the shop keeps of what is known by `now`, and the labels held back."""
-        begun = tables["sessions"].set_index("session_id")["started_at"]
+        sessions = tables["sessions"]
+        begun = pd.Series(
+            sessions["started_at"].to_numpy(), index=sessions["session_id"].to_numpy()
+        )
         where = self._where(month, now, begun)
         return incidents.SYSTEMS.stored(self.market.schedule, where, tables, held)
 
@@ -227,7 +230,7 @@ class ShopMonth:
 class Lived(NamedTuple):
     """What became of some visits."""
 
-    tables: dict[str, DataFrame]  # as they truly are, late rows included
+    tables: dict[str, DataFrame | dict]  # as they truly are; late rows as columns, see `deliver`
     found: np.ndarray  # which sessions were shown a product they want
     baskets: dict[str, np.ndarray]
     rating: np.ndarray  # that each line of the baskets deserves

@@ -16,9 +16,11 @@ from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS
 from helpers.worlds.shop.visits import LIST_LENGTH
 
 _START = HISTORY_STARTS.astype("M8[s]")
-_RETURN_REASONS = np.array(["did not suit my skin", "not as described", "ordered twice"])
-_FOUND_TEXTS = np.array(["found what I wanted", "nice choice", "quick and easy", ""])
-_MISSED_TEXTS = ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]  # fmt: skip
+_REASONS = np.array(["did not suit my skin", "not as described", "ordered twice"])
+_FOUND = ["found what I wanted", "nice choice", "quick and easy", ""]
+_MISSED = ["could not find a {} for me", "same products as always, no {} I like", "nothing for me today", ""]  # fmt: skip
+# What is said of a category when something was missed (0) or found (1), in four ways.
+_TEXTS = np.array([[[text.format(one) for one in CATEGORIES] for text in texts] for texts in (_MISSED, _FOUND)])  # fmt: skip
 _LATE = ["returns", "ratings", "complaints"]  # tables whose rows arrive when they are known
 _SENT_BACK = 2.0  # how much oftener a line goes back for each unit by which it is too dear
 _REGRETS = 0.008  # chance of a complaint for each such unit in a session
@@ -123,6 +125,8 @@ def _refuse(expected, came, todo):
 
 def _numbers(answer, name):
     """Return a column as numbers, NaN where there is none; inf where there is something else."""
+    if isinstance(answer[name].dtype, np.dtype) and answer[name].dtype.kind in "iuf":
+        return answer[name].to_numpy(dtype=float)
     numbers = pd.to_numeric(answer[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isnan(numbers) & answer[name].notna().to_numpy(), np.inf, numbers)
 
@@ -247,28 +251,32 @@ def order_tables(lines, lists: Lists, baskets, prices, rating, dear, seed: int) 
     rating, dear : what each line deserves, and by how much it is dearer than its buyer likes.
     """
     draw = lambda purpose, apart=1: lines.luck(seed, purpose, apart * baskets["line"])  # noqa: E731
-    orders = DataFrame(
-        {
-            "order_id": lines.session_id,  # a session ends in one order at most
-            "session_id": lines.session_id,
-            "customer_id": lines.who + 1,
-            "product_id": baskets["what"] + 1,
-            "ordered_at": _START + lines.second + 90 + _whole(900 * draw("checkout", apart=0)),
-            "price_eur": prices[baskets["what"]],
-            "channel": np.where(baskets["by_list"], "list", "search"),
-            **_told(lists, baskets["session"]),
-        }
-    )
-    ordered = orders["ordered_at"].to_numpy()
-    late = orders[["order_id", "customer_id", "product_id"]]
-    back = 86_400 * (5 + 19 * draw("back after"))
+    ordered = lines.second + 90 + _whole(900 * draw("checkout", apart=0))
+    columns = {
+        "order_id": lines.session_id,  # a session ends in one order at most
+        "session_id": lines.session_id,
+        "customer_id": lines.who + 1,
+        "product_id": baskets["what"] + 1,
+        "ordered_at": _START + ordered,
+        "price_eur": prices[baskets["what"]],
+        "channel": np.where(baskets["by_list"], "list", "search"),
+        **_told(lists, baskets["session"]),
+    }
     weeks = (-np.log1p(-draw("rated after"))) ** (1 / 1.15)
-    rated = 86_400 * np.minimum(3 + 19 * weeks, 150)
-    returns = late.assign(reason=_reasons(draw("reason")), known_at=ordered + _whole(back))
-    ratings = late.assign(rating=rating, known_at=ordered + _whole(rated))
-    chance = np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1]
-    gone = draw("returns") < chance * (1 + _SENT_BACK * dear)
-    return {"orders": orders, "returns": returns[gone], "ratings": ratings[draw("rates") < 0.35]}
+    back, rated = 5 + 19 * draw("back after"), np.minimum(3 + 19 * weeks, 150)
+    chance = np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1] * (1 + _SENT_BACK * dear)
+    key = {name: columns[name] for name in ["order_id", "customer_id", "product_id"]}
+    returns = {
+        **key,
+        "reason": _REASONS[np.searchsorted([0.6, 0.9], draw("reason"), side="right")],
+        "known_at": _START + ordered + _whole(86_400 * back),
+    }
+    ratings = {**key, "rating": rating, "known_at": _START + ordered + _whole(86_400 * rated)}
+    return {
+        "orders": DataFrame(columns),
+        "returns": _some(returns, draw("returns") < chance),
+        "ratings": _some(ratings, draw("rates") < 0.35),
+    }
 
 
 def told_tables(visits, found, category, moods, dear, seed: int) -> dict[str, DataFrame]:
@@ -277,52 +285,49 @@ def told_tables(visits, found, category, moods, dear, seed: int) -> dict[str, Da
     Who is in a low mood complains sooner, and so does who bought too dear (`dear`, by session).
     """
     draw = lambda purpose: visits.luck(seed, purpose)  # noqa: E731
-    choice = _whole(4 * draw("words"))
-    missed = [
-        _MISSED_TEXTS[n].format(CATEGORIES[one]) for n, one in zip(choice, category, strict=True)
-    ]
     people = {"session_id": visits.session_id, "customer_id": visits.who + 1}
-    feedback = DataFrame(
-        {
-            **people,
-            "found_something": found,
-            "text": pd.Series(np.where(found, _FOUND_TEXTS[choice], missed), dtype="str"),
-            "answered_at": _START + visits.second + 600,
-        }
-    )
+    feedback = {
+        **people,
+        "found_something": found,
+        "text": _TEXTS[found.astype(int), _whole(4 * draw("words")), category],
+        "answered_at": _START + visits.second + 600,
+    }
     usual = np.where(found, 0.004, 0.02) * np.exp(-_GRUMBLES * moods)
     chance, about = usual + _REGRETS * dear, draw("about")
     texts = np.where(~found & (about < 0.8), "you never show me what I need", "parcel came late")
-    texts = np.where(about * chance >= usual, "this was not worth its price", texts)
     after = 3_600 + _whole((4 * 86_400 - 3_600) * draw("complains after"))
-    complaints = DataFrame(
-        {
-            **people,
-            "text": texts,
-            "known_at": _START + visits.second + after,
-        }
-    )
+    complaints = {
+        **people,
+        "text": np.where(about * chance >= usual, "this was not worth its price", texts),
+        "known_at": _START + visits.second + after,
+    }
     return {
-        "feedback": feedback[draw("answers") < 0.3].reset_index(drop=True),
-        "complaints": complaints[draw("complains") < chance],
+        "feedback": DataFrame(_some(feedback, draw("answers") < 0.3)),
+        "complaints": _some(complaints, draw("complains") < chance),
     }
 
 
 def deliver(tables, pending, end):
-    """Return the tables with the late rows known before `end`, and the rows still due."""
+    """Return the tables with the late rows known before `end`, and the rows still due.
+
+    Late rows are columns until they are known: arrays by name.
+    """
     due = {}
     for name in _LATE:
-        parts = [pending[name], tables[name]] if name in pending else [tables[name]]
-        rows = pd.concat(parts, ignore_index=True)
-        known = (rows["known_at"] < end).to_numpy()
-        due[name] = rows[~known]
-        tables[name] = rows[known].sort_values("known_at", kind="stable", ignore_index=True)
+        rows = tables[name]
+        if name in pending:
+            rows = {one: np.concatenate([pending[name][one], rows[one]]) for one in rows}
+        order = np.argsort(rows["known_at"], kind="stable")
+        count = np.searchsorted(rows["known_at"][order], end.to_datetime64())
+        due[name] = _some(rows, order[count:])
+        tables[name] = DataFrame(_some(rows, order[:count]))
     return tables, due
+
+
+def _some(columns, rows):
+    """Return some rows of the columns."""
+    return {name: values[rows] for name, values in columns.items()}
 
 
 def _whole(numbers):
     return numbers.astype(int)
-
-
-def _reasons(luck):
-    return _RETURN_REASONS[np.searchsorted([0.6, 0.9], luck, side="right")]

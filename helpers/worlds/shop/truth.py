@@ -57,7 +57,10 @@ class ShopTruth:
         self._shop, self._market = shop, shop.hidden.market
 
     def customers(self) -> DataFrame:
-        """Return each customer's hidden traits and needs (`need_...`, adding up to 1)."""
+        """Return each customer's hidden traits and needs (`need_...`, adding up to 1).
+
+        Those who will join come last.
+        """
         people = self._market.people
         table = DataFrame({"customer_id": people.public["customer_id"]})
         table["skin_type"] = np.array(SKIN_TYPES)[people.skin]
@@ -70,6 +73,26 @@ class ShopTruth:
         for place, name in enumerate(CATEGORIES):
             table[f"need_{name}"] = people.needs[:, place]
         return table
+
+    def loyalty(self, month: int) -> DataFrame:
+        """Return how those who have joined by the first day of `month` feel about the shop.
+
+        Returns
+        -------
+        `customer_id`, `mood` (0 is even), `expected_visits` in the month, `left` (comes no more).
+
+        Raises
+        ------
+        CannotPlay
+            If the month is later than the next one.
+        """
+        _, _, state = self._situation(month)
+        people = self._market.people
+        visits = behaviour.expected_visits(self._market, state, month)
+        table = people.public[["customer_id"]].assign(
+            mood=state.mood, expected_visits=visits, left=state.left
+        )
+        return table[people.joined < day_of(month)]
 
     def products(self) -> DataFrame:
         """Return each product's hidden traits, future launches included."""

@@ -115,8 +115,9 @@ class Shop(World):
         Returns
         -------
         customers (`customer_id`, `age`, `skin_type` as stated, `joined_on`), products (on sale
-        before month 1), and the tables of `play`, each over twelve months. The lists shown were
-        the old shop window: ten of sixty products, bestsellers and others, in random order.
+        before month 1), and the tables of `play` but what only a recommender leaves, each over
+        twelve months. The lists shown were the old shop window: ten of sixty products, bestsellers
+        and others, in random order. In the history nobody joins, leaves or comes less often.
         """
         market = self._record.market
         return {
