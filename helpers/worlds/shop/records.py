@@ -55,18 +55,18 @@ def joined(parts: Sequence[Lists]) -> Lists:
     """Return the lists of some days as those of all of them."""
     if len(parts) == 1:
         return parts[0]
-    names = [name for name in _KEPT if any(name in part.kept for part in parts)]
-    unknown = [np.full(part.shown.shape, np.nan) for part in parts]
+    kept = {
+        name: np.concatenate(
+            [part.kept.get(name, np.full(part.shown.shape, np.nan)) for part in parts]
+        )
+        for name in _KEPT
+        if any(name in part.kept for part in parts)
+    }
     columns = [[getattr(part.served, one.name) for part in parts] for one in fields(Served)]
     return Lists(
         np.concatenate([part.shown for part in parts]),
         Served(*map(np.concatenate, columns)),
-        {
-            name: np.concatenate(
-                [part.kept.get(name, gap) for part, gap in zip(parts, unknown, strict=True)]
-            )
-            for name in names
-        },
+        kept,
         tuple(name for name in _TOLD if any(name in part.tells for part in parts)),
         pd.concat([part.shadow for part in parts], ignore_index=True),
     )
@@ -164,29 +164,17 @@ def _checked(answer, place, count, on_sale, kept):
     ordered = np.sort(shown, axis=1)
     rows = np.bincount(place, minlength=count)
     some = lambda bad: np.bincount(place[bad], minlength=count) > 0  # noqa: E731
-    broken = np.select(
-        [
-            rows == 0,
-            some(~whole),
-            rows != LIST_LENGTH,
-            some(~ranked),
-            (times > 1).any(axis=1),
-            some(~sold),
-            (ordered[:, 1:] == ordered[:, :-1]).any(axis=1),
-            some((chance < 0) | (chance > 1)),
-        ],
-        [
-            "no answer",
-            "not a number",
-            "not ten products",
-            "rank not from 1 to 10",
-            "rank twice",
-            "product not on sale",
-            "product twice",
-            "propensity not from 0 to 1",
-        ],
-        default="",
-    )
+    why = {
+        "no answer": rows == 0,
+        "not a number": some(~whole),
+        "not ten products": rows != LIST_LENGTH,
+        "rank not from 1 to 10": some(~ranked),
+        "rank twice": (times > 1).any(axis=1),
+        "product not on sale": some(~sold),
+        "product twice": (ordered[:, 1:] == ordered[:, :-1]).any(axis=1),
+        "propensity not from 0 to 1": some((chance < 0) | (chance > 1)),
+    }
+    broken = np.select(list(why.values()), list(why), default="")
     return shown, broken.astype(object), order
 
 

@@ -152,22 +152,26 @@ class Shop(World):
         ----------
         month : 1 to 12, each once and in order.
         decide : called once, with the month's `Context`; returns `session_id`, `product_id` and
-            `rank` 1 to 10 (ten different products on sale for each session), and if it likes
-            `score` and `propensity` (0.0 to 1.0), which are kept in the impressions.
+            `rank` 1 to 10 (ten different products on sale for each session). If it likes it tells
+            `score` and `propensity` (0.0 to 1.0), `variant` and `model_version`, which are kept in
+            the impressions, how it was answered (`latency_ms`, `status`, `reason`, `fallback`), and
+            with `shadow` which rows are recorded and shown to nobody.
 
         Returns
         -------
         sessions, impressions, clicks, orders (one row a product; `channel` tells what was shown
         from what the customer searched for), returns, ratings, feedback (the answer of some to
         "did you find something you want?", with free text), complaints, telemetry (one request a
-        session). Rows of returns, ratings and complaints arrive in the month of `known_at`,
-        which may be months after the order.
+        session: how it was served, and why a list was replaced by the old bestsellers), given (the
+        sessions as `decide` was given them), shadow, costs (of repairs). Rows of returns, ratings
+        and complaints arrive in the month of `known_at`, which may be months after the order.
 
         Raises
         ------
         CannotPlay
-            If the month is not the next one, or `decide` raises or breaks the contract. Nothing
-            has happened then: the month can be played again.
+            If the month is not the next one, or `decide` raises or returns something else than a
+            table about sessions of this month with these three columns. Nothing has happened then:
+            the month can be played again.
         """
         return self._play(month, decide, "at_random")
 
