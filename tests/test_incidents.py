@@ -27,8 +27,8 @@ from helpers.worlds.incidents import operator as operator_incidents
 from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.effects import CALL_OUT_EUR
 from helpers.worlds.incidents.kinds import Schedule
+from helpers.worlds.operator import STORY as OPERATOR_STORY
 from helpers.worlds.operator import OperatorTruth
-from helpers.worlds.operator.world import STORY as OPERATOR_STORY
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import STORY as SHOP_STORY
 from helpers.worlds.shop import ShopTruth
