@@ -27,8 +27,8 @@ from helpers.worlds.incidents import operator as operator_incidents
 from helpers.worlds.incidents import shop as shop_incidents
 from helpers.worlds.incidents.effects import CALL_OUT_EUR
 from helpers.worlds.incidents.kinds import Schedule
+from helpers.worlds.operator import STORY as OPERATOR_STORY
 from helpers.worlds.operator import OperatorTruth
-from helpers.worlds.operator.world import STORY as OPERATOR_STORY
 from helpers.worlds.play import CannotPlay
 from helpers.worlds.shop import STORY as SHOP_STORY
 from helpers.worlds.shop import ShopTruth
@@ -360,8 +360,12 @@ def test_invoices_of_some_towers_are_in_cents():
     people = pd.concat([year.history["subscribers"], *(t["joined"] for t in year.seen.values())])
     tower = people.drop_duplicates("customerID").set_index("customerID")["tower_id"]
     invoices = year.seen[FIRST]["invoices"]
-    # No bill of this tariff reaches 200 euro, and none is below 18.
-    assert (invoices["amount_eur"] > 200).eq(invoices["customerID"].map(tower).isin(told_towers)).all()  # fmt: skip
+    charges = year.seen[FIRST]["customers"].set_index("customerID")["MonthlyCharges"].astype(float)
+    ratio = invoices["amount_eur"] / invoices["customerID"].map(charges)
+    there = invoices["customerID"].map(tower).isin(told_towers)
+    # What is used beyond the tariff makes a bill several times as large, never fifty times.
+    assert (ratio > 50).eq(there)[ratio.notna()].all()
+    assert there.any()
 
 
 def test_a_remapped_skin_type_keeps_its_way_of_spelling_and_is_another_type():
@@ -434,12 +438,20 @@ def test_a_model_is_given_tenure_in_years_and_net_prices():
 
 def test_labels_are_later_by_ten_more_days_each_month():
     year, twin = loud("label_delay", "operator"), quiet("operator")
-    for month, days in [(FIRST, 10), (LAST, 20)]:
-        late = year.seen[month]["labels"]["known_at"] - twin.seen[month]["labels"]["known_at"]
-        assert set(late) == {pd.Timedelta(days=days)}
-    much = loud("label_delay", "operator", 25)  # 50 days in month 3: they come with month 4
+    label = ["customerID", "scored_on"]
+    usual = pd.concat([twin.seen[month]["labels"] for month in twin.seen])
+    came = pd.concat([year.seen[month]["labels"] for month in year.seen]).merge(usual, on=label)
+    late, first = came["known_at_x"] - came["known_at_y"], came["known_at_y"]
+    start = pd.Timestamp("2025-01-31") + pd.to_timedelta([0, 30, 60], unit="D")
+    months = (first >= start[0]).astype(int) + (first >= start[1]) - 2 * (first >= start[2])
+    assert (late == pd.to_timedelta(10 * months, unit="D")).all()
+    assert set(months) == {0, 1, 2}
+    much = loud("label_delay", "operator", 25)  # 50 days in month 3
     lengths = [len(much.seen[month]["labels"]) for month in range(1, MONTHS + 1)]
-    assert lengths == [0, 120, 0, 240]
+    whole = len(twin.seen[FIRST]["labels"])
+    assert 0 < lengths[1] < 0.4 * whole
+    assert lengths[2] == whole - lengths[1], "what was due in the second month, and nothing else"
+    assert lengths[3] > len(twin.seen[MONTHS]["labels"]) * 0.9
 
 
 @pytest.mark.parametrize("world", ["shop", "operator"])
@@ -449,8 +461,11 @@ def test_slow_answers_time_out_and_the_month_goes_on_without_them(world):
     for month in range(1, MONTHS + 1):
         requests, usual = (one.seen[month][table] for one in (year, quiet(world)))
         slow = 100 if FIRST <= month <= LAST else 1
-        if world == "operator" or month <= FIRST:  # whoever found nothing comes less often later
-            ratio = requests["latency_ms"] / usual["latency_ms"]
+        # Whoever found nothing comes less often later; whoever was not called may leave.
+        if world == "operator" or month <= FIRST:
+            key = "session_id" if world == "shop" else "customerID"
+            ratio = requests.set_index(key)["latency_ms"] / usual.set_index(key)["latency_ms"]
+            assert ratio.notna().mean() > 0.5
             assert ratio.sub(slow).abs().max() < 0.05 * slow
         late = requests["latency_ms"] > 1000
         assert requests["status"].eq(504).equals(late)
@@ -634,7 +649,7 @@ def test_a_price_rise_is_on_the_bills_of_fibre_customers_and_drives_them_away():
             assert (ratio - np.where(fibre[ratio.index], factor, 1)).abs().max() < 0.001
         leaves.append(year.truth.customers(3)["churn_probability"].mean())
         paid = year.seen[4]["payments"].merge(year.seen[3]["invoices"], on=["customerID", "issued_on"])  # fmt: skip
-        assert len(paid) > 50
+        assert len(paid) > 30
         assert (paid["amount_eur_x"] == paid["amount_eur_y"]).all()
         drift = year.truth.drift()
         assert drift["fiber_logit"].gt(0).tolist() == [3 <= month <= 4 for month in range(1, 13)]
@@ -643,15 +658,16 @@ def test_a_price_rise_is_on_the_bills_of_fibre_customers_and_drives_them_away():
 
 def test_totals_still_add_up_from_the_bills_after_a_price_rise():
     year = loud("price_rise", "operator")
-    first, last = (
-        year.seen[m]["customers"].set_index("customerID")["TotalCharges"] for m in (1, 4)
-    )
+    first, last = (year.seen[m]["customers"].set_index("customerID") for m in (1, 4))
     both = first.index.intersection(last.index)
-    both = both[first[both].ne(" ")]
-    added = last[both].astype(float) - first[both].astype(float)
-    bills = pd.concat([year.seen[m]["invoices"] for m in (1, 2, 3)])
-    billed = bills.groupby("customerID")["amount_eur"].sum()
-    assert (added - billed[both]).abs().max() < 0.02
+    both = both[first.loc[both, "TotalCharges"].ne(" ")]
+    totals = [t.loc[both, "TotalCharges"].astype(float) for t in (last, first)]
+    bills = pd.concat([year.seen[m]["invoices"] for m in (1, 2, 3, 4)]).set_index("customerID")
+    days = [t["scored_at"].dt.floor("D").reindex(bills.index) for t in (first, last)]
+    between = bills[(bills["issued_on"] > days[0]) & (bills["issued_on"] <= days[1])]
+    billed = between["amount_eur"].groupby(level=0).sum()
+    assert len(both) > 30
+    assert (totals[0] - totals[1] - billed[both]).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("world", ["shop", "operator"])

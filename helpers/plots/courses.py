@@ -17,6 +17,7 @@ def plot_months(
     table: pd.DataFrame,
     ylabel: str,
     events: dict[int, str] | None = None,
+    grey: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw shares over the months, one line a column, each named at its end.
@@ -26,6 +27,7 @@ def plot_months(
     table : index = months, in order; values 0.0 to 1.0.
     ylabel : what the values are shares of.
     events : month -> what happens from then on; drawn as an upright dashed line.
+    grey : the column whose line is grey: what the others are held against.
     ax : where to draw; by default a new figure.
 
     Returns
@@ -34,6 +36,9 @@ def plot_months(
     """
     ax = ax or plt.figure(figsize=(7.2, 3.6)).gca()
     ax.plot(table.index, table.to_numpy())
+    for line, name in zip(ax.lines, table.columns, strict=True):
+        if name == grey:
+            line.set(color=GREY, zorder=1)
     ax.yaxis.set_major_locator(MultipleLocator(0.05))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     heights = _kept_apart(table.ffill().iloc[-1].to_numpy(), 0.07 * np.ptp(ax.get_ylim()))

@@ -78,13 +78,37 @@ class Lived:
         return self.left_day < STAYS
 
 
-def live(network: Network, people: dict, following: dict, called, month: int) -> Lived:
+def newcomers(network: Network, people: dict, month: int) -> dict:
+    """Return who joins in the month though nobody leaves, with `begins`, `second` and `since`.
+
+    Without growth that is nobody.
+    """
+    seed = network.seed
+    count = round(crowd.GROWTH * network.schedule.size("growth", month) * len(people["row"]))
+    place = people["row"].max(initial=0) // crowd.GENERATIONS + 1 + np.arange(count)
+    alike = (len(people["row"]) * luck(seed, month, "alike", place)).astype(int)
+    before = {name: people[name][alike] for name in ("contract", "internet")}
+    before["row"] = place * crowd.GENERATIONS
+    new = crowd.draw_people(count, seed, month, network.towers, before, "growth")
+    moment = crowd.draw_moments(place, seed)
+    return {
+        **new,
+        "begins": month_start(month) + moment // 86_400,
+        "second": moment % 86_400,
+        "since": _joining(network, new, month),
+    }
+
+
+def live(
+    network: Network, people: dict, following: dict, new: dict, called: np.ndarray, month: int
+) -> Lived:
     """Let customers who have been scored live through the next 30 days.
 
     Parameters
     ----------
     people : those scored, with `begins` and `second`, the day on which they were and the second of it.
     following : who joins in the place of each, if he leaves.
+    new : who joins beside them, see `newcomers`.
     called : who was called.
     """
     seed, row = network.seed, people["row"]
@@ -98,13 +122,15 @@ def live(network: Network, people: dict, following: dict, called, month: int) ->
     left_day = np.where(lot("silence") < SILENT_SHARE, SILENT, day)
     left_day = np.where(left, left_day, STAYS)
     joined = crowd.take_people(following, left)
-    since = 1 + ((MONTH_DAYS - 1) * luck(seed, month, "joining", joined["row"])).astype(int)
-    users = crowd.join_people(
-        {**{name: people[name] for name in joined}, "since": people["since"], "until": left_day},
-        {**joined, "since": since, "until": np.full(len(since), STAYS)},
-    )  # fmt: skip
     for name in ("begins", "second"):
-        users[name] = np.concatenate([people[name], people[name][left]])
+        joined[name] = people[name][left]
+    joined["since"] = _joining(network, joined, month)
+    users = {name: people[name] for name in joined}
+    for more in (joined, new):
+        users = crowd.join_people(users, more)
+    until = np.full(len(users["row"]), STAYS)
+    until[: len(left)] = left_day
+    users["until"] = until
     return Lived(
         month, people, called, outcome, probability, would_leave, left_day, users,
         *_use(network, users, month), *_tickets(network, users, month),
@@ -128,10 +154,12 @@ def grow_older(lived: Lived) -> dict:
     Their next bill has not come yet.
     """
     users = {**lived.users, **recent(lived.users, lived)}
-    stayed = ~lived.left
-    place = np.arange(len(stayed))
-    place[lived.left] = len(stayed) + np.arange(lived.left.sum())
-    return crowd.take_people(users, place)
+    gone = np.zeros(len(users["row"]), dtype=bool)
+    gone[: len(lived.left)] = lived.left
+    after = crowd.take_people(users, ~gone)
+    # Of two who are scored in the same second the older place comes first, whoever is in it.
+    place = after["row"] // crowd.GENERATIONS
+    return crowd.take_people(after, np.lexsort([place, after["second"], after["begins"]]))
 
 
 def bill(people: dict, month: int, schedule: Schedule) -> dict:
@@ -152,6 +180,12 @@ def bill(people: dict, month: int, schedule: Schedule) -> dict:
         "price": price,
         "due": due,
     }
+
+
+def _joining(network, people, month):
+    """Return how many days after the scoring of their place people join."""
+    lot = luck(network.seed, month, "joining", people["row"])
+    return 1 + ((MONTH_DAYS - 1) * lot).astype(int)
 
 
 def _outcomes(people, called, lot):

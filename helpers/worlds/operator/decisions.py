@@ -59,10 +59,10 @@ def read_decisions(decided: object, ids: np.ndarray) -> Decisions:
     _check_columns(decided)
     ids = ids.astype(object)
     place = _places(decided["customerID"], ids)
-    hidden = (
-        _flags(decided["shadow"])[0] if "shadow" in decided else np.zeros(len(place), dtype=bool)
-    )
-    shadow, decided, place = decided[hidden], decided[~hidden], place[~hidden]
+    shadow = decided.iloc[:0]
+    if "shadow" in decided:
+        hidden = _flags(decided["shadow"])[0]
+        shadow, decided, place = decided[hidden], decided[~hidden], place[~hidden]
     count = len(ids)
     rows = np.bincount(place, minlength=count)
     first = np.full(count, -1)

@@ -111,12 +111,14 @@ class OperatorMonth:
         self._people = record.scored(month)
         count = len(self._people["row"])
         self._following = crowd.draw_people(count, record.seed, month, record.towers, self._people)
-        self._directory = records.Directory(self._people, self._following, record.gone)
+        self._new = behaviour.newcomers(record.network, self._people, month)
+        self._directory = records.Directory(self._people, self._following, self._new, record.gone)
         self._customers = customer_table(self._people)
         # By day, or under None for all of them: what was given, and what came back.
         self._given: dict[int | None, MonthTables] = {}
         self._answers: dict[int | None, tuple[Decisions, Served]] = {}
         self._version, self._hits = record.served, record.hits
+        self._none = {"shadow": shadow_table([]), "costs": cost_table(())}  # slow to make
         # For the evenings: what will become known, and what has been told already.
         self._coming, self._held, self._costs = [record.pending], record.held, 0
 
@@ -205,12 +207,13 @@ class OperatorMonth:
         )
         return record, tables
 
-    def _rows(self, day):
-        """Return the rows of the customers who are scored on a day."""
+    def _rows(self, day, people=None):
+        """Return the rows of the customers, or of other people, whose scoring day it is."""
         if day is None:
             return slice(None)
         first = month_start(self.month) + day - 1
-        return slice(*np.searchsorted(self._people["begins"], [first, first + 1]))
+        begins = (people or self._people)["begins"]
+        return slice(*np.searchsorted(begins, [first, first + 1]))
 
     def _asked(self, day):
         """Return the customers who are scored on a day."""
@@ -219,8 +222,10 @@ class OperatorMonth:
     def _live(self, day, decisions):
         """Return what follows from a day's decisions."""
         following = crowd.take_people(self._following, self._rows(day))
-        network = self.record.network
-        return behaviour.live(network, self._asked(day), following, decisions.call, self.month)
+        new = crowd.take_people(self._new, self._rows(day, self._new))
+        return behaviour.live(
+            self.record.network, self._asked(day), following, new, decisions.call, self.month
+        )
 
     def _where(self, left, last):
         """Return where and when incidents happen: who leaves, and up to which moment is asked."""
@@ -259,8 +264,10 @@ class OperatorMonth:
         return {
             **stored,
             "given": given[0].copy() if len(days) == 1 else pd.concat(given, ignore_index=True),
-            "shadow": shadow_table(shadow),
-            "costs": cost_table(costs),
+            "shadow": shadow_table(shadow)
+            if any(map(len, shadow))
+            else self._none["shadow"].copy(),
+            "costs": cost_table(costs) if costs else self._none["costs"].copy(),
         }
 
 

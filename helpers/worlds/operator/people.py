@@ -33,6 +33,7 @@ CROSSED = 0.65  # logit: how much more
 TICKET_PUSH = 0.3  # logit a ticket of the last 30 days, at most two
 # Use and tickets blur what IBM's columns tell, so the logit is stretched to keep the file's shares.
 STRETCH, USUAL_LOGIT = 1.10, -0.25
+GROWTH = 0.02  # customers a month that a growth of size 1 brings, as a share of all
 SIGNS_A_YEAR = 0.05  # of those who join in the place of month-to-month customers
 
 # What a competitor of size 1 changes, in logits. It used to court those free to leave; now it buys
@@ -85,21 +86,28 @@ def month_start(month: int) -> int:
     return (month - 1) * MONTH_DAYS
 
 
-def draw_moments(count: int, seed: int) -> np.ndarray:
-    """Draw when in each month `count` customers are scored, in seconds from its start, in order.
+def draw_moments(places: np.ndarray, seed: int) -> np.ndarray:
+    """Draw when in each month these places are scored, in seconds from its start, in order.
 
     Examples
     --------
-    >>> bool((np.diff(draw_moments(50, seed=7)) >= 0).all())
+    >>> bool((np.diff(draw_moments(np.arange(50), seed=7)) >= 0).all())
     True
     """
-    place = luck(seed, 0, "moments", np.arange(count), 0)
-    hours = np.interp(place, np.concatenate([[0], _HOURS.cumsum()]) / _HOURS.sum(), np.arange(25))
-    day = (MONTH_DAYS * luck(seed, 0, "moments", np.arange(count), 1)).astype(int)
+    lot = luck(seed, 0, "hour", places)
+    hours = np.interp(lot, np.concatenate([[0], _HOURS.cumsum()]) / _HOURS.sum(), np.arange(25))
+    day = (MONTH_DAYS * luck(seed, 0, "day", places)).astype(int)
     return np.sort(day * _DAY + np.minimum((hours * 3_600).astype(int), _DAY - 1))
 
 
-def draw_people(count: int, seed: int, month: int, towers: int, before: dict | None = None) -> dict:
+def draw_people(
+    count: int,
+    seed: int,
+    month: int,
+    towers: int,
+    before: dict | None = None,
+    purpose: str = "people",
+) -> dict:
     """Draw the people of `count` places, one array a trait: the first ones, or who come after them.
 
     Parameters
@@ -107,13 +115,14 @@ def draw_people(count: int, seed: int, month: int, towers: int, before: dict | N
     month : the window of the place in which they join.
     towers : towers to spread them over.
     before : the people of each place before them; sales find others with the same contract and line.
+    purpose : of the random numbers.
 
     Examples
     --------
     >>> draw_people(count=2, seed=7, month=HISTORY, towers=3)["row"].tolist()
     [0, 20]
     """
-    rng = stream(seed, month, "people")
+    rng = stream(seed, month, purpose)
     if before is None:
         contract = rng.choice(3, size=count, p=telecom.CONTRACT_SHARES)
         internet = pick(telecom.INTERNET_BY_CONTRACT[contract], rng)

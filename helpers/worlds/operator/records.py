@@ -95,12 +95,12 @@ def subscriber_table(people: dict, seed: int) -> pd.DataFrame:
     """
     # The remainder first: an endless seed does not fit into the numbers of a column.
     number = (people["row"] * 4_567_891 + seed * 7_919 % 10_000_000) % 10_000_000
-    numbers = "0155-" + pd.Series(number).astype("str").str.zfill(7)
+    texts = np.array([f"0155-{one:07d}" for one in number.tolist()], dtype=object)
     return pd.DataFrame(
         {
             "customerID": pd.array(people["id"], dtype="str"),
             "started_at": people["started_at"],
-            "phone_number": numbers.where(people["reachable"]),
+            "phone_number": pd.array(np.where(people["reachable"], texts, None), dtype="str"),
             "tower_id": _tower_ids(people["tower"]),
         }
     )

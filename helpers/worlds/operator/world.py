@@ -42,9 +42,19 @@ from helpers.worlds.operator.telco import telco_rows
 from helpers.worlds.play import CannotPlay, luck, plainly, require_number
 
 STORY = (Incident("competitor", month=4),)
+# By the lesson in which they are told; their first cells need not give them away.
 STORIES = {
     "00": STORY,
     "quiet": (),
+    "03a": (Incident("remapped_code", month=2, size=0.3), Incident("price_in_cents", month=3)),
+    "06b": (Incident("competitor", month=5), Incident("holiday", month=3)),
+    "06c": (Incident("dead_feed", month=3), Incident("training_serving_skew", month=5, size=0.5)),
+    "07b": (
+        Incident("promotion", month=2),
+        Incident("label_delay", month=4, until=6),
+        Incident("price_rise", month=6),
+        Incident("competitor", month=8, size=0.7),
+    ),
 }
 
 
@@ -185,14 +195,15 @@ def _live_through_history(network, subscribers):
     """Live through the months up to month 1; return the record at its start, and the tables."""
     first, nobody = _first_people(network, subscribers), np.zeros(subscribers, dtype=bool)
     left, people, everybody = nobody, first, [first]
+    new = behaviour.newcomers(network, first, HISTORY)  # growth is yet to come: nobody
     snapshots, chunks = [], []
     joined = [{name: first[name] for name in ("row", "started_at")}]
     for month in range(HISTORY, 1):
         following = crowd.draw_people(subscribers, network.seed, month, network.towers, people)
-        lived = behaviour.live(network, people, following, nobody, month)
+        lived = behaviour.live(network, people, following, new, nobody, month)
         everybody.append(crowd.take_people(following, lived.left))
         if month <= HISTORY + 1:
-            left = left | (lived.left & (people["row"] == first["row"]))
+            left = left | np.isin(first["row"], people["row"][lived.left])
         if month < 0:
             snapshots.append(_snapshot(people, lived))
         joined.append(records.joined(lived))
@@ -238,7 +249,7 @@ def _first_people(network, subscribers):
     """Return the customers scored in the first month that is known, with their 30 days before it."""
     month, seed = HISTORY - 1, network.seed
     people = crowd.draw_people(subscribers, seed, HISTORY, network.towers)
-    moment = crowd.draw_moments(subscribers, seed)
+    moment = crowd.draw_moments(np.arange(subscribers), seed)
     tenure = people["tenure"]
     began = ((MONTH_DAYS - 1) * luck(seed, HISTORY, "joining", people["row"])).astype(int)
     since = np.where(tenure > 0, began - MONTH_DAYS * np.maximum(tenure - 1, 0), MONTH_DAYS - 1)
@@ -252,7 +263,8 @@ def _first_people(network, subscribers):
         "tenure": np.zeros(subscribers, dtype=int),  # so that nobody leaves
     }
     nobody = np.zeros(subscribers, dtype=bool)
-    lived = behaviour.live(network, before, people, nobody, month)
+    new = behaviour.newcomers(network, before, month)
+    lived = behaviour.live(network, before, people, new, nobody, month)
     billed = behaviour.bill(behaviour.grow_older(lived), HISTORY, network.schedule)
     started = records.dates(before["begins"] + since)
     return {**billed, "tenure": tenure, "total": people["total"], "started_at": started}
