@@ -36,7 +36,7 @@ RECENT = ["tickets_30d", "minutes_30d", "megabytes_30d", "days_used_30d"]
 # The story of seed 1; of twenty seeds, and at half and double size, only when all tests run.
 LATER = pytest.mark.slow
 STORIES = [(1, 4000), *(pytest.param(seed, 4000, marks=LATER) for seed in range(2, 21))]
-SIZES = [pytest.param(seed, size, marks=LATER) for size in (2000, 8000) for seed in range(1, 6)]
+SIZES = [pytest.param(seed, size, marks=LATER) for size in (2000, 8000) for seed in range(1, 21)]
 
 
 def decisions(customers, probability=0.2, call=False):
@@ -72,7 +72,9 @@ def labelled(customers, labels):
 
 @cache
 def story(seed, subscribers):
-    """Play nine months of the lesson's world without calls: expected accuracy, frozen and retrained.
+    """Play eight months of the lesson's world without calls: expected accuracy, frozen and retrained.
+
+    At another size than the usual one only up to the competitor's move.
 
     From month 6 on a model is trained anew on the labels of windows since the competitor's move that
     are known when the month begins.
@@ -80,7 +82,7 @@ def story(seed, subscribers):
     world = Operator(subscribers, seed=seed)
     truth, frozen = OperatorTruth(world), learn(world.history()["snapshots"])
     served, since, retrained, rows = {}, [], None, {}
-    for month in range(1, 9):
+    for month in range(1, 9 if subscribers == 4000 else 5):
         seen = world.play(month, call_nobody)
         served[month] = seen["customers"]
         rows[month] = {
@@ -107,7 +109,7 @@ def test_the_model_is_right_for_85_per_cent_and_for_70_when_the_competitor_moves
     assert moved.max() < 0.05, moved.head(3).to_dict()  # the usual alarm is at 0.25
 
 
-@pytest.mark.parametrize(("seed", "subscribers"), [*STORIES, *SIZES])
+@pytest.mark.parametrize(("seed", "subscribers"), STORIES)
 def test_doing_nothing_stays_bad_and_retraining_brings_the_accuracy_back(seed, subscribers):
     accuracy, _ = story(seed, subscribers)
     assert accuracy.loc[5:, "frozen"].max() <= accuracy.loc[1, "frozen"] - 0.04

@@ -92,7 +92,7 @@ class OperatorTruth:
         return table.assign(uplift=table["churn_probability"] - table["churn_when_called"])
 
     def drift(self) -> pd.DataFrame:
-        """Return the drift schedule: one row a month, 1 to 12, with the logits that are added.
+        """Return the drift schedule: one row a month, with what is added to the logit of leaving.
 
         Returns
         -------
