@@ -293,7 +293,7 @@ def test_a_second_run_fetches_only_what_is_new(tmp_path):
         assert same.provenance.cursor == first.provenance.cursor == first.table["known_at"].max()
         sources.add(1, world.play(1, first_ten))
         new = read_api(url, key, landing=landing, **options)
-        assert 20 < len(new.table) < 0.5 * len(first.table)
+        assert 10 < len(new.table) < 0.5 * len(first.table)
         everything = landing.rows(f"api 127.0.0.1{url[len(served.url) :]}")
     true = SourcesTruth(sources).clean("feedback")["feedback_id"].tolist()
     assert [row["feedback_id"] for row in everything] == true
