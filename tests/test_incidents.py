@@ -45,10 +45,16 @@ WORLDS = {"shop": (Shop, ShopTruth, SHOP_STORY), "operator": (Operator, Operator
 KEYS = {"shop": shop_incidents.KEYS, "operator": operator_incidents.KEYS}
 FIRST, LAST, MONTHS = 2, 3, 4  # each incident is on in months 2 and 3 of 4
 TINY = {"shop": {"customers": 60, "products": 20}, "operator": {"subscribers": 60}}
-SMALLER = {"renamed_column": 1, "clock_skew": 2, "label_delay": 4, "bot_traffic": 0.1}
+SMALLER = {
+    "renamed_column": 1,
+    "clock_skew": 2,
+    "label_delay": 4,
+    "bot_traffic": 0.1,
+    "dead_feed": 0.2,
+}
 LARGER = {
     "renamed_column": 3, "clock_skew": 20, "label_delay": 25, "bot_traffic": 2.0,
-    "dead_feed": 0.6, "full_disk": 0.5, "double_delivery": 0.9,
+    "dead_feed": 0.7, "full_disk": 0.5, "double_delivery": 0.9,
 }  # fmt: skip
 WIDER = {"renamed_column": 3}  # what else than the usual size is compared row by row
 LEAKS = {"shop": ("sessions", "thank_you_page"), "operator": ("customers", "FinalBillSent")}

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -268,7 +269,7 @@ def test_the_example_of_the_readme_runs_and_shows_its_incident(capsys):
 
 
 def test_the_readme_quotes_the_first_lesson_as_it_is_stored():
-    (code,) = re.findall(r"^```py\n(.*?)^```$", readme(), re.M | re.S)
+    code, *_ = re.findall(r"^```py\n(.*?)^```$", readme(), re.M | re.S)
     (quote,) = re.findall(r"^> (.*)$", readme(), re.M)
     first = read_notebook(all_notebooks(ROOT / "notebooks")[0])
     assert any(code.strip() in cell.source for cell in first.cells if cell.cell_type == "code")
@@ -332,3 +333,23 @@ def test_only_the_agreed_folders_are_at_the_top():
     folders = {name.split("/")[0] for name in listed.stdout.split() if "/" in name}
     visible = {folder for folder in folders if not folder.startswith(".")}
     assert visible <= {"notebooks", "helpers", "exercises", "solutions", "tests"}
+
+
+def test_the_month_against_a_service_of_the_readme_runs_and_shows_both_repairs(
+    tmp_path, monkeypatch
+):
+    section = readme().split("## A month against a service")[1].split("\n## ")[0]
+    service, script = re.findall(r"^```py\n(.*?)^```$", section, re.M | re.S)
+    (tmp_path / "service.py").write_text(service, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        script = script.replace("8123", str(free.getsockname()[1]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = {}
+    exec(compile(script.replace("customers=1_000", "customers=300"), "README.md", "exec"), names)
+    month = names["month"]
+    assert month.loc[:8, "latency_ms"].min() >= 250
+    assert month.loc[9:, "latency_ms"].median() < 250
+    assert (month.loc[11:14, "clicks"] == 0).all()
+    assert month.loc[:10, "clicks"].sum() > 0 < month.loc[15:, "clicks"].sum()
+    assert (tmp_path / "month.png").is_file()

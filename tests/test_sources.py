@@ -520,7 +520,9 @@ def loud(tmp_path_factory):
     files = ["encoding", "separator", "decimal comma", "totals row", "thousands separator",
              "repeated header", "words", "spelling", "stuck", "gap", "unit"]  # fmt: skip
     rates = {**dict.fromkeys(files, 1.0), "drift": 0.5, "spike": 0.01}
-    return laid("shop", tmp_path_factory.mktemp("loud") / "x", months_played=0, people=320, rates=rates)
+    return laid(
+        "shop", tmp_path_factory.mktemp("loud") / "x", months_played=0, people=320, rates=rates
+    )
 
 
 def test_ages_skin_types_and_consent_are_typed_in_many_ways(loud):

@@ -46,8 +46,9 @@ _SEARCHES = 0.5
 _HABIT = 4.9  # added to a favourite brand when customers search: its name is what they type
 _SET = 6.2  # added to the brand already in the basket
 _ADDS_PARTNER = 0.3
-_DEAR_FROM = 0.6  # above a customer's leaning, in the units of `Products.price`
-_DEAR_MEAN = 0.2  # of what is bought in the history
+_PURSE_EUR = 42.0  # what somebody without a leaning likes to spend on a product
+_DEAR_FROM = 0.6  # above that, in standard deviations of log prices
+_DEAR_MEAN = 0.3  # of what is bought in the history
 _DISAPPOINTS = 0.3
 _HOPED_FOR = 0.78  # share of the sessions in which somebody in an even mood finds something
 _IMPRESSES = 0.3  # how far a month moves a mood, for each unit of that share
@@ -205,8 +206,9 @@ def searches(luck, only_list: float = 0.0):
 
 
 def too_dear(market: Market, who, what) -> np.ndarray:
-    """Return by how much products are dearer than customers like them, 0 for most."""
-    return np.maximum(0, market.products.price[what] - market.people.price[who] - _DEAR_FROM)
+    """Return by how much products cost more than customers like to spend at once, 0 for most."""
+    price = market.products.public["price_eur"].to_numpy()[what]
+    return np.maximum(0, np.log(price / _PURSE_EUR) / 0.6 - market.people.price[who] - _DEAR_FROM)
 
 
 def stars(market: Market, who, what, luck):

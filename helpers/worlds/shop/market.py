@@ -293,7 +293,7 @@ def _brands(dealt, count):
 def _green(brand, rng):
     """Draw how sustainable products are: partly their brand's policy, partly their own."""
     policy = rng.random(brand.max() + 1)
-    return np.clip(0.35 * policy[brand] + 0.65 * rng.random(len(brand)), 0, 1)
+    return np.clip(0.15 * policy[brand] + 0.85 * rng.random(len(brand)), 0, 1)
 
 
 def _spread(count, columns, shift):

@@ -22,7 +22,7 @@ _MISSED = ["could not find a {} for me", "same products as always, no {} I like"
 # What is said of a category when something was missed (0) or found (1), in four ways.
 _TEXTS = np.array([[[text.format(one) for one in CATEGORIES] for text in texts] for texts in (_MISSED, _FOUND)])  # fmt: skip
 _LATE = ["returns", "ratings", "complaints"]  # tables whose rows arrive when they are known
-_SENT_BACK = 2.0  # how much oftener a line goes back for each unit by which it is too dear
+_SENT_BACK = 0.08  # chance that a line goes back for each unit by which it is too dear
 _REGRETS = 0.008  # chance of a complaint for each such unit in a session
 _GRUMBLES = 2.0  # how fast complaints multiply as moods sink
 _NEEDED, _KEPT = ["session_id", "product_id", "rank"], ["score", "propensity"]
@@ -252,7 +252,7 @@ def order_tables(lines, lists: Lists, baskets, prices, rating, dear, seed: int) 
     }
     weeks = (-np.log1p(-draw("rated after"))) ** (1 / 1.15)
     back, rated = 5 + 19 * draw("back after"), np.minimum(3 + 19 * weeks, 150)
-    chance = np.array([0.25, 0.15, 0.06, 0.02, 0.01])[rating - 1] * (1 + _SENT_BACK * dear)
+    chance = np.array([0.15, 0.09, 0.036, 0.012, 0.006])[rating - 1] + _SENT_BACK * dear
     key = {name: columns[name] for name in ["order_id", "customer_id", "product_id"]}
     returns = {
         **key,
