@@ -29,7 +29,7 @@ _HOURS = np.array(
 HEAVY_MB = (
     12_000.0  # who used more in the last 30 days leaves after a ticket, who did not without one
 )
-CROSSED = 0.65  # logit: how much more
+CROSSED = 0.70  # logit: how much more
 TICKET_PUSH = 0.3  # logit a ticket of the last 30 days, at most two
 # Use and tickets blur what IBM's columns tell, so the logit is stretched to keep the file's shares.
 STRETCH, USUAL_LOGIT = 1.10, -0.25
