@@ -52,7 +52,7 @@ _KINDS = (
     Kind("price_in_cents", _BOTH, 0.3, 0.01, 1.0, "share of the brands, or of the towers, concerned", "one supplier of amounts sends cents instead of euro", Cause.DATA_QUALITY),
     Kind("renamed_column", _BOTH, 1, 1, 3, "number of columns renamed", "a system is updated and its columns have other names", Cause.DATA_QUALITY, whole=True),
     Kind("remapped_code", _BOTH, 1.0, 0.05, 1.0, "share of the customers whose row is written by the new system", "a system writes each code in the place of another", Cause.DATA_QUALITY),
-    Kind("dead_feed", _BOTH, 0.3, 0.15, 1.0, "share of the sessions, or of the towers, that fall silent", "a feed is dead from a day of the month on", Cause.DATA_INSUFFICIENT),
+    Kind("dead_feed", _BOTH, 0.3, 0.2, 1.0, "share of the sessions, or of the towers, that fall silent", "a feed is dead from a day of the month on", Cause.DATA_INSUFFICIENT),
     Kind("double_delivery", _BOTH, 0.2, 0.01, 1.0, "share of the rows delivered twice", "a queue delivers rows twice", Cause.DATA_QUALITY),
     Kind("clock_skew", _BOTH, 5.0, 1.0, 24.0, "hours by which the clock is behind", "the clock of one machine, which writes three rows in ten, is behind", Cause.DATA_QUALITY),
     Kind("training_serving_skew", _BOTH, 1.0, 0.05, 1.0, "share of the products, or of the customers, given otherwise", "what the model is given is not computed as what it learned from", Cause.INFRASTRUCTURE),
