@@ -1059,3 +1059,26 @@ def test_each_kind_is_drawn_equally_often(world):
 
 def everywhere_in(world):
     return [name for name, at in everywhere(KINDS.index) if at == world]
+
+
+WORDS = {
+    "shop": {"complaints": "text", "feedback": "text", "returns": "reason", "orders": "channel"},
+    "operator": {"complaints": "text", "cancellations": "reason", "tickets": "topic"},
+}
+
+
+@pytest.mark.parametrize(("name", "world"), in_one_world([*BEHAVIOUR, *SERVICE]))
+def test_no_incident_gives_itself_away_by_a_word_of_its_own(name, world):
+    size = KINDS.loc[name, "largest"]
+    year, calm = loud(name, world, size), talkative(world)
+    for table, column in WORDS[world].items():
+        usual = {word for seen in calm.seen.values() for word in seen[table][column]}
+        said = {word for seen in year.seen.values() for word in seen[table][column]}
+        assert said <= usual, (table, said - usual)
+
+
+@cache
+def talkative(world):
+    """Return a quiet year in which everything that is ever said is said."""
+    sizes = {"customers": 1_000, "products": 60} if world == "shop" else {"subscribers": 2_000}
+    return Year(world, months=6, start=planned, **sizes)
