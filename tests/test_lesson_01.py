@@ -15,7 +15,7 @@ STEM = "01_problem_definition"
 NOTEBOOK = ROOT / "notebooks" / f"{STEM}.ipynb"
 TOLD = stored_figures(STEM)
 # The lesson's own defaults: what its parameters cell says.
-SEED, CUSTOMERS, PRODUCTS = 6, 2_000, 150
+SEED, CUSTOMERS, PRODUCTS = 3, 2_000, 150
 
 
 @pytest.fixture(scope="module")

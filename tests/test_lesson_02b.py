@@ -25,7 +25,7 @@ LIKERT = ["q1", "q2", "q3", "q4", "q5"]
 
 @pytest.fixture(scope="module")
 def shop():
-    return Shop(400, 150, 7, incidents=[*STORY, Incident("dead_feed", month=2)])
+    return Shop(400, 150, 3, incidents=[*STORY, Incident("dead_feed", month=2)])
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_complaints_speak_for_the_disappointed():
 
 
 def test_the_reveal_is_the_truth_and_lies_within_the_range_of_the_answers(past):
-    twin = Shop(400, 150, 7, incidents=[])
+    twin = Shop(400, 150, 3, incidents=[])
     model = PersonalBestsellers().fit(past["orders"], past["products"])
     seen = twin.play(1, serve(model.recommend))
     assert SAID["month_1_truth"] == pytest.approx(ShopTruth(twin).accuracy(1), rel=1e-5)

@@ -487,11 +487,11 @@ def test_nothing_that_only_the_truth_knows_is_in_a_table():
             within = dates.between(start, start + pd.Timedelta(days=30), inclusive="left")
             assert within.all(), name
             assert dates.is_monotonic_increasing, name
-        chance = OperatorTruth(world).customers(month)["churn_probability"].round(6)
+        chance = OperatorTruth(world).customers(month)["churn_probability"].round(9)
         served = tables["requests"]["churn_probability"].dropna()
         assert set(served) == {0.2}, "what decide said, and nothing else"
         numbers = pd.concat(
-            [table[c].round(6) for table in tables.values() for c in table.select_dtypes("float")]
+            [table[c].round(9) for table in tables.values() for c in table.select_dtypes("float")]
         )
         assert not set(chance[chance > 0]) & set(numbers)
     assert {name for name in vars(world) if not name.startswith("_")} == {"subscribers", "seed"}
