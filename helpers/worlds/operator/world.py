@@ -39,7 +39,7 @@ from helpers.worlds.operator.behaviour import Network
 from helpers.worlds.operator.month import OperatorMonth, OperatorRecord, customer_table, first_day
 from helpers.worlds.operator.people import HISTORY, MONTH_DAYS, month_start
 from helpers.worlds.operator.telco import telco_rows
-from helpers.worlds.play import CannotPlay, luck, plainly, require_number
+from helpers.worlds.play import luck, planned, require_number
 
 STORY = (Incident("competitor", month=4),)
 # By the lesson in which they are told; their first cells need not give them away.
@@ -99,7 +99,7 @@ class Operator(World):
         require_number("subscribers", subscribers, 1, math.inf, 4000)
         require_number("seed", seed, 0, math.inf, 7)
         self.subscribers, self.seed = int(subscribers), int(seed)
-        schedule = Schedule(_planned(incidents, story), "operator")
+        schedule = Schedule(planned(incidents, story, STORY, STORIES), "operator")
         towers = max(3, self.subscribers // 200)
         record, self._history = _live_through_history(
             Network(self.seed, schedule, towers), self.subscribers
@@ -172,23 +172,6 @@ def call_nobody(customers: DataFrame) -> DataFrame:
     [['0001-ABCDE', 0.16, False]]
     """
     return customers[["customerID"]].assign(churn_probability=0.16, call=False)
-
-
-def _planned(incidents, story):
-    """Return the incidents of a story, or those given."""
-    if story is None:
-        return incidents
-    if story not in STORIES:
-        raise CannotPlay(
-            f"story is one of {', '.join(map(repr, STORIES))}; got {plainly(story)}: name one, or "
-            "give incidents."
-        )
-    if incidents is not STORY:
-        raise CannotPlay(
-            f"incidents and story both say what happens; got both: leave out story={story!r}, or the "
-            "incidents."
-        )
-    return STORIES[story]
 
 
 def _live_through_history(network, subscribers):
