@@ -627,7 +627,7 @@ def test_a_competitor_moves_in_its_own_month_as_hard_as_its_size_says_and_can_gi
     assert np.ptp(calm) < 0.08
     assert story[:3] == calm[:3] == half[:3]
     assert late[:6] == calm[:6]
-    assert calm[3] > half[3] + 0.02 > story[3] + 0.1
+    assert calm[3] > half[3] + 0.01 > story[3] + 0.09
     assert calm[6] > late[6] + 0.1
     assert gone[:4] == story[:4]
     assert gone[4] > story[4] + 0.05
