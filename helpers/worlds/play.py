@@ -99,7 +99,7 @@ def planned(incidents: object, story: object, usual: object, stories: Mapping) -
     """
     if story is None:
         return incidents
-    if story not in list(stories):
+    if not isinstance(story, str) or story not in stories:
         raise CannotPlay(
             f"story is one of {', '.join(map(repr, stories))}; got {plainly(story)}: name one, or "
             "give incidents."
