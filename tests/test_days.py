@@ -331,6 +331,10 @@ def test_luck_belongs_to_its_keys_alone(seed, keys):
     assert ((together >= 0) & (together < 1)).all()
 
 
+def test_a_month_that_is_a_numpy_number_is_that_month():
+    assert luck(2**80, np.int64(3), "clicks", 5) == luck(2**80, 3, "clicks", 5)
+
+
 def test_luck_is_even_and_independent_from_purpose_to_purpose():
     keys = np.arange(100_000)
     one, other = luck(7, 1, "clicks", keys), luck(7, 1, "looks", keys)

@@ -213,7 +213,7 @@ def luck(seed: int, month: int, purpose: str, *keys: np.ndarray | int) -> np.nda
     >>> bool(alone == beside[1]), bool(alone == luck(7, 1, "looks", 3, 5))
     (True, False)
     """
-    start = (seed * 0x9E3779B97F4A7C15 + (month << 40) + zlib.crc32(purpose.encode())) % 2**64
+    start = (seed * 0x9E3779B97F4A7C15 + (int(month) << 40) + zlib.crc32(purpose.encode())) % 2**64
     with np.errstate(over="ignore"):
         bits = _mixed(np.asarray(start, dtype=np.uint64))
         for key in keys:
