@@ -611,6 +611,22 @@ def test_an_id_of_any_other_kind_is_refused(strange):
         played(1, lambda customers: call_nobody(customers).assign(customerID=[strange] * 300))
 
 
+@pytest.mark.parametrize("call", [np.nan, pd.NA, "x", "False", None])
+def test_the_truth_counts_no_call_that_is_none(call):
+    world = made()
+    truth, rows = OperatorTruth(world), OperatorTruth(world).oracle(1)
+    with pytest.raises(CannotPlay, match="call was expected to be"):
+        truth.expected_profit(1, rows.assign(call=call))
+    if isinstance(call, str):
+        with pytest.raises(CannotPlay, match="churn_probability was expected to be a number"):
+            truth.expected_accuracy(1, rows.assign(churn_probability=call))
+    with pytest.raises(CannotPlay, match="300 rows, and 1 customers are without one"):
+        truth.expected_profit(1, pd.concat([rows.iloc[:-1], rows.head(1)]))
+    text = rows.astype({"churn_probability": str, "call": "boolean"}).iloc[::-1]
+    assert truth.expected_profit(1, text) == truth.expected_profit(1, rows)
+    assert truth.expected_accuracy(1, text) == truth.expected_accuracy(1, rows)
+
+
 def test_variants_and_shadows_stay_in_calls_requests_and_shadow():
     def two(customers):
         answer = call_everybody(customers)
