@@ -111,6 +111,25 @@ def test_a_loop_that_was_left_goes_on_where_it_was():
     assert kiosk.next_month == 2
 
 
+def test_two_loops_share_the_days_of_a_month():
+    month = Kiosk().days(1)
+    played = []
+    for day in month:
+        day.play(sell)
+        played.append(day.number)
+        for other in month:
+            other.play(sell)
+            played.append(other.number)
+            break
+    assert played == [1, 2, 3]
+    month = Kiosk().days(1)
+    first = iter(month)
+    next(first).play(sell)
+    for day in month:
+        day.play(sell)
+    assert list(first) == []
+
+
 def test_days_are_played_once_each_and_in_order():
     kiosk = Kiosk()
     month = kiosk.days(1)
@@ -141,9 +160,11 @@ def test_a_month_begun_in_days_is_not_played_at_once_nor_another_one():
     next(iter(kiosk.days(1))).play(sell)
     with pytest.raises(CannotPlay, match="is being played in days, 1 of them are over"):
         kiosk.play(1, sell)
-    for number in (2, 0, True, "1"):
+    for number in (2, 0, True, "1", pd.NA, np.array([1, 2])):
         with pytest.raises(CannotPlay, match="month 1 was expected"):
             kiosk.days(number)
+        with pytest.raises(CannotPlay, match="month 1 was expected"):
+            kiosk.play(number, sell)
 
 
 @pytest.mark.parametrize("decide", [lambda requests: None, lambda requests: 1 / 0, "sell"])
@@ -177,6 +198,26 @@ def test_a_repair_works_from_the_next_day_on_and_stays_in_the_record():
     with pytest.raises(CannotPlay):
         kiosk.repair("nothing known")
     assert len(kiosk.hidden.asked) == 3
+
+
+def test_nothing_is_repaired_while_a_decide_answers_nor_in_a_month_that_is_over():
+    kiosk = Kiosk()
+
+    def repairing(requests):
+        kiosk.repair("till")
+        return sell(requests)
+
+    with pytest.raises(CannotPlay, match="take that call out of decide"):
+        kiosk.play(1, repairing)
+    month = kiosk.days(1)
+    with pytest.raises(CannotPlay, match="take that call out of decide"):
+        next(iter(month)).play(repairing)
+    assert kiosk.hidden.asked == ()
+    for day in month:
+        day.play(sell)
+    with pytest.raises(CannotPlay, match="month 1 is over: call repair of the world"):
+        month.repair("till")
+    assert kiosk.repair("till")
 
 
 def test_nothing_is_repaired_when_the_year_is_over():
@@ -288,6 +329,10 @@ def test_luck_belongs_to_its_keys_alone(seed, keys):
     together = luck(seed, 3, "clicks", keys)
     assert together.tolist() == [float(luck(seed, 3, "clicks", key)) for key in keys]
     assert ((together >= 0) & (together < 1)).all()
+
+
+def test_a_month_that_is_a_numpy_number_is_that_month():
+    assert luck(2**80, np.int64(3), "clicks", 5) == luck(2**80, 3, "clicks", 5)
 
 
 def test_luck_is_even_and_independent_from_purpose_to_purpose():

@@ -860,7 +860,7 @@ def test_a_schedule_is_off_outside_its_months():
     assert schedule.get("season") is None
 
 
-QUICK = [("price_in_cents", "shop"), ("dead_feed", "operator"), ("bad_release", "operator")]
+QUICK = [("price_in_cents", "shop"), ("bot_traffic", "shop"), ("dead_feed", "operator"), ("bad_release", "operator")]  # fmt: skip
 
 
 def a_few(names):
@@ -942,11 +942,46 @@ def test_a_repair_works_from_the_next_day_on_and_not_before(name, world):
     for table in whole[LAST]:
         if name != "label_delay" or table not in ("ratings", "returns", "labels"):
             assert same({0: whole[LAST][table]}, {0: right[LAST][table]}), table
+    for table, rows in whole[FIRST].items():
+        told = [tables[table] for (month, _), tables in seen.items() if month == FIRST]
+        assert len(rows) == sum(map(len, told)), table
     costs = whole[FIRST]["costs"]
     assert costs[["asked", "worked", "cost_eur"]].to_numpy().tolist() == [[name, True, 0.0]]
     assert costs["asked_on"].dt.day.tolist() == [20 if world == "shop" else 19]
     row = WORLDS[world][1](repaired).incidents().loc[0]
     assert row["repaired_from"] == costs["asked_on"][0] + pd.Timedelta(days=1)
+
+
+@pytest.mark.parametrize("world", ["shop", "operator"])
+def test_what_was_repaired_disturbs_no_day_on_which_nobody_comes(world):
+    sizes = {"customers": 3, "products": 10} if world == "shop" else {"subscribers": 3}
+    names = [name for name, here in everywhere(RECORDS) if here == world]
+    plan = tuple(Incident(name, 1) for name in names)
+    one, seen, _ = evenings(
+        world, plan, 2, lambda world, month, day: [world.repair(name) for name in names], **sizes
+    )
+    asked = "sessions" if world == "shop" else "requests"
+    assert any(tables[asked].empty for tables in seen.values())
+    assert one.next_month == 3
+
+
+@pytest.mark.parametrize("world", ["shop", "operator"])
+def test_a_repair_asks_for_any_table_of_a_month_and_for_nothing_else(world):
+    one = planned(world, ())
+    for table in set(one.play(1, first_ten if world == "shop" else call_some)) - {"costs"}:
+        assert not one.repair(table), table
+    for what in (None, pd.NA, ["orders"], np.array(["orders", "clicks"]), b"orders"):
+        with pytest.raises(CannotPlay, match="what is repaired is an incident or a table"):
+            one.repair(what)
+
+
+@pytest.mark.parametrize("world", ["shop", "operator"])
+@pytest.mark.parametrize("name", [1, pd.NA, ["quiet"], {}, np.array(["quiet", "00"]), "nope"])
+def test_a_story_or_a_world_that_is_no_name_is_refused(world, name):
+    with pytest.raises(CannotPlay, match="story is one of"):
+        WORLDS[world][0](10, story=name)
+    with pytest.raises(CannotPlay, match="world is"):
+        incident(7, name)
 
 
 @pytest.mark.parametrize("world", ["shop", "operator"])

@@ -577,6 +577,56 @@ def test_a_failed_request_is_no_call_and_stands_in_the_telemetry(name):
     assert others["churn_probability"].notna().eq(~others["fallback"]).all()
 
 
+@pytest.mark.parametrize("call", [
+    pd.Categorical(["yes"] * 300), pd.array([1, pd.NA] * 150, dtype="Int8"), [[True]] * 300,
+    pd.array([pd.NA, True] * 150, dtype="boolean"), pd.array(["True"] * 300, dtype="str"),
+])  # fmt: skip
+def test_a_call_of_any_kind_is_a_call_or_a_failure(call):
+    def decide(customers):
+        return call_nobody(customers).assign(call=call)
+
+    _, (seen,) = played(1, decide)
+    bad = seen["requests"]["reason"] == "call is not True or False"
+    assert bad.mean() > 0.4
+    assert not seen["calls"]["customerID"].isin(seen["requests"]["customerID"][bad]).any()
+
+
+@pytest.mark.parametrize("version", [
+    pd.Categorical(["2"]), pd.array([2], dtype="Int64"), pd.array([pd.NA], dtype="Int64"), [np.nan],
+])  # fmt: skip
+def test_a_shadow_of_a_version_of_any_kind_is_recorded(version):
+    def decide(customers):
+        shown, number = call_nobody(customers).assign(shadow=False), [0] * len(customers)
+        hidden = shown.assign(shadow=True, model_version=pd.Series(version)[number].array)
+        return pd.concat([shown.assign(model_version=hidden["model_version"]), hidden])
+
+    _, (seen,) = played(1, decide)
+    known = "" if pd.isna(version[0]) else "2"
+    assert seen["shadow"]["model_version"].tolist() == [known] * 300
+
+
+@pytest.mark.parametrize("strange", [[1], 5, b"0001", pd.Timestamp("2025-01-01")])
+def test_an_id_of_any_other_kind_is_refused(strange):
+    with pytest.raises(CannotPlay, match=r"300 row\(s\) are about somebody else"):
+        played(1, lambda customers: call_nobody(customers).assign(customerID=[strange] * 300))
+
+
+@pytest.mark.parametrize("call", [np.nan, pd.NA, "x", "False", None])
+def test_the_truth_counts_no_call_that_is_none(call):
+    world = made()
+    truth, rows = OperatorTruth(world), OperatorTruth(world).oracle(1)
+    with pytest.raises(CannotPlay, match="call was expected to be"):
+        truth.expected_profit(1, rows.assign(call=call))
+    if isinstance(call, str):
+        with pytest.raises(CannotPlay, match="churn_probability was expected to be a number"):
+            truth.expected_accuracy(1, rows.assign(churn_probability=call))
+    with pytest.raises(CannotPlay, match="300 rows, and 1 customers are without one"):
+        truth.expected_profit(1, pd.concat([rows.iloc[:-1], rows.head(1)]))
+    text = rows.astype({"churn_probability": str, "call": "boolean"}).iloc[::-1]
+    assert truth.expected_profit(1, text) == truth.expected_profit(1, rows)
+    assert truth.expected_accuracy(1, text) == truth.expected_accuracy(1, rows)
+
+
 def test_variants_and_shadows_stay_in_calls_requests_and_shadow():
     def two(customers):
         answer = call_everybody(customers)

@@ -484,6 +484,31 @@ def test_a_session_whose_list_cannot_be_shown_gets_the_fallback_and_the_others_t
     assert (scores == (np.arange(len(scores)) == 2)[:, None]).all()
 
 
+@pytest.mark.parametrize("kind", ["Int64", "float32", "category", "object", "str", "uint64"])
+def test_of_whatever_kind_an_answer_is_the_tables_are_the_same_in_days_and_at_once(kind):
+    def plain(context):
+        answer = at_random(context)
+        hidden = answer[answer["session_id"] % 2 == 0]
+        return pd.concat([answer.assign(shadow=False), hidden.assign(shadow=True)])
+
+    def decide(context):
+        numbers = ["product_id", "rank", *(["session_id"] if kind != "float32" else [])]
+        answer = plain(context)
+        answer = answer.astype(dict.fromkeys(numbers, kind)).assign(variant="b")
+        return answer.astype({"variant": "category"}).set_index("rank", drop=False)
+
+    made_so = lambda: made(customers=60, products=40, seed=2)  # noqa: E731
+    seen, like = made_so().play(1, decide), made_so().play(1, plain)
+    month = made_so().days(1)
+    told = [day.play(decide)["shadow"] for day in month]
+    for name, table in seen.items():
+        pd.testing.assert_frame_equal(table, month.tables[name], obj=name)
+        table = table.drop(columns="variant", errors="ignore")
+        pd.testing.assert_frame_equal(table, like[name].drop(columns="variant", errors="ignore"))
+    assert len(seen["shadow"])
+    assert all(table.dtypes.equals(seen["shadow"].dtypes) for table in told)
+
+
 def test_gaps_among_scores_spoil_nothing_and_shadow_rows_are_shown_to_nobody():
     def decide(context):
         answer = first_ten(context).assign(score=np.nan, model_version="1", shadow=False)

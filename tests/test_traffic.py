@@ -17,6 +17,7 @@ from scipy.stats import binom, chi2_contingency
 
 from helpers.worlds import Operator, Shop
 from helpers.worlds.play import CannotPlay
+from helpers.worlds.shop import at_random
 from helpers.worlds.shop.month import Context
 from helpers.worlds.traffic import as_version, hold_out, over_http, shadow, split
 
@@ -648,6 +649,57 @@ def test_a_hold_out_of_an_experiment_keeps_its_variants_and_leaves_a_shadow_alon
     assert set(shown["variant"]) == {"a", "b", "hold-out"}
     assert not shown.loc[shown["variant"].eq("hold-out"), "call"].any()
     assert hidden["call"].all()
+
+
+ANY_KIND = [
+    {"variant": pd.Categorical(["q", "q"])},
+    {"model_version": pd.array([1, pd.NA], dtype="Int64")},
+    {"call": pd.array([1, 0], dtype="Int64")},
+    {"call": pd.Categorical([True, False])},
+    {"call": pd.array([True, pd.NA], dtype="boolean")},
+]
+
+
+@pytest.mark.parametrize("columns", ANY_KIND)
+def test_columns_of_any_kind_are_filled_and_held_out(columns):
+    customers = DataFrame({"customerID": ["anna", "ben"]})
+    decide = lambda given: given.assign(churn_probability=0.1, call=True).assign(**columns)  # noqa: E731
+    answer = as_version(hold_out(decide, 1, salt="x"), "7")(customers)
+    assert answer["variant"].tolist() == ["hold-out"] * 2
+    assert answer["call"].tolist() == [False, False]
+    told = columns.get("model_version", ["7", "7"])
+    assert answer["model_version"].tolist() == [told[0], "7"]
+
+
+def test_session_ids_as_text_are_those_that_were_asked():
+    context = Shop(60, 40, seed=7).days(1)
+    given = next(day.given for day in context)
+    text = lambda given: at_random(given).astype(str)  # noqa: E731
+    assert len(as_version(text, "7")(given)) == 10 * len(given.sessions)
+
+
+def test_a_column_that_is_there_twice_is_refused_with_the_name_of_the_variant():
+    twice = lambda given: given.assign(churn_probability=0.1, call=True).iloc[:, [0, 1, 2, 2]]  # noqa: E731
+    with pytest.raises(CannotPlay, match="variant 'a' was to return a table with"):
+        split({"a": twice, "b": twice}, {"a": 0.5, "b": 0.5}, "x")(
+            DataFrame({"customerID": ["anna", "ben"]})
+        )
+
+
+def test_variants_are_named_by_numbers_and_words_alike():
+    decide = lambda given: given.assign(churn_probability=0.1, call=True)  # noqa: E731
+    answer = split({1: decide, "b": decide}, {1: 0.5, "b": 0.5}, "x")(
+        DataFrame({"customerID": ["anna", "ben", "cem"]})
+    )
+    assert set(answer["variant"]) == {1, "b"}
+
+
+@pytest.mark.parametrize(("variants", "shares"), [
+    ({"a": len}, 0.5), ({"a": len}, ["a"]), (len, 1), (None, None), ([len], [1]), ({"a": len}, None),
+])  # fmt: skip
+def test_shares_and_variants_that_have_no_names_are_refused(variants, shares):
+    with pytest.raises(CannotPlay, match="have to have the same names; got"):
+        split(variants, shares, "x")
 
 
 def test_a_shop_has_nobody_to_hold_out():

@@ -13,7 +13,14 @@ from typing import Any, Protocol
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.worlds.play import MONTHS, CannotPlay, answer_of, require_function, require_next
+from helpers.worlds.play import (
+    MONTHS,
+    CannotPlay,
+    answer_of,
+    is_whole,
+    require_function,
+    require_next,
+)
 
 
 class MonthPlan(Protocol):
@@ -96,8 +103,9 @@ class World:
         Raises
         ------
         CannotPlay
-            If there is no incident and no table of that name, or the year is over.
+            If there is no incident and no table of that name, the year is over, or `decide` asks.
         """
+        _require_outside(self._playing)
         if self.next_month > MONTHS:
             raise CannotPlay(
                 f"repairs work from the next day on, and the year is over after month {MONTHS}: "
@@ -110,7 +118,7 @@ class World:
 
     def _play(self, month, decide, example):
         """Play one month at once."""
-        if self._month is not None and month == self.next_month:
+        if self._month is not None and is_whole(month) and month == self.next_month:
             raise CannotPlay(
                 f"month {month} is being played in days, {self._month.days_played} of them are over: "
                 f"go on with for day in days({month})."
@@ -222,15 +230,16 @@ class Month:
         return self._tables
 
     def __iter__(self) -> Iterator[Day]:
-        number = self._played + 1
-        while number <= self._plan.days:
-            if self._played != number - 1:
+        before = 0
+        # Another loop may have played some of the days.
+        while (number := self._played + 1) <= self._plan.days:
+            if number == before:
                 raise CannotPlay(
-                    f"each day is played before the next one comes; day {number - 1} of month "
+                    f"each day is played before the next one comes; day {number} of month "
                     f"{self.number} was not: call day.play(decide) in the loop."
                 )
+            before = number
             yield Day(self, number, self._plan.date(number))
-            number += 1
 
     def given(self, number: int) -> Any:
         """Return what a decide will be given on a day; only of the next one is it known."""
@@ -261,6 +270,12 @@ class Month:
 
     def repair(self, what: str) -> bool:
         """Repair something from the next day on; see `World.repair`."""
+        _require_outside(self._playing)
+        if self._tables is not None:
+            raise CannotPlay(
+                f"repairs work from the next day on, and month {self.number} is over: call repair of "
+                "the world."
+            )
         plan = self._plan
         plan.record, worked = plan.record.repaired(what, plan.date(self._played + 1))
         return worked
@@ -272,3 +287,12 @@ class Month:
                 f"days are played once each and in order; got day {number} of month {self.number}, "
                 f"and {left}: take the days from a loop, for day in month."
             )
+
+
+def _require_outside(playing):
+    """Raise CannotPlay if `decide` asks for a repair: it would work on requests already given."""
+    if playing:
+        raise CannotPlay(
+            "decide was to return a table, but it called repair, which works between two days: take "
+            "that call out of decide."
+        )

@@ -99,7 +99,7 @@ def planned(incidents: object, story: object, usual: object, stories: Mapping) -
     """
     if story is None:
         return incidents
-    if story not in list(stories):
+    if not isinstance(story, str) or story not in stories:
         raise CannotPlay(
             f"story is one of {', '.join(map(repr, stories))}; got {plainly(story)}: name one, or "
             "give incidents."
@@ -213,7 +213,7 @@ def luck(seed: int, month: int, purpose: str, *keys: np.ndarray | int) -> np.nda
     >>> bool(alone == beside[1]), bool(alone == luck(7, 1, "looks", 3, 5))
     (True, False)
     """
-    start = (seed * 0x9E3779B97F4A7C15 + (month << 40) + zlib.crc32(purpose.encode())) % 2**64
+    start = (seed * 0x9E3779B97F4A7C15 + (int(month) << 40) + zlib.crc32(purpose.encode())) % 2**64
     with np.errstate(over="ignore"):
         bits = _mixed(np.asarray(start, dtype=np.uint64))
         for key in keys:

@@ -135,9 +135,14 @@ def split(variants: Mapping[str, Decide], shares: Mapping[str, float], salt: str
     >>> both(DataFrame({"customerID": ["anna", "ben", "cem"]}))[["customerID", "variant"]].values.tolist()
     [['ben', 'challenger'], ['anna', 'champion'], ['cem', 'champion']]
     """
-    if not isinstance(variants, Mapping) or set(variants) != set(shares):
+    names = [list(one) if isinstance(one, Mapping) else one for one in (variants, shares)]
+    if (
+        not isinstance(shares, Mapping)
+        or not isinstance(variants, Mapping)
+        or set(variants) != set(shares)
+    ):
         raise CannotPlay(
-            f"variants and shares have to have the same names; got {list(variants)} and {list(shares)}: "
+            f"variants and shares have to have the same names; got {names[0]} and {names[1]}: "
             'write both as {"champion": ...}, with share 0 for a variant that nobody is to see.'
         )
     for name, decide in variants.items():
@@ -147,7 +152,7 @@ def split(variants: Mapping[str, Decide], shares: Mapping[str, float], salt: str
     total = math.fsum(shares.values())
     if not math.isclose(total, 1, abs_tol=1e-9):
         raise CannotPlay(f"shares has to add up to 1; it adds up to {total:g}: change a share.")
-    names = sorted(name for name in variants if shares[name] > 0)
+    names = sorted((name for name in variants if shares[name] > 0), key=str)
     edges = np.cumsum([shares[name] for name in names])[:-1]
 
     def decide_together(given: Any) -> DataFrame:
@@ -229,7 +234,8 @@ def hold_out(decide: Decide, share: float, salt: str) -> Decide:
         held = (_spot(answer["customerID"], salt, b"hold out") < share) & ~_hidden(answer)
         variant = _filled(answer, "variant", "treated")
         return answer.assign(
-            call=answer["call"].where(~held, False), variant=variant.where(~held, "hold-out")
+            call=answer["call"].astype(object).where(~held, False).infer_objects(),
+            variant=variant.where(~held, "hold-out"),
         )
 
     return decide_for_others
@@ -352,13 +358,17 @@ def _answer_of(name, decide, given):
         came = f"it raised {type(error).__name__}: {error}. Mend it"
         raise CannotPlay(f"{name} was to return a table; {came}.") from error
     wanted = [column for column in (kind.request, *kind.columns) if column != "score"]
-    if not isinstance(answer, DataFrame) or not set(wanted) <= set(answer.columns):
+    found = set(answer.columns) if isinstance(answer, DataFrame) else set()
+    if not set(wanted) <= found or len(found) < len(answer.columns):
         columns = f" of {list(answer.columns)}" if isinstance(answer, DataFrame) else ""
         raise CannotPlay(
             f"{name} was to return a table with {', '.join(wanted)}; got a {type(answer).__name__}"
             f"{columns}. Return one row for each {'product shown' if kind is _SHOP else 'customer'}."
         )
-    strange = answer.loc[~answer[kind.request].isin(asked[kind.request]), kind.request]
+    named = answer[kind.request]
+    if kind is _SHOP:
+        named = pd.to_numeric(named, errors="coerce")
+    strange = answer.loc[~named.isin(asked[kind.request]), kind.request]
     if len(strange):
         raise CannotPlay(
             f"{name} was to answer the {len(asked):,} requests given; {len(strange):,} row(s) are about "
@@ -377,7 +387,7 @@ def _recorded(kind, answer):
 
 def _filled(answer, column, value):
     """Return a column of an answer with `value` where it does not tell."""
-    told = answer.get(column, Series(None, index=answer.index, dtype=object))
+    told = answer.get(column, Series(None, index=answer.index)).astype(object)
     return told.where(told.notna() & (told != ""), value)
 
 

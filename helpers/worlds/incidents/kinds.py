@@ -220,7 +220,7 @@ def incident(seed: int, world: str | None = None) -> Incident:
     (True, True)
     """
     require_number("seed", seed, 0, math.inf, 7)
-    if world not in (None, *_BOTH):
+    if world is not None and not (isinstance(world, str) and world in _BOTH):
         raise CannotPlay(f'world is "shop", "operator" or None for any; got {world!r}: name one.')
     kinds = [kind for kind in _KINDS if world is None or world in kind.worlds]
     block, place = divmod(int(seed), len(kinds))
@@ -292,7 +292,7 @@ def require_known(name: object, tables: Sequence[str]) -> None:
     >>> require_known("orders", ["orders"])
     """
     known = [*_BY_NAME, *tables]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f": did you mean {near[0]!r}?" if near else "."
         raise CannotPlay(

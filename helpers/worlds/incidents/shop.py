@@ -111,7 +111,9 @@ class Month:
         if name in _WRITTEN:
             return rows[_WRITTEN[name]]
         if self.begun is not None and "session_id" in rows:
-            return rows["session_id"].map(self.begun)
+            first = self.begun.index.min()  # a robot repeats a session on the same day
+            copied = first + (rows["session_id"] - first) % COPY_STEP
+            return self.begun.reindex(copied).set_axis(rows.index)
         return pd.Series(self.now, index=rows.index)
 
     @property

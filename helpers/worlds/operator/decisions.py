@@ -112,7 +112,10 @@ def shadow_table(parts: list[DataFrame]) -> DataFrame:
                 float
             ),
             "call": _flags(rows["call"])[0],
-            **{name: column.fillna("").astype("str") for name, column in words.items()},
+            **{
+                name: column.astype(object).where(column.notna(), "").astype("str")
+                for name, column in words.items()
+            },
         }
     ).reset_index(drop=True)
 
@@ -138,7 +141,7 @@ def _places(found, ids):
             f"{_WANTED}; {int(found.isna().sum()):,} customerID(s) are missing. "
             "Copy the column from the customers given."
         )
-    place = pd.Index(ids).get_indexer(pd.Index(found.astype(object)))
+    place = pd.Index(ids).get_indexer(pd.Index(found.astype("str")).astype(object))
     if (place < 0).any():
         unknown = found[place < 0]
         raise CannotPlay(
@@ -153,6 +156,7 @@ def _flags(column):
     """Return the flags of a column, False where there is none, and where there is one."""
     if column.dtype == bool:
         return column.to_numpy(), np.ones(len(column), dtype=bool)
+    column = column.astype(object)
     known = column.isin([True, False]).to_numpy()
     return column.where(known, False).to_numpy(dtype=bool), known
 

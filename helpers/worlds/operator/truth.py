@@ -222,14 +222,22 @@ def _aligned(truth, table, column):
             f"A table with customerID and {column} was expected; got {found}. Pass one, as decide "
             "returns it."
         )
-    place = pd.Index(table["customerID"]).get_indexer(truth["customerID"])
-    if (place < 0).any() or len(table) != len(truth):
+    place = pd.Index(truth["customerID"]).get_indexer(table["customerID"].astype("str"))
+    without = len(truth) - len(np.unique(place[place >= 0]))
+    if without or len(table) != len(truth):
         raise CannotPlay(
             f"One row for each of the {len(truth):,} customers of the month was expected; got "
-            f"{len(table):,} rows, and {int((place < 0).sum()):,} customers are without one. "
+            f"{len(table):,} rows, and {without:,} customers are without one. "
             "Pass a row for everybody and nobody else."
         )
-    return table[column].to_numpy()[place]
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    bad = np.isnan(values) & (table[column].notna().to_numpy() | (column == "call"))
+    if bad.any():
+        raise CannotPlay(
+            f"{column} was expected to be a number, or True or False, in each row; {bad.sum():,} "
+            f"row(s) are not, the first with {plainly(table[column].iloc[bad.argmax()])}. Mend them."
+        )
+    return values[np.argsort(place)]
 
 
 def _gains(truth):

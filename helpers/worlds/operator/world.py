@@ -75,8 +75,8 @@ class Operator(World):
     Raises
     ------
     CannotPlay
-        If `subscribers` or `seed` is no such number, an incident is not one of an operator, or there
-        is no such story.
+        If `subscribers` or `seed` is no such number, an incident is not one of an operator, there is
+        no such story, or both incidents and a story are given.
 
     Examples
     --------

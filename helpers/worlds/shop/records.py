@@ -97,9 +97,7 @@ def read_answer(answer: object, first: int, count: int, on_sale: int) -> Answer:
     hidden = np.zeros(len(answer), dtype=bool)
     if "shadow" in answer:
         hidden = answer["shadow"].eq(True).fillna(False).to_numpy(dtype=bool)
-    shadow = answer.loc[
-        hidden & (place >= 0), [n for n in (*_NEEDED, *_KEPT, *_TOLD) if n in names]
-    ]
+    shadow = _shadow(answer[hidden & (place >= 0)])
     _require_asked(answer, (place < 0) & ~hidden, first, count)
     said = told(answer, np.where(hidden, -1, place), count)
     if hidden.any():
@@ -110,6 +108,21 @@ def read_answer(answer: object, first: int, count: int, on_sale: int) -> Answer:
     for name, values in kept.items():
         by_rank[name].reshape(-1)[order[order >= 0]] = values[order >= 0]
     return Answer(shown, by_rank, said, tuple(n for n in _TOLD if n in names), broken, shadow)
+
+
+def _shadow(rows):
+    """Return the rows that nobody is shown, numbers as numbers; what is none is missing."""
+    columns = {}
+    for name in [name for name in (*_NEEDED, *_KEPT, *_TOLD) if name in rows]:
+        if name in _TOLD:
+            known = rows[name].astype(object).where(rows[name].notna(), "")
+            columns[name] = known.astype("str").array
+            continue
+        numbers = _numbers(rows, name)
+        numbers = np.where(np.isinf(numbers), np.nan, numbers)
+        whole = name in _NEEDED and (np.rint(numbers) == numbers).all()
+        columns[name] = numbers.astype(int) if whole else numbers
+    return DataFrame(columns)
 
 
 def unsaid(shown: np.ndarray) -> Answer:
