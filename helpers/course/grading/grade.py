@@ -34,6 +34,7 @@ from helpers.course.grading.sandbox import Limits, shown_by, why_not
 from helpers.course.grading.submissions import read_submissions
 from helpers.course.grading.tasks import read_exercise, released, with_seed
 from helpers.course.grading.variants import seed_for
+from helpers.course.runner.run import as_they_end
 from helpers.files import sha256_of
 
 
@@ -196,8 +197,7 @@ class _Batch:
                 pool.submit(self._work_off, todo, files, proved, count, stop) for _ in range(jobs)
             ]
             try:
-                for one in running:
-                    one.result()
+                list(as_they_end(running))
             finally:
                 stop.set()
                 for examiner in self._examiners:

@@ -7,8 +7,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,7 @@ def run_notebooks(
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         waiting = [pool.submit(one, path) for path in notebooks]
         try:
-            for future in as_completed(waiting):
-                result = future.result()
+            for result in as_they_end(waiting):
                 results[result.notebook] = result
                 known = done | results  # what an earlier run passed is not forgotten on the way
                 _write_summary(output, [known[stem] for stem in sorted(known)])
@@ -118,6 +117,18 @@ def run_notebooks(
             _stop_kernels(waiting)
             raise
     return [results[path.stem] for path in notebooks]
+
+
+def as_they_end(futures: Iterable[Future]) -> Iterator[Any]:
+    """Yield the results of futures as they come.
+
+    A wait without end can miss Ctrl-C: the signal is sometimes handed to another thread, and this
+    one sleeps on. So it wakes up twice a second.
+    """
+    while futures:
+        over, futures = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in over:
+            yield future.result()
 
 
 def _stop_kernels(waiting):
