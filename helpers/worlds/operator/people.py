@@ -32,7 +32,7 @@ HEAVY_MB = (
 CROSSED = 0.70  # logit: how much more
 TICKET_PUSH = 0.3  # logit a ticket of the last 30 days, at most two
 # Use and tickets blur what IBM's columns tell, so the logit is stretched to keep the file's shares.
-STRETCH, USUAL_LOGIT = 1.10, -0.20
+STRETCH, USUAL_LOGIT = 1.10, -0.22
 GROWTH = 0.02  # customers a month that a growth of size 1 brings, as a share of all
 SIGNS_A_YEAR = 0.05  # of those who join in the place of month-to-month customers
 
