@@ -1048,6 +1048,7 @@ def test_an_incident_of_the_service_goes_when_another_version_is_served(name, wo
     one, twin = planned(world, (Incident(name, 1, size),)), planned(world, ())
     decide = first_ten if world == "shop" else call_some_alone
     table = "telemetry" if world == "shop" else "requests"
+    harmed = 0
     for day, quiet_day in zip(one.days(1), twin.days(1), strict=True):
         version = "bad" if day.number < 9 else "good"
         seen, calm = (
@@ -1060,8 +1061,9 @@ def test_an_incident_of_the_service_goes_when_another_version_is_served(name, wo
         )
         if version == "good":
             assert same_there
-        elif len(seen[table]) > 3:
-            assert not same_there
+        else:
+            harmed += not same_there
+    assert harmed >= 4, "on most of the eight days with some requests"
 
 
 @pytest.mark.parametrize("world", ["shop", "operator"])

@@ -16,7 +16,7 @@ from helpers.etl.chain import Step
 USAGE_NAMES = {"id": "usage_id", "customer": "customerID", "day": "used_on", "min": "minutes",
                "mb": "megabytes"}  # fmt: skip
 LADDER_EUR = 2.0  # that each longer contract is cheaper
-LARGEST_BILL_EUR = 500.0  # the dearest tariff with every extra is 120
+LARGEST_BILL_EUR = 1_200.0  # with what is used beyond the tariff; the smallest reads 1,825 in cents
 
 
 def flat_tickets(raw: DataFrame) -> DataFrame:

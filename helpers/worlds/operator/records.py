@@ -233,7 +233,7 @@ def sensor_table(network: Network, month: int, days: range) -> pd.DataFrame:
             "tower_id": _tower_ids(tower),
             "read_on": dates(day),
             "load_share": np.round(np.clip(0.6 + 0.148 * ndtri(lot("load")), 0, 1), 3),
-            "temperature_c": np.round(28 + season + 2 * ndtri(lot("heat")), 1),
+            "temperature_c": np.round(28 + season + 2 * ndtri(lot("warmth")), 1),
             "packet_loss_share": np.round(
                 np.minimum(-0.004 * np.log1p(-lot("loss")) * trouble, 1.0), 5
             ),
