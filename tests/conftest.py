@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from helpers.course.cli import main
 from helpers.course.fetch import FILES, data_folder
-from helpers.course.runner.shelf import all_notebooks, read_notebook
+from helpers.course.runner.shelf import all_notebooks, code_cells, read_notebook
 from helpers.course.runner.silence import plain_kernels, silence, steady
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,6 +99,31 @@ def stored_figures(stem: str) -> dict:
         for output in cell.get("outputs", []):
             figures |= output.get("metadata", {}).get("figures", {})
     return figures
+
+
+def told_by(stem: str, folder: Path, **parameters: object) -> tuple[dict, dict]:
+    """Run a lesson's cells in this process with other parameters, `--fast` ones included by the caller.
+
+    Returns
+    -------
+    What its sentences told (name -> figure), and its variables at the end.
+    """
+    import matplotlib
+
+    import helpers.prose
+
+    matplotlib.use("agg")
+    figures, variables = {}, {"__name__": "__main__"}
+    cells = code_cells(read_notebook(ROOT / "notebooks" / f"{stem}.ipynb"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helpers.prose, "display", lambda one: figures.update(one.metadata.get("figures", {})))  # fmt: skip
+        for cell in cells:
+            exec(compile(cell.source, f"{stem}[{cell.id}]", "exec"), variables)
+            if "parameters" in cell.metadata.get("tags", []):
+                unknown = parameters.keys() - variables.keys()
+                assert not unknown, f"{stem} has no {unknown}"
+                variables |= {"RUNS_FOLDER": str(folder), **parameters}
+    return figures, variables
 
 
 def stored_text(stem: str, cell_id: str) -> str:
