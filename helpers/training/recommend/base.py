@@ -1,0 +1,339 @@
+"""What the recommenders share: the checks, who and what is known, and the best k of the scores."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+from scipy import sparse
+
+from helpers.checks import (
+    kinds_of,
+    moment_in,
+    require_columns,
+    require_filled,
+    require_rows,
+    require_same_kind,
+    require_unique,
+)
+
+LIKED = 4  # stars, of 5, from which on a rating says that the customer liked the product
+_CELLS = 2**23  # scores held at a time: some customers x all products
+
+
+class Log(NamedTuple):
+    """What was liked, by numbers of customers and products: customer by customer, oldest first.
+
+    `who` is -1 where no customer is known. `age_days` is before the last interaction (None without
+    moments). A product that a customer took twice stands twice.
+    """
+
+    who: np.ndarray
+    what: np.ndarray
+    age_days: np.ndarray | None
+
+
+class Recommender:
+    """What every recommender does alike: learn from interactions, and list the best k by its scores.
+
+    A model of its own fills in two methods: `learn(log, products)` and `scores(rows)`. If it knows
+    something better for a new customer than what sold most, `learn` sets `for_new`, a score a product.
+
+    Parameters
+    ----------
+    show_seen : whether a product that a customer already has may be shown to that customer again.
+    """
+
+    def __init__(self, show_seen: bool = False):
+        self.show_seen = show_seen
+
+    def fit(
+        self,
+        interactions: DataFrame,
+        products: DataFrame | None = None,
+        customers: DataFrame | None = None,
+    ) -> Recommender:
+        """Learn from interactions.
+
+        Parameters
+        ----------
+        interactions : one row a product ordered: `customer_id`, `product_id` and, if known,
+            `ordered_at`; without it the rows are in order of time. Where there is a `rating` (1 to 5),
+            products of four and five stars are liked, and the others only count as seen. Rows without
+            a `customer_id` tell what sells, and nothing else.
+        products : what may be recommended, by `product_id`; interactions with others are passed
+            over. With `launched_on` or `withdrawn_on` a list shows what is on sale on its day.
+            Without the table, every product of the interactions.
+        customers : not needed here; whoever is not among the interactions is shown what sells best.
+
+        Raises
+        ------
+        ValueError
+            If there is no row or no needed column, a product is listed twice or without an id, ids are
+            of another kind on one side (texts, numbers), or a moment or a rating cannot be one.
+        """
+        require_columns(interactions, "interactions", ["customer_id", "product_id"])
+        require_rows(interactions, "interactions")
+        require_filled(interactions, "interactions", "product_id")
+        age_days = self._read_moments(interactions)
+        liked = _liked(interactions)
+        if products is None:
+            products = interactions[["product_id"]].drop_duplicates()
+        require_columns(products, "products", ["product_id"])
+        require_filled(products, "products", "product_id")
+        require_unique(products, "products", "product_id")
+        _require_one_kind(products["product_id"], "products", "product_id")
+        require_same_kind(
+            interactions["product_id"], "interactions", products["product_id"], "products",
+            "product_id",
+        )  # fmt: skip
+        what = pd.Index(products["product_id"]).get_indexer(interactions["product_id"])
+        listed = what >= 0
+        if not (listed & liked).any():
+            raise ValueError(
+                f"None of the {len(interactions):,} interactions is with a listed product that was "
+                "liked, so there is nothing to learn. Take the products of the same shop."
+            )
+        who, self.customer_ids = pd.factorize(interactions["customer_id"])  # a gap is -1: nobody
+        self.customer_ids = pd.Index(self.customer_ids)
+        _require_one_kind(self.customer_ids, "interactions", "customer_id")
+        place, products = _by_sales(products, what[listed & liked])
+        what = np.where(listed, place[what], -1)
+        self.product_ids = products["product_id"].to_numpy()
+        self._dates = {
+            column: _days(products, column)
+            for column in ("launched_on", "withdrawn_on")
+            if column in products
+        }
+        shape = (len(self.customer_ids), len(products))
+        known = listed & (who >= 0)
+        self._seen = _table(who[known], what[known], 1, shape)
+        used = np.flatnonzero(listed & liked)
+        time = used if age_days is None else -age_days[used]
+        used = used[np.lexsort((what[used], time, who[used]))]
+        log = Log(who[used], what[used], None if age_days is None else age_days[used])
+        self.for_new = None
+        self.learn(log, products)
+        return self
+
+    def recommend(self, customer_ids, k: int, on: str | pd.Timestamp | None = None) -> DataFrame:
+        """Return the best `k` products for each of `customer_ids`.
+
+        What the model knows nothing about comes last, by what sold most; so does the whole list of a
+        customer who is not known. Equal scores are in that order too, then in that of the ids.
+
+        Parameters
+        ----------
+        customer_ids : in any order; the rows come in the same order.
+        k : length of a list, 1 to the number of products. It is shorter where fewer products are
+            on sale that the customer has not yet.
+        on : the day it is for: what is not launched by then, or withdrawn, is not shown. Without it
+            the day of the last interaction.
+
+        Returns
+        -------
+        One row a product shown: `customer_id`, `product_id`, `rank` (from 1), `score` (falling; 0
+        where a product only fills the list).
+
+        Raises
+        ------
+        ValueError
+            If nothing was learnt yet, `k` is more than there are products, or less than one, the ids
+            are of another kind than those learnt from, or `on` is before the last interaction.
+        """
+        if not hasattr(self, "product_ids"):
+            raise ValueError(
+                f"{type(self).__name__} has learnt nothing yet. Call fit(interactions) first."
+            )
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.product_ids):
+            raise ValueError(
+                f"k, the length of a list, is from 1 to the {len(self.product_ids):,} products; got {k}."
+            )
+        customer_ids = pd.Index(customer_ids)
+        require_same_kind(
+            customer_ids, "customer_ids", self.customer_ids, "the interactions", "customer_id"
+        )
+        on_sale = self._on_sale(on)
+        rows = self.customer_ids.get_indexer(customer_ids)
+        shown, score, length = [], [], []
+        for found, worth in self._lists(rows, k, on_sale):
+            shown.append(found)
+            score.append(worth)
+            length.append(len(found))
+        length = np.array(length, dtype=int)
+        starts = np.repeat(length.cumsum() - length, length)
+        return DataFrame(
+            {
+                "customer_id": customer_ids.repeat(length),
+                "product_id": self.product_ids[_joined(shown, int)],
+                "rank": np.arange(length.sum()) - starts + 1,
+                "score": _joined(score, float),
+            }
+        )
+
+    def learn(self, log: Log, products: DataFrame) -> None:
+        """Learn from what was liked; `products` is in order of sales, as its numbers in `log`."""
+        raise NotImplementedError
+
+    def scores(self, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+        """Return the scores of all products for some customers (numbers of known ones).
+
+        In a sparse table only what is above 0 counts; the rest fills the lists.
+        """
+        raise NotImplementedError
+
+    def likes(self, log: Log, decay: float = 1.0) -> sparse.csr_array:
+        """Return customers x products: 1 for the last product liked, and `decay` a step before it."""
+        known = log.who >= 0
+        who, what = log.who[known], log.what[known]
+        shape = (len(self.customer_ids), len(self.product_ids))
+        latest = ~pd.Series(who.astype(np.int64) * shape[1] + what).duplicated(keep="last")
+        who, what = who[latest], what[latest]
+        until = np.bincount(who, minlength=shape[0]).cumsum()
+        steps = until[who] - 1 - np.arange(len(who))
+        return _table(who, what, decay**steps, shape)
+
+    def _lists(self, rows, k, on_sale):
+        """Yield the products and scores of each list; the products by their numbers."""
+        shelf = np.flatnonzero(on_sale)
+        block = max(1, _CELLS // len(self.product_ids))
+        for start in range(0, len(rows), block):
+            part = rows[start : start + block]
+            scores = self.scores(part[part >= 0])
+            place = (part >= 0).cumsum() - 1
+            for number, row in enumerate(part):
+                seen = self._seen_by(row)
+                shut = seen[on_sale[seen]]
+                on_sale[shut] = False
+                new = row < 0
+                found = _row(self.for_new, None) if new else _row(scores, place[number])
+                what, worth = _best(*found, k, on_sale)
+                if len(what) < k:
+                    fill = shelf[: k + len(what) + len(shut)]
+                    fill = fill[on_sale[fill] & ~np.isin(fill, what)][: k - len(what)]
+                    what, worth = np.append(what, fill), np.append(worth, np.zeros(len(fill)))
+                on_sale[shut] = True
+                yield what, worth
+
+    def _seen_by(self, row):
+        if row < 0 or self.show_seen:
+            return np.empty(0, dtype=int)
+        return self._seen.indices[self._seen.indptr[row] : self._seen.indptr[row + 1]]
+
+    def _read_moments(self, interactions):
+        """Return the days before the last interaction, or None where no moments are told."""
+        self._last, self._zone = None, None
+        if "ordered_at" not in interactions:
+            return None
+        moments = interactions["ordered_at"]
+        require_filled(interactions, "interactions", "ordered_at")
+        if not pd.api.types.is_datetime64_any_dtype(moments):
+            raise ValueError(
+                f"ordered_at holds moments; got {moments.tolist()[0]!r} first. Convert the column with "
+                "pd.to_datetime(..., utc=True)."
+            )
+        self._last, self._zone = moments.max(), moments.dt.tz
+        return (self._last - moments).dt.total_seconds().to_numpy() / 86_400
+
+    def _on_sale(self, on):
+        """Return a flag a product: whether it is on sale on the day."""
+        flags = np.ones(len(self.product_ids), dtype=bool)
+        on = self._last if on is None else moment_in(on, self._zone)
+        if on is None:
+            return flags
+        if self._last is not None and on < self._last.normalize():
+            raise ValueError(
+                f"on is {on:%Y-%m-%d}, and the model has learnt from what happened until "
+                f"{self._last:%Y-%m-%d}: it would know its future. Fit it on interactions before that "
+                "day, or ask for a later one."
+            )
+        for column, days in self._dates.items():
+            there = days <= moment_in(on.tz_localize(None), days.dt.tz)
+            flags &= (there | days.isna() if column == "launched_on" else ~there).to_numpy()
+        return flags
+
+
+def _liked(interactions):
+    """Return a flag a row: liked, by its rating where there is one."""
+    if "rating" not in interactions:
+        return np.ones(len(interactions), dtype=bool)
+    stars = pd.to_numeric(interactions["rating"], errors="coerce").to_numpy(float, na_value=np.nan)
+    wrong = ~((stars >= 1) & (stars <= 5))
+    if wrong.any():
+        raise ValueError(
+            f"rating of {int(wrong.sum()):,} row(s) of interactions is not from 1 to 5, the first being "
+            f"{interactions['rating'][wrong].tolist()[0]!r} (row {int(wrong.argmax()) + 1:,}). Mend it, leave these "
+            "rows out, or drop the column."
+        )
+    return stars >= LIKED
+
+
+def _require_one_kind(values, name, column):
+    """Stop if the ids of one table are of two kinds: they have no order, and some never meet."""
+    kinds = sorted(kinds_of(values))
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{column} holds {' and '.join(kinds)} in {name}, so the same id may stand there twice. Bring "
+            "all to one type first."
+        )
+
+
+def _by_sales(products, sold):
+    """Return the place of each product by sales, then id, and the table in that order."""
+    count = np.bincount(sold, minlength=len(products))
+    order = np.lexsort((pd.factorize(products["product_id"], sort=True)[0], -count))
+    place = np.empty(len(order), dtype=int)
+    place[order] = np.arange(len(order))
+    return place, products.iloc[order].reset_index(drop=True)
+
+
+def _days(products, column):
+    """Return a column of days of the products, which has to be one of moments."""
+    days = products[column]
+    if days.isna().all():
+        return pd.Series(pd.NaT, index=days.index, dtype="datetime64[s]")
+    if not pd.api.types.is_datetime64_any_dtype(days):
+        raise ValueError(
+            f"{column} of products holds moments; got {days.dropna().tolist()[0]!r} first. Convert the column "
+            "with pd.to_datetime."
+        )
+    return days
+
+
+def _table(rows, columns, values, shape):
+    """Return a sparse table; what stands twice in it is there once."""
+    values = np.broadcast_to(np.asarray(values, dtype=np.float32), len(rows))
+    table = sparse.csr_array((values, (rows, columns)), shape=shape)
+    table.sum_duplicates()
+    return table
+
+
+def _row(scores, row):
+    """Return the products of a row of scores, or of the only one, and what they score."""
+    if scores is None:
+        return np.empty(0, dtype=int), np.empty(0)
+    if sparse.issparse(scores):
+        part = slice(scores.indptr[row], scores.indptr[row + 1])
+        what, worth = scores.indices[part], scores.data[part]
+        above = worth > 0
+        return what[above], worth[above]
+    worth = scores if row is None else scores[row]
+    return np.arange(len(worth)), worth
+
+
+def _best(what, worth, k, on_sale):
+    """Return the best k of some products that are on sale; equal ones in order of their numbers."""
+    there = on_sale[what]
+    what, worth = what[there], worth[there]
+    if len(what) > k:
+        enough = worth >= np.partition(worth, -k)[-k]
+        what, worth = what[enough], worth[enough]
+    order = np.lexsort((what, -worth))[:k]
+    return what[order], worth[order]
+
+
+def _joined(parts, kind):
+    """Return arrays as one, also where there is none."""
+    return np.concatenate([np.empty(0, dtype=kind), *parts])

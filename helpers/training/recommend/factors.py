@@ -1,0 +1,108 @@
+"""Collaborative filtering by factors: a few numbers a customer and a product, whose products score."""
+
+from __future__ import annotations
+
+import numpy as np
+from pandas import DataFrame
+
+from helpers.training.recommend.base import Log, Recommender
+
+
+class Factors(Recommender):
+    """Score a product for a customer by the product of their factors."""
+
+    def __init__(self, factors: int, seed: int, show_seen: bool = False):
+        super().__init__(show_seen)
+        self.factors, self.seed = factors, seed
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Return the products of the factors."""
+        return self.of_customers[rows] @ self.of_products.T
+
+
+class ALS(Factors):
+    """Recommend by factors that alternating least squares finds (package implicit).
+
+    Parameters
+    ----------
+    factors : numbers a customer and a product.
+    regularization : how much large factors are held back.
+    alpha : how much more a product liked weighs than one that is not known.
+    iterations : how often both sides are fitted.
+    seed : the same seed gives the same lists.
+    show_seen : as for every recommender.
+
+    Source
+    ------
+    Hu, Koren & Volinsky (2008), ICDM.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 4], "product_id": list("ababacd")})
+    >>> ALS(factors=2, seed=7).fit(orders).recommend([3], k=1)["product_id"].item()
+    'b'
+    """
+
+    def __init__(
+        self,
+        factors: int = 64,
+        regularization: float = 0.01,
+        alpha: float = 10.0,
+        iterations: int = 15,
+        seed: int = 7,
+        show_seen: bool = False,
+    ):
+        super().__init__(factors, seed, show_seen)
+        self.regularization, self.alpha, self.iterations = regularization, alpha, iterations
+
+    def learn(self, log: Log, products: DataFrame) -> None:
+        """Fit both sides in turn."""
+        from implicit.cpu.als import AlternatingLeastSquares
+        from scipy.sparse import csr_matrix
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):  # implicit warns where two kinds of threads compete
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                random_state=self.seed,
+                num_threads=1,
+            )
+            model.fit(csr_matrix(self.likes(log)), show_progress=False)
+        self.of_customers, self.of_products = model.user_factors, model.item_factors
+
+
+class SVD(Factors):
+    """Recommend by the largest singular vectors of customers x products (scikit-learn).
+
+    Parameters
+    ----------
+    factors : how many of them.
+    seed : the same seed gives the same lists.
+    show_seen : as for every recommender.
+
+    Source
+    ------
+    Cremonesi, Koren & Turrin (2010), RecSys, where gaps taken as 0 ranked best.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 4], "product_id": list("ababacd")})
+    >>> SVD(factors=2).fit(orders).recommend([3], k=1)["product_id"].item()
+    'b'
+    """
+
+    def __init__(self, factors: int = 64, seed: int = 7, show_seen: bool = False):
+        super().__init__(factors, seed, show_seen)
+
+    def learn(self, log: Log, products: DataFrame) -> None:
+        """Find the singular vectors."""
+        from sklearn.decomposition import TruncatedSVD
+
+        likes = self.likes(log)
+        most = min(self.factors, min(likes.shape) - 1) or 1
+        model = TruncatedSVD(most, random_state=self.seed)
+        self.of_customers = model.fit_transform(likes).astype(np.float32)
+        self.of_products = model.components_.T.astype(np.float32)
