@@ -118,7 +118,8 @@ class OperatorTables:
         first = {name: last + 1 for name, last in taken.items()}
         seed = self._world.seed
         tickets = numbered(seen["tickets"], "ticket_id", first["tickets"])
-        usage = numbered(_by(seen["usage"], "used_on"), "usage_id", first["usage"])
+        usage = _by(seen["usage"].drop(columns="last_used_at"), "used_on")
+        usage = numbered(usage, "usage_id", first["usage"])
         invoices = numbered(seen["invoices"], "invoice_id", first["invoices"])
         return {
             "towers": seen.get("towers"),
@@ -141,6 +142,7 @@ class OperatorTables:
             "leavers": _leavers(seen["cancellations"], first["leavers"], stream(seed, month, "leavers")),
             "complaints": _forms(seen, first["complaints"], stream(seed, month, "complaint forms")),
         }  # fmt: skip
+
 
 def _by(table, column):
     """Return the rows in order of a date."""
