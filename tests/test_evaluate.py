@@ -186,7 +186,8 @@ def test_an_interval_of_unequal_lengths_is_refused():
 
 def test_an_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"metric is one of accuracy, .*calibration_error; got 'auc'\. Take one of them"
+        ValueError,
+        match=r"metric is one of accuracy, .*calibration_error; got 'auc'\. Take one of them",
     ):
         interval(TRUTH, PROBABILITY, "auc", seed=7, draws=5)
 
