@@ -30,6 +30,12 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_itemcollected(item):
+    """Count what hypothesis tries as slow under `--all`, where it tries all of its examples."""
+    if item.config.option.all and hasattr(getattr(item, "obj", None), "hypothesis"):
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(trylast=True)  # after -k and -m, to count what would have run
 def pytest_collection_modifyitems(config, items):
     slow = [item for item in items if item.get_closest_marker("slow") and not config.option.all]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
-from helpers.checks import require_columns
 from helpers.training.recommend.base import Log, Recommender
 
 
@@ -14,7 +13,8 @@ class MostPopular(Recommender):
 
     Parameters
     ----------
-    window_days : only the last so many days before the last interaction count; None for all.
+    window_days : only the last so many days before the last interaction count; None for all. A window
+        needs the column `ordered_at`.
     show_seen : as for every recommender.
 
     Examples
@@ -30,19 +30,13 @@ class MostPopular(Recommender):
         super().__init__(show_seen)
         self.window_days = window_days
 
-    def fit(
-        self,
-        interactions: DataFrame,
-        products: DataFrame | None = None,
-        customers: DataFrame | None = None,
-    ) -> MostPopular:
-        """Learn as every recommender does; a window needs `ordered_at`."""
-        if self.window_days is not None:
-            require_columns(interactions, "interactions", ["ordered_at"])
-        return super().fit(interactions, products, customers)
-
     def learn(self, log: Log, products: DataFrame) -> None:
         """Count what was liked in the window."""
+        if self.window_days is not None and log.age_days is None:
+            raise ValueError(
+                "window_days needs the moments of the interactions, and they have no column ordered_at. "
+                "Add it, or take window_days=None."
+            )
         recent = slice(None) if self.window_days is None else log.age_days < self.window_days
         self.for_new = np.bincount(log.what[recent], minlength=len(products)).astype(np.float32)
 
