@@ -31,6 +31,7 @@ PRODUCTS = DataFrame(
 MODELS = {
     "most popular": MostPopular,
     "popular lately": lambda **options: MostPopular(window_days=30, **options),
+    "popular in the brand": lambda **options: MostPopular(within="brand", **options),
     "content": ContentBased,
     "neighbours": ItemNeighbours,
     "transitions": Transitions,
@@ -101,6 +102,19 @@ def test_popular_lately_forgets_what_sold_before():
     assert first(MostPopular().fit(sold), 9) == 1
     assert first(MostPopular(window_days=30).fit(sold), 9) == 2
     assert first(MostPopular(window_days=1).fit(sold), 9) == 2, "a tie goes to what sold most"
+
+
+def test_popular_in_the_brand_is_the_root_of_sales_by_the_share_of_the_brand():
+    products = DataFrame({"product_id": [1, 2, 3, 4], "brand": ["Ana", "Ana", None, None]})
+    sold = orders(
+        *[(who, 1, 1) for who in range(10, 19)], (1, 2, 1), (2, 4, 1), (2, 2, 1), (3, 3, 1)
+    )
+    model = MostPopular(within="brand").fit(sold, products)
+    lists = model.recommend([1, 2, 3, 99], k=1)
+    assert lists["product_id"].tolist() == [1, 1, 4, 1], "a gap is a brand of its own"
+    assert lists["score"].to_numpy() == pytest.approx([3, 1.5, 1, 9])
+    with pytest.raises(ValueError, match="products lacks the column.s. line"):
+        MostPopular(within="line").fit(sold, products)
 
 
 def test_the_cosine_of_two_products_is_that_of_the_hand():
