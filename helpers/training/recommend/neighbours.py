@@ -10,6 +10,7 @@ from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
 _BLOCK = 1_000  # products whose neighbors are looked for at a time
+_MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 
 class ItemToItem(Recommender):
@@ -116,3 +117,107 @@ def nearest(
     table = sparse.csr_array((values, columns, ends), shape=(left.shape[0], right.shape[1]))
     table.eliminate_zeros()
     return table
+
+
+class Transitions(ItemToItem):
+    """Recommend what customers took soon after what this one took last: the direction counts.
+
+    Each pair of products in the order of one customer counts, a step further apart less; the sum is
+    divided by the cube root of how often the one leads times how often the other follows, plus
+    `shrink`: a plain cosine would lead to rare products, plain counts to bestsellers.
+
+    Parameters
+    ----------
+    shrink : so many transitions' worth of doubt.
+    reach : how many steps after a product the others still count.
+    fade : what a step more weighs, of the one before.
+    back : what a pair weighs in the other direction: 0.0 nothing, 1.0 as much.
+    decay, show_seen : as for `ItemToItem`.
+
+    Source
+    ------
+    Rendle, Freudenthaler & Schmidt-Thieme (2010), WWW, chains of what follows what.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3], "product_id": list("abcab")})
+    >>> Transitions().fit(orders).recommend([3], k=2)["product_id"].tolist()
+    ['a', 'c']
+    """
+
+    def __init__(
+        self,
+        shrink: float = 20.0,
+        reach: int = 8,
+        fade: float = 0.7,
+        back: float = 0.2,
+        decay: float = 0.6,
+        show_seen: bool = False,
+    ):
+        require_share(fade, "fade")
+        require_share(back, "back")
+        super().__init__(decay, show_seen)
+        self.shrink, self.reach, self.fade, self.back = shrink, reach, fade, back
+
+    def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
+        """Return how often the one is followed by the other, shrunk."""
+        shape = (len(products), len(products))
+        after = sparse.csr_array(shape, dtype=np.float32)
+        for steps in range(1, self.reach + 1):
+            same = (log.who[steps:] == log.who[:-steps]) & (log.who[steps:] >= 0)
+            pair = log.what[:-steps][same], log.what[steps:][same]
+            weight = np.full(len(pair[0]), self.fade ** (steps - 1), dtype=np.float32)
+            after += sparse.csr_array((weight, pair), shape=shape)
+        after = (after + self.back * after.T).tocoo()
+        leads, follows = after.sum(axis=1), after.sum(axis=0)
+        one, other = after.coords
+        worth = after.data / (np.cbrt(leads[one] * follows[other]) + self.shrink)
+        return sparse.csr_array((worth.astype(np.float32), (one, other)), shape=shape)
+
+
+class EASE(ItemToItem):
+    """Recommend by the linear model in which every product speaks for every other one.
+
+    Parameters
+    ----------
+    penalty : how much large weights are held back; a few hundred for some ten thousand customers.
+    decay, show_seen : as for `ItemToItem`.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if the table products x products would not fit: the model inverts it.
+
+    Source
+    ------
+    Steck (2019), WWW, embarrassingly shallow autoencoders.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 5], "product_id": list("abacddb")})
+    >>> EASE(penalty=1).fit(orders).recommend([5], k=1)["product_id"].item()
+    'a'
+    """
+
+    def __init__(self, penalty: float = 300.0, decay: float = 0.5, show_seen: bool = False):
+        if not penalty > 0:
+            raise ValueError(f"penalty is a number above 0; got {penalty!r}.")
+        super().__init__(decay, show_seen)
+        self.penalty = penalty
+
+    def nearness(self, log: Log, products: DataFrame) -> np.ndarray:
+        """Return the weights, products x products, none from a product to itself."""
+        if len(products) > _MOST_INVERTED:
+            need = 3 * 4 * len(products) ** 2 / 1e9
+            raise ValueError(
+                f"EASE inverts a table of {len(products):,} x {len(products):,} products, which takes "
+                f"about {need:,.0f} GB; {_MOST_INVERTED:,} products are the most here. Take ItemNeighbours, "
+                "or list fewer products."
+            )
+        likes = self.likes(log)
+        table = (likes.T @ likes).toarray()
+        table[np.diag_indices_from(table)] += self.penalty
+        inverse = np.linalg.inv(table)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        return weights
