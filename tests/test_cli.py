@@ -103,7 +103,7 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
     ("words", "expected"),
     [
         (["run", "99"], "There is no notebook '99'"),
-        (["run", "04a_churn_baselin"], "Did you mean 04a_churn_baseline?"),
+        (["run", "04a_churn_baslein"], "Did you mean 04a_churn_baseline?"),
         (["run", "-p", "SEDE", "3"], "Did you mean SEED?"),
         (["run", "-p", "SEED", "x"], "takes a whole number; got 'x'"),
         (["run", "-p", "CUSTOMERS", "5"], "goes from 1,000 to 20,000; got 5"),
