@@ -64,8 +64,8 @@ class Hybrid(Recommender):
         """Return the sum of the scores of the parts."""
         total = np.zeros((len(rows), len(self.known.product_ids)), dtype=np.float32)
         for part, weight in self.parts:
-            scores = _of_best(part.scores(rows))
-            total += weight * (scores.toarray() if sparse.issparse(scores) else scores)
+            scores = _of_best(part.scores(rows)) * np.float32(weight)
+            total += scores.toarray() if sparse.issparse(scores) else scores
         return total
 
 

@@ -94,9 +94,9 @@ def nearest(left: sparse.csr_array, right: sparse.csr_array, keep: int) -> spars
 
     Examples
     --------
-    >>> words = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.8]])
+    >>> words = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.75]])
     >>> nearest(words, words.T.tocsr(), keep=1).toarray().round(3).tolist()
-    [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.4, 0.0]]
+    [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.375, 0.0]]
     """
     found = []
     for start in range(0, left.shape[0], _BLOCK):
