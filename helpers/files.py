@@ -10,6 +10,12 @@ import tempfile
 from pathlib import Path
 
 _MARK = ".made_by_a_run"
+# Parts of models that hold arrays and names only: skops leaves to the reader whether to read them.
+TRUSTED = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils._bunch.Bunch",  # the dict of a VotingClassifier's models
+]
 
 
 def write_whole(path: str | Path, content: str | bytes) -> Path:

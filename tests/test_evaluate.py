@@ -15,7 +15,10 @@ from helpers.training.evaluate import interval, scores, scores_by
 
 TRUTH = pd.Series([True, True, False, False, False])
 PROBABILITY = np.array([0.9, 0.4, 0.6, 0.3, 0.1])
-NAMES = ["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"]
+NAMES = [
+    "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier",
+    "calibration_error",
+]  # fmt: skip
 
 
 def test_scores_match_the_count_done_by_hand():
@@ -30,6 +33,21 @@ def test_scores_match_the_count_done_by_hand():
     assert found["roc_auc"] == pytest.approx(5 / 6)
     by_hand = -sum(math.log(p) for p in [0.9, 0.4, 1 - 0.6, 1 - 0.3, 1 - 0.1]) / 5
     assert found["log_loss"] == pytest.approx(by_hand)
+
+
+def test_the_metrics_of_probabilities_match_the_count_done_by_hand():
+    # By falling probability: hit, miss, hit, miss, miss; precision at the hits is 1 and 2/3.
+    found = scores(TRUTH, PROBABILITY)
+    assert found["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["brier"] == pytest.approx((0.1**2 + 0.6**2 + 0.6**2 + 0.3**2 + 0.1**2) / 5)
+    # One customer a bin: each is as far off as the probability from what happened.
+    assert found["calibration_error"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.3 + 0.1) / 5)
+
+
+def test_a_bin_is_judged_by_its_mean_and_one_belongs_to_the_last_bin():
+    # 0.31 and 0.39 share a bin of mean 0.35, half left; 0.95 and 1.0 share the last one.
+    found = scores(pd.Series([True, False, True, True]), np.array([0.31, 0.39, 0.95, 1.0]))
+    assert found["calibration_error"] == pytest.approx(0.15 * 0.5 + 0.025 * 0.5)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +67,8 @@ def test_nobody_flagged_gives_a_precision_of_zero_and_no_warning(recwarn):
 @pytest.mark.parametrize("outcome", [True, False])
 def test_one_outcome_only_leaves_the_auc_missing_and_the_rest_there(outcome):
     found = scores(pd.Series([outcome] * 3), np.array([0.2, 0.6, 0.7]))
-    assert np.isnan(found["roc_auc"])
-    assert found.drop("roc_auc").notna().all()
+    missing = ["roc_auc"] if outcome else ["roc_auc", "pr_auc"]
+    assert found[found.isna()].index.tolist() == missing
 
 
 @pytest.mark.parametrize(("truth", "probability"), [(5, 4), (0, 0), (1, 0)])
@@ -105,7 +123,12 @@ def test_scores_agree_with_the_counts_of_a_confusion_matrix(people, threshold):
     assert found["precision"] == pytest.approx(hit / (hit + false) if hit + false else 0)
     assert found["recall"] == pytest.approx(hit / (hit + missed) if hit + missed else 0)
     assert found["f1"] == pytest.approx(2 * hit / (2 * hit + false + missed) if hit else 0)
+    assert found["brier"] == pytest.approx(metrics.brier_score_loss(truth, probability))
+    edges = np.clip(np.digitize(probability, np.arange(1, 10) / 10), 0, 9)
+    off = [abs(probability[edges == one].sum() - truth[edges == one].sum()) for one in range(10)]
+    assert found["calibration_error"] == pytest.approx(sum(off) / len(people))
     if truth.any() and not truth.all():
+        assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(truth, probability))
         # Oracle: the AUC is the share of pairs won, which is what Mann and Whitney count.
         pairs = truth.sum() * (~truth).sum()
         won = mannwhitneyu(probability[truth], probability[~truth]).statistic
@@ -163,7 +186,8 @@ def test_an_interval_of_unequal_lengths_is_refused():
 
 def test_an_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"metric is one of accuracy, .*log_loss; got 'auc'\. Take one of them"
+        ValueError,
+        match=r"metric is one of accuracy, .*calibration_error; got 'auc'\. Take one of them",
     ):
         interval(TRUTH, PROBABILITY, "auc", seed=7, draws=5)
 
@@ -245,5 +269,6 @@ def test_a_range_drawn_from_a_handful_is_told():
     few = pd.Series([True] + [False] * 30)
     with pytest.warns(UserWarning, match="only 1 are of the rarer outcome"):
         interval(few, np.linspace(0.9, 0.1, 31), "accuracy", seed=7)
-    with pytest.raises(ValueError, match="all 5 are of one kind"):
-        interval(few[1:6], np.full(5, 0.1), "roc_auc", seed=7)
+    for metric in ("roc_auc", "pr_auc"):
+        with pytest.raises(ValueError, match=f"{metric} .* all 5 are of one kind"):
+            interval(few[1:6], np.full(5, 0.1), metric, seed=7)

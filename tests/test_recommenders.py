@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from helpers.training.recommend import ALS, SVD, ContentBased, ItemNeighbours, MostPopular
+from helpers.training.recommend import (
+    ALS,
+    EASE,
+    SVD,
+    ContentBased,
+    Hybrid,
+    ItemNeighbours,
+    MostPopular,
+    MultiObjective,
+    PersonalBestsellers,
+    Transitions,
+)
 
 PRODUCTS = DataFrame(
     {
@@ -20,8 +31,18 @@ PRODUCTS = DataFrame(
 MODELS = {
     "most popular": MostPopular,
     "popular lately": lambda **options: MostPopular(window_days=30, **options),
+    "popular in the brand": lambda **options: MostPopular(within="brand", **options),
     "content": ContentBased,
     "neighbours": ItemNeighbours,
+    "transitions": Transitions,
+    "ease": EASE,
+    "hybrid": lambda **options: Hybrid(
+        [(ItemNeighbours(), 1.0), (ContentBased(), 0.5), (MostPopular(window_days=30), 0.1)],
+        **options,
+    ),
+    "sparse hybrid": lambda **options: Hybrid(
+        [(ItemNeighbours(), 1), (Transitions(), 1)], **options
+    ),
     "als": lambda **options: ALS(factors=3, iterations=3, **options),
     "svd": lambda **options: SVD(factors=3, **options),
 }
@@ -46,7 +67,10 @@ BOARD = orders(
 )
 
 
-@pytest.mark.parametrize("make", [ItemNeighbours, MODELS["als"], MODELS["svd"]])
+@pytest.mark.parametrize(
+    "make",
+    [ItemNeighbours, Transitions, EASE, MODELS["als"], MODELS["svd"], MODELS["sparse hybrid"]],
+)
 def test_who_buys_odd_products_is_shown_odd_ones(make):
     lists = make().fit(BOARD, PRODUCTS).recommend(range(1, 13), k=1)
     assert (lists["customer_id"] % 2 == lists["product_id"] % 2).all()
@@ -80,6 +104,19 @@ def test_popular_lately_forgets_what_sold_before():
     assert first(MostPopular(window_days=1).fit(sold), 9) == 2, "a tie goes to what sold most"
 
 
+def test_popular_in_the_brand_is_the_root_of_sales_by_the_share_of_the_brand():
+    products = DataFrame({"product_id": [1, 2, 3, 4], "brand": ["Ana", "Ana", None, None]})
+    sold = orders(
+        *[(who, 1, 1) for who in range(10, 19)], (1, 2, 1), (2, 4, 1), (2, 2, 1), (3, 3, 1)
+    )
+    model = MostPopular(within="brand").fit(sold, products)
+    lists = model.recommend([1, 2, 3, 99], k=1)
+    assert lists["product_id"].tolist() == [1, 1, 4, 1], "a gap is a brand of its own"
+    assert lists["score"].to_numpy() == pytest.approx([3, 1.5, 1, 9])
+    with pytest.raises(ValueError, match="products lacks the column.s. line"):
+        MostPopular(within="line").fit(sold, products)
+
+
 def test_the_cosine_of_two_products_is_that_of_the_hand():
     sold = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4], "product_id": list("abacab")})
     scores = ItemNeighbours(shrink=0).fit(sold).recommend([3], k=2)
@@ -87,7 +124,7 @@ def test_the_cosine_of_two_products_is_that_of_the_hand():
     assert scores["product_id"].tolist() == ["c", "b"]
     assert scores["score"].to_numpy() == pytest.approx([1 / 3**0.5, 1 / 6**0.5])
     shrunk = ItemNeighbours(shrink=1).fit(sold).recommend([3], k=1)["score"].item()
-    assert shrunk == pytest.approx(1 / (3**0.5 + 1))
+    assert shrunk == pytest.approx(1 / ((3**0.5 + 1) * 2))
 
 
 def test_what_was_liked_last_weighs_most():
@@ -96,6 +133,95 @@ def test_what_was_liked_last_weighs_most():
     )
     model = ItemNeighbours(decay=0.5).fit(sold)
     assert [first(model, customer) for customer in (3, 4)] == [4, 2]
+
+
+def test_a_transition_counts_in_its_direction():
+    sold = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4], "product_id": list("ababab")})
+    onward = Transitions(back=0.0, show_seen=True).fit(sold)
+    assert onward.recommend([3], k=1)["score"].item() == pytest.approx(2 / (4 ** (1 / 3) + 20))
+    assert onward.recommend([4], k=1)["score"].item() == 0, "nothing follows b"
+    assert first(Transitions(back=1.0).fit(sold), 4) == "a"
+
+
+def test_ease_has_the_weights_of_its_closed_form():
+    rng = np.random.default_rng(7)
+    sold = DataFrame(
+        {"customer_id": rng.integers(0, 30, 120), "product_id": rng.integers(0, 8, 120)}
+    )
+    model = EASE(penalty=5, decay=1.0, show_seen=True).fit(sold)
+    table = pd.crosstab(sold["customer_id"], sold["product_id"]).gt(0).astype(float)
+    for product in table:  # the ridge regression of each product on the others
+        others = table.drop(columns=product)
+        gram = others.T @ others + 5 * np.eye(len(others.columns))
+        predicted = others @ np.linalg.solve(gram, others.T @ table[product])
+        lists = model.recommend(table.index, k=8).query("product_id == @product")
+        assert lists["score"].to_numpy() == pytest.approx(predicted.to_numpy(), abs=1e-4)
+
+
+def test_ease_refuses_what_would_not_fit():
+    many = DataFrame({"product_id": range(40_000)})
+    with pytest.raises(ValueError, match="40,000 x 40,000 products, which takes about 19 GB"):
+        EASE().fit(BOARD, many)
+
+
+def test_a_hybrid_adds_what_its_parts_say():
+    products = DataFrame({"product_id": [1, 2, 3], "name": ["rose cream", "mint gel", "rose soap"]})
+    sold = orders((7, 1, 1), (8, 1, 1), (8, 2, 2))
+    for weight, best in [(0.5, 2), (2.0, 3)]:
+        parts = [(ItemNeighbours(), 1.0), (ContentBased(), weight)]
+        lists = Hybrid(parts).fit(sold, products).recommend([7], k=2)
+        assert lists["product_id"].iloc[0] == best
+        assert sorted(lists["score"]) == pytest.approx(sorted([1.0, weight]))
+
+
+def test_a_hybrid_takes_recommenders_with_weights_only():
+    for parts, said in [
+        ([], "got none"),
+        ([(ItemNeighbours(), 0)], "above 0"),
+        ([ItemNeighbours()], "pairs of a recommender"),
+        ([(PersonalBestsellers(), 1.0)], "scores every product"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            Hybrid(parts)
+
+
+@pytest.mark.parametrize(
+    "model", [ItemNeighbours(), MostPopular(), PersonalBestsellers(), ALS(factors=2)]
+)
+def test_a_second_goal_moves_the_list_as_far_as_it_weighs(model):
+    products = PRODUCTS.assign(category="cream", sustainability=range(0, 120, 10))
+
+    def shown(weight, customers=(1, 99), k=4, among=50):
+        both = MultiObjective(model, "sustainability", weight, among)
+        return both.fit(BOARD, products).recommend(customers, k)
+
+    model.fit(BOARD, products)
+    pd.testing.assert_frame_equal(
+        shown(0.0).drop(columns="score"), model.recommend([1, 99], k=4).drop(columns="score")
+    )
+    green = products.set_index("product_id")["sustainability"]
+    means = [shown(weight)["product_id"].map(green).mean() for weight in (0.0, 0.3, 0.7, 1.0)]
+    assert means == sorted(means)
+    assert means[0] < means[-1]
+    assert shown(1.0)["rank"].tolist() == [1, 2, 3, 4] * 2
+    assert set(shown(1.0, among=4)["product_id"]) == set(shown(0.0)["product_id"])
+    assert (shown(0.5)["score"].diff()[shown(0.5)["rank"] > 1] <= 0).all()
+
+
+def test_a_second_goal_that_is_no_number_is_named():
+    goal = PRODUCTS.assign(sustainability=[1, "green", *[3] * 10])
+    with pytest.raises(ValueError, match="sustainability of 1 product.* product_id 2"):
+        MultiObjective(ItemNeighbours(), "sustainability", 0.5).fit(BOARD, goal)
+    with pytest.raises(ValueError, match="lacks the column.s. margin"):
+        MultiObjective(ItemNeighbours(), "margin", 0.5).fit(BOARD, PRODUCTS)
+    with pytest.raises(ValueError, match="weight is a share"):
+        MultiObjective(ItemNeighbours(), "margin", 5)
+    both = MultiObjective(ItemNeighbours(), "sustainability", 0.5).fit(
+        BOARD, PRODUCTS.assign(sustainability=1)
+    )
+    for k in (13, 0, 2.0):
+        with pytest.raises(ValueError, match="1 to the 12 products"):
+            both.recommend([1], k)
 
 
 @EVERY
@@ -169,7 +295,7 @@ def test_rows_without_a_customer_tell_what_sells_and_nothing_else(make):
                                            "ordered_at": pd.Timestamp("2024-04-01")})])  # fmt: skip
     model = make().fit(nobodys, PRODUCTS)
     assert set(model.recommend([99], k=2)["product_id"]) == {7, 8}
-    assert set(model.customer_ids) == set(range(1, 13))
+    assert set(model.known.customer_ids) == set(range(1, 13))
 
 
 @EVERY
@@ -265,15 +391,17 @@ def test_options_out_of_range_are_refused():
         lambda: MostPopular(window_days=0),
         lambda: ItemNeighbours(decay=2),
         lambda: ItemNeighbours(shrink=-1),
+        lambda: Transitions(back=2),
+        lambda: EASE(penalty=0),
     ):
         with pytest.raises(ValueError, match="got"):
             make()
-    with pytest.raises(ValueError, match="interactions lacks the column.s. ordered_at"):
+    with pytest.raises(ValueError, match="no column ordered_at"):
         MostPopular(window_days=3).fit(BOARD.drop(columns="ordered_at"))
 
 
 def test_content_needs_a_table_that_describes():
-    with pytest.raises(ValueError, match="products, the table that describes them"):
+    with pytest.raises(ValueError, match="Hand over such a table"):
         ContentBased().fit(BOARD)
     with pytest.raises(ValueError, match="no column of text"):
         ContentBased().fit(BOARD, PRODUCTS[["product_id"]])

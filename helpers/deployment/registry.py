@@ -16,15 +16,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from helpers.files import sha256_of, write_whole
+from helpers.files import TRUSTED, sha256_of, write_whole
 
 MODEL_FILE, CARD_FILE = "model.skops", "card.json"
-
-# Parts of scikit-learn's trees: they hold arrays, and skops leaves the decision to the reader.
-TRUSTED = [
-    "sklearn.tree._tree.Tree",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
 
 
 def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) -> Path:

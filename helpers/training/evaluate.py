@@ -16,7 +16,16 @@ from helpers.checks import (
     require_share,
 )
 
+BINS = 10  # of equal width, in which probabilities are held against what happened
 FEW = 10  # customers of the rarer outcome, below which a bootstrap says too little
+
+
+def _calibration_error(truth, probability):
+    """Return the mean distance of predicted and true share over bins, weighed by their customers."""
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, probability - truth)).sum() / len(truth))
+
+
 # Each takes the truth (flags), the churn probabilities and the threshold of a yes.
 METRICS = {
     "accuracy": lambda t, p, limit: metrics.accuracy_score(t, p >= limit),
@@ -26,7 +35,10 @@ METRICS = {
     "roc_auc": lambda t, p, limit: (
         metrics.roc_auc_score(t, p) if t.any() and not t.all() else np.nan
     ),
+    "pr_auc": lambda t, p, limit: metrics.average_precision_score(t, p) if t.any() else np.nan,
     "log_loss": lambda t, p, limit: metrics.log_loss(t, p, labels=[False, True]),
+    "brier": lambda t, p, limit: float(np.mean((p - t) ** 2)),
+    "calibration_error": lambda t, p, limit: _calibration_error(t, p),
 }
 
 
@@ -41,8 +53,12 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
 
     Returns
     -------
-    `accuracy`, `precision`, `recall`, `f1`, `roc_auc`, `log_loss`. `precision` is 0.0 where nobody
-    is predicted to leave; `roc_auc` is missing where only one outcome is present.
+    `accuracy`, `precision`, `recall`, `f1`, `roc_auc`, `pr_auc` (average precision; the churn share
+    is what chance reaches), `log_loss`, `brier` (mean squared error of the probabilities) and
+    `calibration_error` (how far the mean probability lies from the true share, in ten bins of equal
+    width, 0.0-0.1 to 0.9-1.0, weighed by their customers). `precision` is 0.0 where nobody is
+    predicted to leave; `roc_auc` is missing where only one outcome is present, `pr_auc` where nobody
+    left.
 
     Raises
     ------
@@ -50,10 +66,17 @@ def scores(churned: pd.Series, probability: np.ndarray, threshold: float = 0.5) 
         If the two differ in length or in the order of one index, are empty, `churned` holds no flags, `probability` is not one
         number from 0.0 to 1.0 a customer, or `threshold` is no share.
 
+    Source
+    ------
+    Naeini, Cooper & Hauskrecht (2015), AAAI 29, for the calibration error.
+
     Examples
     --------
-    >>> scores(pd.Series([True, False, False]), np.array([0.9, 0.6, 0.1])).round(3).to_dict()
-    {'accuracy': 0.667, 'precision': 0.5, 'recall': 1.0, 'f1': 0.667, 'roc_auc': 1.0, 'log_loss': 0.376}
+    >>> found = scores(pd.Series([True, False, False]), np.array([0.9, 0.6, 0.1])).round(3)
+    >>> found[["accuracy", "precision", "roc_auc", "log_loss"]].to_dict()
+    {'accuracy': 0.667, 'precision': 0.5, 'roc_auc': 1.0, 'log_loss': 0.376}
+    >>> found[["pr_auc", "brier", "calibration_error"]].to_dict()
+    {'pr_auc': 1.0, 'brier': 0.127, 'calibration_error': 0.267}
     """
     require_share(threshold, "threshold")
     require_same_order(churned, "churned", probability, "probability")
@@ -129,9 +152,9 @@ def interval(
     scores(churned, probability, threshold)  # refuses what cannot be judged
     truth, probability = np.asarray(churned, dtype=bool), np.asarray(probability, dtype=float)
     rarer = int(min(truth.sum(), (~truth).sum()))
-    if metric == "roc_auc" and not rarer:
+    if metric in ("roc_auc", "pr_auc") and not rarer:
         raise ValueError(
-            f"roc_auc compares those who left with those who stayed; all {len(truth):,} are of one kind. "
+            f"{metric} compares those who left with those who stayed; all {len(truth):,} are of one kind. "
             "Take more rows, or another metric."
         )
     if rarer < FEW:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import NamedTuple
 
 import numpy as np
@@ -27,12 +28,24 @@ class Log(NamedTuple):
     """What was liked, by numbers of customers and products: customer by customer, oldest first.
 
     `who` is -1 where no customer is known. `age_days` is before the last interaction (None without
-    moments). A product that a customer took twice stands twice.
+    moments). A product that a customer took twice stands twice; `last` flags the later row.
     """
 
     who: np.ndarray
     what: np.ndarray
     age_days: np.ndarray | None
+    last: np.ndarray
+
+
+class Known(NamedTuple):
+    """What a recommender knows beside its model: both sides by their numbers, what was seen, dates."""
+
+    customer_ids: pd.Index
+    product_ids: np.ndarray
+    seen: sparse.csr_array
+    dates: dict[str, pd.Series]
+    last: pd.Timestamp | None
+    zone: tzinfo | None
 
 
 class Recommender:
@@ -74,49 +87,13 @@ class Recommender:
             If there is no row or no needed column, a product is listed twice or without an id, ids are
             of another kind on one side (texts, numbers), or a moment or a rating cannot be one.
         """
-        require_columns(interactions, "interactions", ["customer_id", "product_id"])
-        require_rows(interactions, "interactions")
-        require_filled(interactions, "interactions", "product_id")
-        age_days = self._read_moments(interactions)
-        liked = _liked(interactions)
-        if products is None:
-            products = interactions[["product_id"]].drop_duplicates()
-        require_columns(products, "products", ["product_id"])
-        require_filled(products, "products", "product_id")
-        require_unique(products, "products", "product_id")
-        _require_one_kind(products["product_id"], "products", "product_id")
-        require_same_kind(
-            interactions["product_id"], "interactions", products["product_id"], "products",
-            "product_id",
-        )  # fmt: skip
-        what = pd.Index(products["product_id"]).get_indexer(interactions["product_id"])
-        listed = what >= 0
-        if not (listed & liked).any():
-            raise ValueError(
-                f"None of the {len(interactions):,} interactions is with a listed product that was "
-                "liked, so there is nothing to learn. Take the products of the same shop."
-            )
-        who, self.customer_ids = pd.factorize(interactions["customer_id"])  # a gap is -1: nobody
-        self.customer_ids = pd.Index(self.customer_ids)
-        _require_one_kind(self.customer_ids, "interactions", "customer_id")
-        place, products = _by_sales(products, what[listed & liked])
-        what = np.where(listed, place[what], -1)
-        self.product_ids = products["product_id"].to_numpy()
-        self._dates = {
-            column: _days(products, column)
-            for column in ("launched_on", "withdrawn_on")
-            if column in products
-        }
-        shape = (len(self.customer_ids), len(products))
-        known = listed & (who >= 0)
-        self._seen = _table(who[known], what[known], 1, shape)
-        used = np.flatnonzero(listed & liked)
-        time = used if age_days is None else -age_days[used]
-        used = used[np.lexsort((what[used], time, who[used]))]
-        log = Log(who[used], what[used], None if age_days is None else age_days[used])
-        self.for_new = None
-        self.learn(log, products)
+        self.take(*_read(interactions, products))
         return self
+
+    def take(self, known: Known, log: Log, products: DataFrame) -> None:
+        """Learn from what another recommender has read, as the parts of a hybrid do."""
+        self.known, self.for_new = known, None
+        self.learn(log, products)
 
     def recommend(self, customer_ids, k: int, on: str | pd.Timestamp | None = None) -> DataFrame:
         """Return the best `k` products for each of `customer_ids`.
@@ -143,20 +120,20 @@ class Recommender:
             If nothing was learnt yet, `k` is more than there are products, or less than one, the ids
             are of another kind than those learnt from, or `on` is before the last interaction.
         """
-        if not hasattr(self, "product_ids"):
+        if not hasattr(self, "known"):
             raise ValueError(
                 f"{type(self).__name__} has learnt nothing yet. Call fit(interactions) first."
             )
-        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.product_ids):
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.known.product_ids):
             raise ValueError(
-                f"k, the length of a list, is from 1 to the {len(self.product_ids):,} products; got {k}."
+                f"k, the length of a list, is from 1 to the {len(self.known.product_ids):,} products; got {k}."
             )
         customer_ids = pd.Index(customer_ids)
         require_same_kind(
-            customer_ids, "customer_ids", self.customer_ids, "the interactions", "customer_id"
+            customer_ids, "customer_ids", self.known.customer_ids, "the interactions", "customer_id"
         )
         on_sale = self._on_sale(on)
-        rows = self.customer_ids.get_indexer(customer_ids)
+        rows = self.known.customer_ids.get_indexer(customer_ids)
         shown, score, length = [], [], []
         for found, worth in self._lists(rows, k, on_sale):
             shown.append(found)
@@ -167,7 +144,7 @@ class Recommender:
         return DataFrame(
             {
                 "customer_id": customer_ids.repeat(length),
-                "product_id": self.product_ids[_joined(shown, int)],
+                "product_id": self.known.product_ids[_joined(shown, int)],
                 "rank": np.arange(length.sum()) - starts + 1,
                 "score": _joined(score, float),
             }
@@ -184,21 +161,28 @@ class Recommender:
         """
         raise NotImplementedError
 
-    def likes(self, log: Log, decay: float = 1.0) -> sparse.csr_array:
-        """Return customers x products: 1 for the last product liked, and `decay` a step before it."""
-        known = log.who >= 0
-        who, what = log.who[known], log.what[known]
-        shape = (len(self.customer_ids), len(self.product_ids))
-        latest = ~pd.Series(who.astype(np.int64) * shape[1] + what).duplicated(keep="last")
-        who, what = who[latest], what[latest]
+    def likes(self, log: Log, decay: float = 1.0, longest: int | None = None) -> sparse.csr_array:
+        """Return customers x products: 1 for the last product liked, and `decay` a step before it.
+
+        Of a history longer than `longest` only its end is there.
+        """
+        there = log.last & (log.who >= 0)
+        who, what = log.who[there], log.what[there]
+        shape = (len(self.known.customer_ids), len(self.known.product_ids))
         until = np.bincount(who, minlength=shape[0]).cumsum()
         steps = until[who] - 1 - np.arange(len(who))
-        return _table(who, what, decay**steps, shape)
+        if longest is not None and len(steps) and steps.max() >= longest:
+            kept = steps < longest
+            who, what, steps = who[kept], what[kept], steps[kept]
+            until = np.bincount(who, minlength=shape[0]).cumsum()
+        weight = (decay ** np.arange(steps.max(initial=0) + 1)).astype(np.float32)[steps]
+        starts = np.concatenate([[0], until])
+        return sparse.csr_array((weight, what.astype(np.int32), starts.astype(np.int32)), shape)
 
     def _lists(self, rows, k, on_sale):
         """Yield the products and scores of each list; the products by their numbers."""
         shelf = np.flatnonzero(on_sale)
-        block = max(1, _CELLS // len(self.product_ids))
+        block = max(1, _CELLS // len(self.known.product_ids))
         for start in range(0, len(rows), block):
             part = rows[start : start + block]
             scores = self.scores(part[part >= 0])
@@ -220,39 +204,91 @@ class Recommender:
     def _seen_by(self, row):
         if row < 0 or self.show_seen:
             return np.empty(0, dtype=int)
-        return self._seen.indices[self._seen.indptr[row] : self._seen.indptr[row + 1]]
-
-    def _read_moments(self, interactions):
-        """Return the days before the last interaction, or None where no moments are told."""
-        self._last, self._zone = None, None
-        if "ordered_at" not in interactions:
-            return None
-        moments = interactions["ordered_at"]
-        require_filled(interactions, "interactions", "ordered_at")
-        if not pd.api.types.is_datetime64_any_dtype(moments):
-            raise ValueError(
-                f"ordered_at holds moments; got {moments.tolist()[0]!r} first. Convert the column with "
-                "pd.to_datetime(..., utc=True)."
-            )
-        self._last, self._zone = moments.max(), moments.dt.tz
-        return (self._last - moments).dt.total_seconds().to_numpy() / 86_400
+        return self.known.seen.indices[
+            self.known.seen.indptr[row] : self.known.seen.indptr[row + 1]
+        ]
 
     def _on_sale(self, on):
         """Return a flag a product: whether it is on sale on the day."""
-        flags = np.ones(len(self.product_ids), dtype=bool)
-        on = self._last if on is None else moment_in(on, self._zone)
+        known = self.known
+        flags = np.ones(len(known.product_ids), dtype=bool)
+        on = known.last if on is None else moment_in(on, known.zone)
         if on is None:
             return flags
-        if self._last is not None and on < self._last.normalize():
+        if known.last is not None and on < known.last.normalize():
             raise ValueError(
                 f"on is {on:%Y-%m-%d}, and the model has learnt from what happened until "
-                f"{self._last:%Y-%m-%d}: it would know its future. Fit it on interactions before that "
+                f"{known.last:%Y-%m-%d}: it would know its future. Fit it on interactions before that "
                 "day, or ask for a later one."
             )
-        for column, days in self._dates.items():
+        for column, days in known.dates.items():
             there = days <= moment_in(on.tz_localize(None), days.dt.tz)
             flags &= (there | days.isna() if column == "launched_on" else ~there).to_numpy()
         return flags
+
+
+def _read(interactions, products):
+    """Check both tables and return them by numbers: what is known, the log, products by sales."""
+    require_columns(interactions, "interactions", ["customer_id", "product_id"])
+    require_rows(interactions, "interactions")
+    require_filled(interactions, "interactions", "product_id")
+    age_days, last, zone = _moments(interactions)
+    liked = _liked(interactions)
+    if products is None:
+        products = interactions[["product_id"]].drop_duplicates()
+    require_filled(products, "products", "product_id")
+    require_unique(products, "products", "product_id")
+    there = products["product_id"]
+    _require_one_kind(there, "products", "product_id")
+    require_same_kind(interactions["product_id"], "interactions", there, "products", "product_id")
+    what = pd.Index(there).get_indexer(interactions["product_id"])
+    listed = what >= 0
+    used = np.flatnonzero(listed & liked)
+    if not len(used):
+        raise ValueError(
+            f"None of the {len(interactions):,} interactions is with a listed product that was liked, so "
+            "there is nothing to learn. Take the products of the same shop."
+        )
+    who, ids = pd.factorize(interactions["customer_id"])  # a gap is -1: nobody
+    _require_one_kind(ids, "interactions", "customer_id")
+    place, products = _by_sales(products, what[used])
+    what = np.where(listed, place[what], -1)
+    named = listed & (who >= 0)
+    known = Known(
+        customer_ids=pd.Index(ids),
+        product_ids=products["product_id"].to_numpy(),
+        seen=_table(who[named], what[named], 1, (len(ids), len(products))),
+        dates={
+            column: _days(products, column)
+            for column in ("launched_on", "withdrawn_on")
+            if column in products
+        },
+        last=last,
+        zone=zone,
+    )
+    if age_days is None:
+        used = used[np.argsort(who[used], kind="stable")]
+    else:
+        used = used[np.lexsort((what[used], -age_days[used], who[used]))]
+        age_days = age_days[used]
+    who, what = who[used], what[used]
+    pairs = pd.Series(who.astype(np.int64) * len(products) + what)
+    return known, Log(who, what, age_days, ~pairs.duplicated(keep="last").to_numpy()), products
+
+
+def _moments(interactions):
+    """Return the days before the last interaction, that one and the time zone, where told."""
+    if "ordered_at" not in interactions:
+        return None, None, None
+    moments = interactions["ordered_at"]
+    require_filled(interactions, "interactions", "ordered_at")
+    if not pd.api.types.is_datetime64_any_dtype(moments):
+        raise ValueError(
+            f"ordered_at holds moments; got {moments.tolist()[0]!r} first. Convert the column with "
+            "pd.to_datetime(..., utc=True)."
+        )
+    last = moments.max()
+    return (last - moments).dt.total_seconds().to_numpy() / 86_400, last, moments.dt.tz
 
 
 def _liked(interactions):
@@ -325,8 +361,11 @@ def _row(scores, row):
 
 def _best(what, worth, k, on_sale):
     """Return the best k of some products that are on sale; equal ones in order of their numbers."""
-    there = on_sale[what]
-    what, worth = what[there], worth[there]
+    rows = np.flatnonzero(worth > 0)  # mostly enough, and few beside thousands of zeros
+    rows = rows[on_sale[what[rows]]]
+    if len(rows) < k:
+        rows = np.flatnonzero(on_sale[what])
+    what, worth = what[rows], worth[rows]
     if len(what) > k:
         enough = worth >= np.partition(worth, -k)[-k]
         what, worth = what[enough], worth[enough]

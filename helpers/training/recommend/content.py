@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pandas import DataFrame, Series
-from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
+from pandas import DataFrame
+from pandas.api.types import is_string_dtype
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from helpers.checks import require_columns
 from helpers.training.recommend.base import Log
 from helpers.training.recommend.neighbours import ItemToItem, nearest
+
+_USUAL = 100  # a word that more products have, and a tenth of all, tells nothing and costs most
 
 
 class ContentBased(ItemToItem):
     """Recommend what is described as the products that a customer liked.
 
     Products are near by the cosine of the words in their columns of text, a word that few of them
-    have weighing more (TF-IDF). A gap is no word.
+    have weighing more (TF-IDF). A gap is no word, nor is
+    a word that a tenth of all products have, if these are more than a hundred.
 
     Parameters
     ----------
@@ -48,51 +51,33 @@ class ContentBased(ItemToItem):
         super().__init__(decay, show_seen)
         self.columns, self.neighbours = columns, neighbours
 
-    def fit(
-        self,
-        interactions: DataFrame,
-        products: DataFrame | None = None,
-        customers: DataFrame | None = None,
-    ) -> ContentBased:
-        """Learn as every recommender does; `products` is needed, with a column of text.
-
-        Raises
-        ------
-        ValueError
-            As for every recommender, or if no column describes the products.
-        """
-        if products is None:
-            raise ValueError(
-                "products, the table that describes them, is needed here. Write fit(interactions, products)."
-            )
-        require_columns(products, "products", self.columns or [])
-        if not self._described_by(products):
-            raise ValueError(
-                f"products has no column of text beside its ids; it has {', '.join(map(str, products))}. "
-                "Name the columns that describe them: ContentBased(columns=[...])."
-            )
-        return super().fit(interactions, products, customers)
-
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return the cosine of the words of the nearest products."""
-        pages = Series("", index=products.index)
-        for column in self._described_by(products):
-            pages += " " + _words(products[column], column)
-        words = TfidfVectorizer(token_pattern=r"\S+", lowercase=False)
-        table = sparse.csr_array(words.fit_transform(pages))
-        return nearest(table, table.T.tocsr(), lambda row, alike, others: alike, self.neighbours)
-
-    def _described_by(self, products):
-        texts = [
-            column
-            for column in products
-            if is_string_dtype(products[column]) or is_object_dtype(products[column])
-        ]
-        return self.columns or [column for column in texts if column != "product_id"]
+        require_columns(products, "products", self.columns or [])
+        columns = self.columns or [name for name in products if _is_text(name, products[name])]
+        if not columns:
+            raise ValueError(
+                "products has no column of text that describes them; it has "
+                f"{', '.join(map(str, products))}. Hand over such a table: fit(interactions, products)."
+            )
+        words = sparse.hstack([_counts(products[name]) for name in columns])
+        table = sparse.csr_array(TfidfTransformer().fit_transform(words))
+        return nearest(table, table.T.tocsr(), self.neighbours)
 
 
-def _words(column, name):
-    """Return the words of a column, each marked with whose they are."""
-    text = column.astype(str) if is_numeric_dtype(column) else column
-    text = text.astype(object).where(column.notna(), "").astype(str).str.lower()
-    return text.str.replace(r"(\w+)\W*", rf"{name}:\1 ", regex=True)
+def _is_text(name, column):
+    return name != "product_id" and (
+        is_string_dtype(column) or column.dtype in ("object", "category")
+    )
+
+
+def _counts(column):
+    """Return products x words of a column, a gap having none."""
+    text = column.astype(object).where(column.notna(), "").astype(str)
+    words = CountVectorizer(
+        token_pattern=r"\w+", max_df=max(_USUAL, len(text) // 10), dtype="float32"
+    )
+    try:
+        return words.fit_transform(text)
+    except ValueError:  # no word at all, or none but the usual ones
+        return sparse.csr_array((len(text), 0), dtype="float32")

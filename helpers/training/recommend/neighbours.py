@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from pandas import DataFrame
 from scipy import sparse
@@ -10,6 +12,8 @@ from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
 _BLOCK = 1_000  # products whose neighbors are looked for at a time
+_LONGEST = 100  # products of one customer that tell of neighbors: pairs grow with the square
+_MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 
 class ItemToItem(Recommender):
@@ -44,12 +48,12 @@ class ItemToItem(Recommender):
 class ItemNeighbours(ItemToItem):
     """Recommend what was liked by the customers who liked the same products.
 
-    Two products are near by the cosine of their columns of customers, which is pulled to 0 where
-    few customers tell of them.
+    Two products are near by the cosine of their columns of customers, whose lengths are taken as
+    `shrink` longer than they are: what few customers tell of is less near.
 
     Parameters
     ----------
-    shrink : so many customers' worth of doubt; 0 for the plain cosine.
+    shrink : by how much; 0 for the plain cosine.
     decay, show_seen : as for `ItemToItem`.
     neighbours : how many products are kept for each one, the nearest.
 
@@ -67,52 +71,150 @@ class ItemNeighbours(ItemToItem):
 
     def __init__(
         self,
-        shrink: float = 10.0,
+        shrink: float = 5.0,
         decay: float = 0.5,
         neighbours: int = 200,
         show_seen: bool = False,
     ):
         if not shrink >= 0:
-            raise ValueError(f"shrink is a number of customers, 0 or more; got {shrink!r}.")
+            raise ValueError(f"shrink is a length to add, 0 or more; got {shrink!r}.")
         super().__init__(decay, show_seen)
         self.shrink, self.neighbours = shrink, neighbours
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return the shrunk cosine of the nearest neighbors."""
-        likes = self.likes(log)
-        length = np.sqrt(likes.sum(axis=0)).astype(np.float32)
-
-        def cosine(row, together, others):
-            return together / (length[row] * length[others] + self.shrink)
-
-        return nearest(likes.T.tocsr(), likes, cosine, self.neighbours)
+        likes = self.likes(log, longest=_LONGEST)
+        length = np.sqrt(likes.sum(axis=0, dtype=np.float64)) + self.shrink
+        likes.data = (1 / np.maximum(length, 1e-9)).astype(np.float32)[likes.indices]
+        return nearest(likes.T.tocsr(), likes, self.neighbours)
 
 
-def nearest(
-    left: sparse.csr_array, right: sparse.csr_array, nearness, keep: int
-) -> sparse.csr_array:
+def nearest(left: sparse.csr_array, right: sparse.csr_array, keep: int) -> sparse.csr_array:
     """Return the `keep` largest of each row of left @ right, no product being near to itself.
 
-    Parameters
-    ----------
-    nearness : called with the number of a row, its values and their columns; returns the values that
-        count.
+    Examples
+    --------
+    >>> words = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.75]])
+    >>> nearest(words, words.T.tocsr(), keep=1).toarray().round(3).tolist()
+    [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.375, 0.0]]
     """
     found = []
     for start in range(0, left.shape[0], _BLOCK):
         part = left[start : start + _BLOCK] @ right
-        for row in range(part.shape[0]):
-            held = slice(part.indptr[row], part.indptr[row + 1])
-            others, number = part.indices[held], start + row
-            worth = nearness(number, part.data[held], others)
-            worth[others == number] = 0
+        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist())):
+            others, worth = part.indices[begin:end], part.data[begin:end]
+            worth[others == start + row] = 0
             if len(worth) > keep:
-                best = np.argpartition(-worth, keep - 1)[:keep]
+                best = np.argpartition(worth, -keep)[-keep:]
                 others, worth = others[best], worth[best]
-            found.append((others, worth))
+            found.append((others.copy(), worth.copy()))
     ends = np.cumsum([0, *(len(others) for others, _ in found)])
     columns = np.concatenate([others for others, _ in found])
     values = np.concatenate([worth for _, worth in found]).astype(np.float32)
     table = sparse.csr_array((values, columns, ends), shape=(left.shape[0], right.shape[1]))
     table.eliminate_zeros()
     return table
+
+
+class Transitions(ItemToItem):
+    """Recommend what customers took soon after what this one took last: the direction counts.
+
+    Each pair of products in the order of one customer counts, a step further apart less; the sum is
+    divided by the cube root of how often the one leads times how often the other follows, plus
+    `shrink`: a plain cosine would lead to rare products, plain counts to bestsellers.
+
+    Parameters
+    ----------
+    shrink : so many transitions' worth of doubt.
+    reach : how many steps after a product the others still count.
+    fade : what a step more weighs, of the one before.
+    back : what a pair weighs in the other direction: 0.0 nothing, 1.0 as much.
+    decay, show_seen : as for `ItemToItem`.
+
+    Source
+    ------
+    Rendle, Freudenthaler & Schmidt-Thieme (2010), WWW, chains of what follows what.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3], "product_id": list("abcab")})
+    >>> Transitions().fit(orders).recommend([3], k=2)["product_id"].tolist()
+    ['a', 'c']
+    """
+
+    def __init__(
+        self,
+        shrink: float = 20.0,
+        reach: int = 8,
+        fade: float = 0.7,
+        back: float = 0.2,
+        decay: float = 0.6,
+        show_seen: bool = False,
+    ):
+        require_share(fade, "fade")
+        require_share(back, "back")
+        super().__init__(decay, show_seen)
+        self.shrink, self.reach, self.fade, self.back = shrink, reach, fade, back
+
+    def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
+        """Return how often the one is followed by the other, shrunk."""
+        shape = (len(products), len(products))
+        after = sparse.csr_array(shape, dtype=np.float32)
+        for steps in range(1, self.reach + 1):
+            same = (log.who[steps:] == log.who[:-steps]) & (log.who[steps:] >= 0)
+            pair = log.what[:-steps][same], log.what[steps:][same]
+            weight = np.full(len(pair[0]), self.fade ** (steps - 1), dtype=np.float32)
+            after += sparse.csr_array((weight, pair), shape=shape)
+        after = (after + self.back * after.T).tocoo()
+        leads, follows = after.sum(axis=1), after.sum(axis=0)
+        one, other = after.coords
+        worth = after.data / (np.cbrt(leads[one] * follows[other]) + self.shrink)
+        return sparse.csr_array((worth.astype(np.float32), (one, other)), shape=shape)
+
+
+class EASE(ItemToItem):
+    """Recommend by the linear model in which every product speaks for every other one.
+
+    Parameters
+    ----------
+    penalty : how much large weights are held back; a few hundred for some ten thousand customers.
+    decay, show_seen : as for `ItemToItem`.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if the table products x products would not fit: the model inverts it.
+
+    Source
+    ------
+    Steck (2019), WWW, embarrassingly shallow autoencoders.
+
+    Examples
+    --------
+    >>> orders = DataFrame({"customer_id": [1, 1, 2, 2, 3, 4, 5], "product_id": list("abacddb")})
+    >>> EASE(penalty=1).fit(orders).recommend([5], k=1)["product_id"].item()
+    'a'
+    """
+
+    def __init__(self, penalty: float = 300.0, decay: float = 0.5, show_seen: bool = False):
+        if not penalty > 0:
+            raise ValueError(f"penalty is a number above 0; got {penalty!r}.")
+        super().__init__(decay, show_seen)
+        self.penalty = penalty
+
+    def nearness(self, log: Log, products: DataFrame) -> np.ndarray:
+        """Return the weights, products x products, none from a product to itself."""
+        if len(products) > _MOST_INVERTED:
+            need = 3 * 4 * len(products) ** 2 / 1e9
+            raise ValueError(
+                f"EASE inverts a table of {len(products):,} x {len(products):,} products, which takes "
+                f"about {need:,.0f} GB; {_MOST_INVERTED:,} products are the most here. Take ItemNeighbours, "
+                "or list fewer products."
+            )
+        likes = self.likes(log)
+        table = (likes.T @ likes).toarray()
+        table[np.diag_indices_from(table)] += self.penalty
+        inverse = np.linalg.inv(table)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        return weights

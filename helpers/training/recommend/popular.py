@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from pandas import DataFrame
+from scipy import sparse
 
 from helpers.checks import require_columns
 from helpers.training.recommend.base import Log, Recommender
 
 
 class MostPopular(Recommender):
-    """Recommend to everybody what was liked most often, of all time or lately.
+    """Recommend what was liked most often: of all time or lately, of all products or of one's brands.
+
+    With `within` a product scores by the root of its likes (so that one bestseller does not drown the
+    others) times the share of the customer's products that are of its brand, or whatever the
+    column holds; a gap is one brand more. A new customer is shown what is popular with all.
 
     Parameters
     ----------
-    window_days : only the last so many days before the last interaction count; None for all.
+    window_days : only the last so many days before the last interaction count; None for all. A window
+        needs the column `ordered_at`.
+    within : a column of `products`, such as "brand"; None for all products.
     show_seen : as for every recommender.
 
     Examples
@@ -24,28 +32,39 @@ class MostPopular(Recommender):
     [[2, 'soap', 1.0], [3, 'balm', 2.0]]
     """
 
-    def __init__(self, window_days: float | None = None, show_seen: bool = False):
+    def __init__(
+        self,
+        window_days: float | None = None,
+        within: str | None = None,
+        show_seen: bool = False,
+    ):
         if window_days is not None and not window_days > 0:
             raise ValueError(f"window_days is a number of days above 0; got {window_days!r}.")
         super().__init__(show_seen)
-        self.window_days = window_days
-
-    def fit(
-        self,
-        interactions: DataFrame,
-        products: DataFrame | None = None,
-        customers: DataFrame | None = None,
-    ) -> MostPopular:
-        """Learn as every recommender does; a window needs `ordered_at`."""
-        if self.window_days is not None:
-            require_columns(interactions, "interactions", ["ordered_at"])
-        return super().fit(interactions, products, customers)
+        self.window_days, self.within = window_days, within
 
     def learn(self, log: Log, products: DataFrame) -> None:
         """Count what was liked in the window."""
+        if self.window_days is not None and log.age_days is None:
+            raise ValueError(
+                "window_days needs the moments of the interactions, and they have no column ordered_at. "
+                "Add it, or take window_days=None."
+            )
         recent = slice(None) if self.window_days is None else log.age_days < self.window_days
         self.for_new = np.bincount(log.what[recent], minlength=len(products)).astype(np.float32)
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """Return how often each product was liked, the same for all."""
+        if self.within is not None:
+            require_columns(products, "products", [self.within])
+            brand = pd.factorize(products[self.within], use_na_sentinel=False)[0]
+            rows = np.arange(len(brand)), brand
+            self.of_brand = sparse.csr_array((np.sqrt(self.for_new), rows))
+            has = self.likes(log)
+            count = np.maximum(has.sum(axis=1), 1)
+            of_brand = sparse.csr_array((np.ones(len(brand), dtype=np.float32), rows))
+            self.shares = sparse.csr_array(sparse.diags_array(1 / count) @ has @ of_brand)
+
+    def scores(self, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+        """Return how often each product was liked, the same for all, or by the customer's shares."""
+        if self.within is not None:
+            return self.shares[rows] @ self.of_brand.T.tocsr()
         return np.broadcast_to(self.for_new, (len(rows), len(self.for_new)))
