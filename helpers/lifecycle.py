@@ -48,7 +48,7 @@ _NOTEBOOKS = {
     Stage.PROBLEM_DEFINITION: "01_problem_definition",
     Stage.DATA_COLLECTION: "02a_collect_records",
     Stage.DATA_PREPARATION: "03a_transform",
-    Stage.MODEL_DEVELOPMENT: "04a_churn_models",
+    Stage.MODEL_DEVELOPMENT: "04a_churn_baseline",
     Stage.MODEL_DEPLOYMENT: "05a_package_and_batch",
 }
 

@@ -27,7 +27,7 @@ def test_a_bake_stores_numbered_cells_and_outputs_the_same_bytes_each_time(tmp_p
 
 @pytest.mark.slow
 def test_two_bakes_of_a_real_lesson_give_the_same_bytes_pictures_included(tmp_path, root):
-    lesson = root / "notebooks" / "04a_churn_models.ipynb"
+    lesson = root / "notebooks" / "04a_churn_baseline.ipynb"
     copies = [tmp_path / copy / "notebooks" / lesson.name for copy in "ab"]
     for copy in copies:
         copy.parent.mkdir(parents=True)

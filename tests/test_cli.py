@@ -91,7 +91,7 @@ def test_what_doctor_tells_to_type_can_be_typed_without_activating_anything(
 def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_here):
     done = lifecycle_here("list", "04a")
     assert done.returncode == 0
-    assert "04a_churn_models" in done.stdout
+    assert "04a_churn_baseline" in done.stdout
     assert "?" in done.stdout
     names, values = zip(*re.findall(r"^    -p (\w+ +)(\S+ +)", done.stdout, re.M), strict=True)
     assert {"SEED", "CUSTOMERS", "TELCO_CSV"} <= {name.strip() for name in names}
@@ -103,7 +103,7 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
     ("words", "expected"),
     [
         (["run", "99"], "There is no notebook '99'"),
-        (["run", "04a_churn_modles"], "Did you mean 04a_churn_models?"),
+        (["run", "04a_churn_baslein"], "Did you mean 04a_churn_baseline?"),
         (["run", "-p", "SEDE", "3"], "Did you mean SEED?"),
         (["run", "-p", "SEED", "x"], "takes a whole number; got 'x'"),
         (["run", "-p", "CUSTOMERS", "5"], "goes from 1,000 to 20,000; got 5"),
@@ -112,6 +112,11 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
         (["bake", "99"], "There is no notebook '99'"),
         (["bench", "nothing"], "There is no bench 'nothing'"),
         (["lab", "99"], "There is no notebook '99'"),
+        (["run", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
+        (["list", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
+        (["lab", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
+        (["release", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
+        (["proof", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
         (["lab", "02"], "02 means 02a_collect_records and 02b_collect_signals"),
     ],
 )
@@ -349,7 +354,7 @@ def test_lab_opens_the_course_on_a_free_port_and_ends_when_told(root, tmp_path):
     assert news["schema"]["properties"]["fetchNews"]["default"] == "false", "nobody is asked"
     past_end = pages["schema"]["properties"]["scrollPastEnd"]["default"]
     assert past_end is False, "a lesson ends with its last words, not with an empty page"
-    assert "/lab/tree/notebooks/04a_churn_models.ipynb" in log.read_text()
+    assert "/lab/tree/notebooks/04a_churn_baseline.ipynb" in log.read_text()
 
 
 NOTIFICATION = "@jupyterlab/apputils-extension:notification"

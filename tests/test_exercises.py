@@ -318,12 +318,14 @@ def test_a_variant_stands_in_for_what_is_between_the_marks_at_its_indent():
 
 
 def test_names_pick_solutions_and_a_wrong_one_is_refused_with_the_nearest(tmp_path):
-    for stem in ("00_the_lifecycle", "04a_churn_models"):
+    for stem in ("00_the_lifecycle", "04a_churn_baseline"):
         store_course(tmp_path, stem=stem)
-    assert [path.stem for path in pick_solutions(tmp_path, ["04"])] == ["04a_churn_models"]
+    assert [path.stem for path in pick_solutions(tmp_path, ["04"])] == ["04a_churn_baseline"]
     assert len(pick_solutions(tmp_path, [])) == 2
-    with pytest.raises(BadInput, match="Did you mean 04a_churn_models"):
-        pick_solutions(tmp_path, ["churn_models"])
+    with pytest.raises(BadInput, match="Did you mean 04a_churn_baseline"):
+        pick_solutions(tmp_path, ["churn_baseline"])
+    with pytest.raises(BadInput, match="^04a_churn_models was replaced by 04a_churn_baseline"):
+        pick_solutions(tmp_path, ["solutions/04a_churn_models/04a_churn_models.ipynb"])
     with pytest.raises(BadInput, match="there are none"):
         pick_solutions(tmp_path / "nowhere", [])
 

@@ -210,6 +210,24 @@ def test_an_exercise_released_before_its_check_was_changed_is_refused(tmp_path):
         read_exercise(root, STEM)
 
 
+@pytest.mark.parametrize(
+    "name", ["ana/04a_churn_models.ipynb", "ana_04a_churn_models.ipynb", "ana/04a_churn_models.pdf"]
+)
+def test_work_on_a_retired_exercise_is_answered_with_its_successor(tmp_path, name):
+    root = lay_out(tmp_path)
+    hand_in(root / "subs", "bo", right())
+    path = root / "subs" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(right()), encoding="utf-8")
+    ana, bo = read_submissions(root / "subs", {STEM: read_exercise(root, STEM)})
+    assert (ana.student, bo.student, bo.problem) == ("ana", "bo", "")
+    if path.suffix == ".ipynb":  # it is not taken for the exercise that it resembles
+        assert ana.problem.startswith("04a_churn_models was replaced by 04a_churn_baseline.")
+        assert not ana.cells
+    else:
+        assert "No notebook" in ana.problem
+
+
 @needs_sandbox
 def test_each_student_is_graded_in_a_world_of_their_own(tmp_path):
     from helpers.course.grading.variants import seed_of

@@ -24,6 +24,7 @@ from helpers.plots import (
     BLUE,
     ORANGE,
     plot_dots,
+    plot_hundred,
     plot_loop,
     plot_months,
     plot_profit,
@@ -38,6 +39,7 @@ CURVE = pd.DataFrame({"threshold": [0.0, 0.2, 0.5], "profit_eur": [19_805.0, 25_
 STEPS = pd.DataFrame(
     {"before": [0.85, 0.74], "after": [0.71, 0.73]}, index=["logistic", "majority"]
 )
+HUNDRED = pd.Series({"hit": 0.148, "miss": 0.117, "wasted call": 0.075, "left in peace": 0.66})
 ALT = "Three bars: monthly contracts leave most often."
 
 
@@ -246,6 +248,35 @@ def test_a_profit_curve_without_its_columns_is_refused(column):
         plot_profit(CURVE.drop(columns=column), {}, {})
 
 
+def test_the_hundred_are_a_hundred_and_their_kinds_are_written_beside_them():
+    ax = plot_hundred(HUNDRED)
+    assert texts_of(ax) == ["15 hit", "11 miss", "8 wasted call", "66 left in peace"]
+    drawn = [len(dots.get_offsets()) for dots in ax.collections]
+    assert drawn == [15, 15, 11, 8, 8, 66], "who is called has a ring around the dot"
+    pale = [dots.get_alpha() < 1 for dots in plot_hundred(HUNDRED, ["miss"]).collections]
+    assert pale == [True, True, False, True, True, True]
+
+
+def test_nobody_of_a_kind_is_drawn_and_named_nowhere():
+    ax = plot_hundred(pd.Series({"miss": 0.25, "left in peace": 0.75}))
+    assert texts_of(ax) == ["25 miss", "75 left in peace"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "looks_at", "expected"),
+    [
+        (HUNDRED.rename({"hit": "hits"}), ["miss"], "got 'hits'"),
+        (HUNDRED, ["calls"], "got 'calls'"),
+        (100 * HUNDRED, ["miss"], "adds up to 1 .* got 100"),
+    ],
+)
+def test_kinds_that_nobody_knows_and_counts_instead_of_shares_are_refused(
+    shares, looks_at, expected
+):
+    with pytest.raises(ValueError, match=expected):
+        plot_hundred(shares, looks_at)
+
+
 def test_dots_are_one_kind_per_column_at_the_values_of_the_table():
     ax = plot_dots(STEPS, "Accuracy")
     assert [list(line.get_xdata()) for line in ax.lines] == [[0.85, 0.74], [0.71, 0.73]]
@@ -268,6 +299,7 @@ DRAW = {
     "loop": (lambda _, ax: plot_loop(ax=ax), STEPS),
     "shares": (lambda table, ax: plot_shares(table, "share", ax=ax), SHARES),
     "profit": (lambda table, ax: plot_profit(table, {}, {}, ax=ax), CURVE),
+    "hundred": (lambda table, ax: plot_hundred(table, ax=ax), HUNDRED),
     "dots": (lambda table, ax: plot_dots(table, "share", ax=ax), STEPS),
 }
 

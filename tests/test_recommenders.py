@@ -124,7 +124,7 @@ def test_the_cosine_of_two_products_is_that_of_the_hand():
     assert scores["product_id"].tolist() == ["c", "b"]
     assert scores["score"].to_numpy() == pytest.approx([1 / 3**0.5, 1 / 6**0.5])
     shrunk = ItemNeighbours(shrink=1).fit(sold).recommend([3], k=1)["score"].item()
-    assert shrunk == pytest.approx(1 / (3**0.5 + 1))
+    assert shrunk == pytest.approx(1 / ((3**0.5 + 1) * 2))
 
 
 def test_what_was_liked_last_weighs_most():

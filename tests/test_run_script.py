@@ -292,7 +292,7 @@ def test_a_second_set_up_changes_nothing_and_says_nothing(checkout):
     [
         (["course", "--fast"], ["run", "--fast"]),
         (["lab", "two words", "ü*?"], ["lab", "two words", "ü*?"]),
-        (["run", "04a_churn_models", "--help"], ["run", "04a_churn_models", "--help"]),
+        (["run", "04a_churn_baseline", "--help"], ["run", "04a_churn_baseline", "--help"]),
     ],
 )
 def test_words_reach_the_lifecycle_command_unchanged(checkout, typed, given):

@@ -5,6 +5,7 @@ from miniature import store
 
 from helpers.course import BadInput
 from helpers.course.runner.shelf import (
+    RETIRED,
     find_folder,
     pick_notebooks,
     question_of,
@@ -15,7 +16,7 @@ from helpers.course.runner.shelf import (
 
 @pytest.fixture
 def folder(tmp_path):
-    for stem in ["00_the_lifecycle", "04a_churn_models", "04b_spend"]:
+    for stem in ["00_the_lifecycle", "04a_churn_baseline", "04b_spend"]:
         store(tmp_path / "notebooks", stem=stem)
     return tmp_path / "notebooks"
 
@@ -23,10 +24,10 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     ("names", "stems"),
     [
-        ([], ["00_the_lifecycle", "04a_churn_models", "04b_spend"]),
-        (["04"], ["04a_churn_models", "04b_spend"]),
+        ([], ["00_the_lifecycle", "04a_churn_baseline", "04b_spend"]),
+        (["04"], ["04a_churn_baseline", "04b_spend"]),
         (["04b", "00"], ["00_the_lifecycle", "04b_spend"]),
-        (["notebooks/04a_churn_models.ipynb"], ["04a_churn_models"]),
+        (["notebooks/04a_churn_baseline.ipynb"], ["04a_churn_baseline"]),
     ],
 )
 def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems, monkeypatch):
@@ -34,12 +35,31 @@ def test_names_mean_notebooks_in_the_order_of_the_course(folder, names, stems, m
     assert [path.stem for path in pick_notebooks(folder, names)] == stems
 
 
-@pytest.mark.parametrize("name", ["05_nothing", "04a_churn_model_s", "", "*"])
+@pytest.mark.parametrize("name", ["05_nothing", "04a_churn_base_line", "", "*"])
 def test_an_unknown_name_is_refused_with_a_hint(folder, name):
     with pytest.raises(
         BadInput, match=r"There is no notebook .*(Did you mean|python3 run.py list)"
     ):
         pick_notebooks(folder, [name])
+
+
+@pytest.mark.parametrize(
+    "name", ["04a_churn_models", "04a_churn_models.ipynb", "notebooks/04a_churn_models.ipynb"]
+)
+def test_a_retired_name_names_its_successor_as_long_as_it_is_not_there(folder, name, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(BadInput, match="^04a_churn_models was replaced by 04a_churn_baseline"):
+        pick_notebooks(folder, [name])
+    store(folder, stem="04a_churn_models")
+    assert [path.stem for path in pick_notebooks(folder, [name])] == ["04a_churn_models"]
+
+
+def test_every_retired_name_is_gone_and_its_successor_is_a_lesson_with_an_exercise(root):
+    for old, new in RETIRED.items():
+        for folder in ("notebooks", f"exercises/{old}", f"solutions/{old}"):
+            assert not (root / folder / f"{old}.ipynb").exists()
+        for folder in ("notebooks", f"exercises/{new}", f"solutions/{new}"):
+            assert (root / folder / f"{new}.ipynb").is_file()
 
 
 def test_the_folder_is_found_from_below_and_missed_from_nowhere(folder, tmp_path, monkeypatch):
@@ -74,7 +94,7 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path, content):
 
 
 def test_a_path_to_another_copy_is_not_taken_for_the_one_here(folder, tmp_path):
-    other = store(tmp_path / "copy", stem="04a_churn_models")
+    other = store(tmp_path / "copy", stem="04a_churn_baseline")
     with pytest.raises(BadInput, match="is none of the 3 notebooks .* --notebooks"):
         pick_notebooks(folder, [str(other)])
 

@@ -1,6 +1,6 @@
 """Pictures only: each function takes a table, draws it and returns the axes; none computes."""
 
-from helpers.plots.comparisons import plot_dots, plot_profit, plot_shares
+from helpers.plots.comparisons import plot_dots, plot_hundred, plot_profit, plot_shares
 from helpers.plots.courses import (
     plot_curves,
     plot_learning_curve,
@@ -18,6 +18,7 @@ __all__ = [
     "ORANGE",
     "plot_curves",
     "plot_dots",
+    "plot_hundred",
     "plot_learning_curve",
     "plot_loop",
     "plot_marked",

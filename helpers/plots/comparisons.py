@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.checks import require_columns
 from helpers.plots.look import BLUE, GREY, ORANGE
+
+# What a yes-or-no decision makes of a customer: colour, called (a ring), leaves (a full dot).
+KINDS = {
+    "hit": (BLUE, True, True),
+    "miss": ("#D55E00", False, True),
+    "wasted call": (GREY, True, False),
+    "left in peace": (GREY, False, False),
+}
 
 
 def plot_shares(
@@ -90,6 +100,63 @@ def plot_profit(
         ylabel="Profit per 1,000 customers, EUR",
     )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return ax
+
+
+def plot_hundred(
+    shares: pd.Series, looks_at: Collection[str] = tuple(KINDS), ax: Axes | None = None
+) -> Axes:
+    """Draw a hundred little customers: who leaves is a full dot, who is called has a ring.
+
+    Parameters
+    ----------
+    shares : index among `KINDS`, adding up to 1.0; a kind that is not there has nobody.
+    looks_at : the kinds that a metric counts; the others are drawn pale.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a kind is unknown, or the shares do not add up to 1.
+    """
+    unknown = [kind for kind in [*shares.index, *looks_at] if kind not in KINDS]
+    if unknown:
+        raise ValueError(
+            f"A customer is one of {', '.join(KINDS)}; got {unknown[0]!r}. Write it as it stands there."
+        )
+    if abs(shares.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"shares adds up to 1 (all customers); got {shares.sum():.3g}. Take "
+            "value_counts(normalize=True) of the kinds."
+        )
+    ax = ax or plt.figure(figsize=(4.6, 3.4)).gca()
+    ends = (100 * shares.reindex(list(KINDS), fill_value=0).cumsum()).round().astype(int)
+    start, lowest = 0, -1.0
+    for kind, end in ends.items():
+        colour, ring, full = KINDS[kind]
+        alpha = 1.0 if kind in looks_at else 0.15
+        places = range(start, end)
+        x, y = [place % 10 for place in places], [place // 10 for place in places]
+        if ring:
+            ax.scatter(x, y, s=130, facecolors="none", edgecolors=colour, alpha=alpha)
+        ax.scatter(x, y, s=55 if full else 12, color=colour, alpha=alpha)
+        if places:
+            lowest = max((start + end - 1) / 20 - 0.45, lowest + 1)
+            ax.text(
+                9.9,
+                lowest,
+                f"{len(places)} {kind}",
+                color=colour,
+                alpha=max(alpha, 0.4),
+                va="center",
+            )
+        start = end
+    ax.set(xlim=(-0.7, 16.5), ylim=(9.7, -0.7), aspect="equal")
+    ax.axis("off")
     return ax
 
 

@@ -47,7 +47,7 @@ from nbformat import NotebookNode
 from helpers.course import BadInput, Failed
 from helpers.course.authors.bake import as_text, normalise
 from helpers.course.grading.tasks import visible
-from helpers.course.runner.shelf import closest, has_tag, read_notebook
+from helpers.course.runner.shelf import closest, has_tag, read_notebook, replaced
 from helpers.files import write_whole
 
 SOLUTIONS, EXERCISES, CONFIG = "solutions", "exercises", "nbgrader_config.py"
@@ -107,6 +107,8 @@ def pick_solutions(root: Path, names: list[str]) -> list[Path]:
     picked = set()
     for name in names or [""]:
         stem = Path(name).name.removesuffix(".ipynb")
+        if told := replaced(stem, {path.stem for path in known}):
+            raise BadInput(told)
         fitting = [path for path in known if path.stem.startswith(stem)]
         if not fitting or (name and not stem):
             hint = closest(stem, known) or f"Known are {known[0].stem} and others."

@@ -18,6 +18,7 @@ from typing import Any
 from helpers.course import BadInput
 from helpers.course.grading.read_cells import read_cells
 from helpers.course.grading.tasks import Exercise
+from helpers.course.runner.shelf import RETIRED, replaced
 
 MAX_BYTES = 20_000_000
 MAX_FILES = 500
@@ -97,6 +98,7 @@ def _without_notebook(others, kept, exercises):
     # Those named for an exercise come first: the rest joins what its student has by then.
     for one in sorted(others, key=lambda one: not _exercise_of(one, exercises)):
         stem = _exercise_of(one, exercises)
+        stem = stem if stem in exercises else ""
         mine = [s for s in kept + fresh if s.student == one.student and stem in ("", s.stem)]
         if not mine:
             mine = [Submission(one.student, stem, one.file)]
@@ -150,16 +152,16 @@ def _files(folder, exercises) -> Iterator[_Found]:
 def _student_of(name, exercises):
     """Return the student in `STUDENT_STEM.ENDINGS`; the whole when no exercise is named."""
     base = re.sub(r"(\.ipynb|\.tar)?(\.\w{1,8})?$", "", name, flags=re.IGNORECASE)
-    for stem in exercises:
+    for stem in [*exercises, *RETIRED]:
         if base.lower().endswith(f"_{stem}".lower()):
             return base[: -len(stem) - 1]
     return base
 
 
 def _exercise_of(found, exercises):
-    """Return the exercise that a file is named for; "" for none."""
+    """Return the exercise that a file is named for, be it retired; "" for none."""
     name, student = PurePosixPath(found.file).name, re.escape(found.student)
-    for stem in exercises:
+    for stem in [*exercises, *RETIRED]:
         if re.fullmatch(rf"({student}_)?{re.escape(stem)}(\.\w+)*", name, re.IGNORECASE):
             return stem
     return ""
@@ -278,6 +280,8 @@ def _trap(members):
 def _recognise(found, exercises):
     """Return the submission behind a file."""
     stem = _exercise_of(found, exercises)
+    if told := replaced(stem, exercises):
+        return Submission(found.student, "", found.file, problem=told)
     if found.problem:
         return Submission(found.student, stem, found.file, problem=found.problem)
     cells, language, problem = read_cells(found.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,8 @@ import helpers
 from helpers.course import BadInput, absolute
 
 FIRST = "00_the_lifecycle.ipynb"
+# Names that were given up -> the lesson and exercise that took over.
+RETIRED = {"04a_churn_models": "04a_churn_baseline"}
 
 
 def find_folder(given: Path | None = None) -> Path:
@@ -60,7 +63,7 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
     Raises
     ------
     BadInput
-        If a name fits no notebook; the message offers the nearest.
+        If a name fits no notebook; the message names the successor, or offers the nearest.
     """
     known = all_notebooks(folder)
     if not names:
@@ -68,6 +71,8 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
     picked = set()
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
+        if told := replaced(stem, {path.stem for path in known}):
+            raise BadInput(told)
         if Path(name).parent != Path() and absolute(name).with_suffix(".ipynb") not in known:
             raise BadInput(
                 f"{name} is none of the {len(known)} notebooks in {folder}. Name their own folder "
@@ -81,6 +86,19 @@ def pick_notebooks(folder: Path, names: list[str]) -> list[Path]:
             raise BadInput(f"There is no notebook {name!r} among the {len(known)} here. {hint}")
         picked.update(fitting)
     return [path for path in known if path in picked]
+
+
+def replaced(stem: str, known: Iterable[str]) -> str:
+    """Return the sentence that names the successor of a name that was given up; "" for any other.
+
+    Examples
+    --------
+    >>> replaced("04a_churn_models", known=[])
+    '04a_churn_models was replaced by 04a_churn_baseline. Take 04a_churn_baseline in its place.'
+    """
+    if stem not in RETIRED or stem in known:
+        return ""
+    return f"{stem} was replaced by {RETIRED[stem]}. Take {RETIRED[stem]} in its place."
 
 
 def closest(stem: str, known: list[Path]) -> str:

@@ -28,12 +28,13 @@ class Log(NamedTuple):
     """What was liked, by numbers of customers and products: customer by customer, oldest first.
 
     `who` is -1 where no customer is known. `age_days` is before the last interaction (None without
-    moments). A product that a customer took twice stands twice.
+    moments). A product that a customer took twice stands twice; `last` flags the later row.
     """
 
     who: np.ndarray
     what: np.ndarray
     age_days: np.ndarray | None
+    last: np.ndarray
 
 
 class Known(NamedTuple):
@@ -160,16 +161,23 @@ class Recommender:
         """
         raise NotImplementedError
 
-    def likes(self, log: Log, decay: float = 1.0) -> sparse.csr_array:
-        """Return customers x products: 1 for the last product liked, and `decay` a step before it."""
-        known = log.who >= 0
-        who, what = log.who[known], log.what[known]
+    def likes(self, log: Log, decay: float = 1.0, longest: int | None = None) -> sparse.csr_array:
+        """Return customers x products: 1 for the last product liked, and `decay` a step before it.
+
+        Of a history longer than `longest` only its end is there.
+        """
+        there = log.last & (log.who >= 0)
+        who, what = log.who[there], log.what[there]
         shape = (len(self.known.customer_ids), len(self.known.product_ids))
-        latest = ~pd.Series(who.astype(np.int64) * shape[1] + what).duplicated(keep="last")
-        who, what = who[latest], what[latest]
         until = np.bincount(who, minlength=shape[0]).cumsum()
         steps = until[who] - 1 - np.arange(len(who))
-        return _table(who, what, decay**steps, shape)
+        if longest is not None and len(steps) and steps.max() >= longest:
+            kept = steps < longest
+            who, what, steps = who[kept], what[kept], steps[kept]
+            until = np.bincount(who, minlength=shape[0]).cumsum()
+        weight = (decay ** np.arange(steps.max(initial=0) + 1)).astype(np.float32)[steps]
+        starts = np.concatenate([[0], until])
+        return sparse.csr_array((weight, what.astype(np.int32), starts.astype(np.int32)), shape)
 
     def _lists(self, rows, k, on_sale):
         """Yield the products and scores of each list; the products by their numbers."""
@@ -258,9 +266,14 @@ def _read(interactions, products):
         last=last,
         zone=zone,
     )
-    time = used if age_days is None else -age_days[used]
-    used = used[np.lexsort((what[used], time, who[used]))]
-    return known, Log(who[used], what[used], None if age_days is None else age_days[used]), products
+    if age_days is None:
+        used = used[np.argsort(who[used], kind="stable")]
+    else:
+        used = used[np.lexsort((what[used], -age_days[used], who[used]))]
+        age_days = age_days[used]
+    who, what = who[used], what[used]
+    pairs = pd.Series(who.astype(np.int64) * len(products) + what)
+    return known, Log(who, what, age_days, ~pairs.duplicated(keep="last").to_numpy()), products
 
 
 def _moments(interactions):
@@ -348,8 +361,11 @@ def _row(scores, row):
 
 def _best(what, worth, k, on_sale):
     """Return the best k of some products that are on sale; equal ones in order of their numbers."""
-    there = on_sale[what]
-    what, worth = what[there], worth[there]
+    rows = np.flatnonzero(worth > 0)  # mostly enough, and few beside thousands of zeros
+    rows = rows[on_sale[what[rows]]]
+    if len(rows) < k:
+        rows = np.flatnonzero(on_sale[what])
+    what, worth = what[rows], worth[rows]
     if len(what) > k:
         enough = worth >= np.partition(worth, -k)[-k]
         what, worth = what[enough], worth[enough]
