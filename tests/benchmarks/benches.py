@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import course, etl, traffic, worlds
+from benchmarks import course, etl, recommend, traffic, worlds
 from helpers.course import BadInput
 
 BENCHES = {
@@ -20,6 +20,8 @@ BENCHES = {
     "worlds": worlds.bench_worlds,
     "traffic": traffic.bench_traffic,
     "etl": etl.bench_etl,
+    "recommend": recommend.bench_recommend,
+    "scale": recommend.bench_scale,
 }
 
 

@@ -28,12 +28,13 @@ class Log(NamedTuple):
     """What was liked, by numbers of customers and products: customer by customer, oldest first.
 
     `who` is -1 where no customer is known. `age_days` is before the last interaction (None without
-    moments). A product that a customer took twice stands twice.
+    moments). A product that a customer took twice stands twice; `last` flags the later row.
     """
 
     who: np.ndarray
     what: np.ndarray
     age_days: np.ndarray | None
+    last: np.ndarray
 
 
 class Known(NamedTuple):
@@ -160,16 +161,23 @@ class Recommender:
         """
         raise NotImplementedError
 
-    def likes(self, log: Log, decay: float = 1.0) -> sparse.csr_array:
-        """Return customers x products: 1 for the last product liked, and `decay` a step before it."""
-        known = log.who >= 0
-        who, what = log.who[known], log.what[known]
+    def likes(self, log: Log, decay: float = 1.0, longest: int | None = None) -> sparse.csr_array:
+        """Return customers x products: 1 for the last product liked, and `decay` a step before it.
+
+        Of a history longer than `longest` only its end is there.
+        """
+        there = log.last & (log.who >= 0)
+        who, what = log.who[there], log.what[there]
         shape = (len(self.known.customer_ids), len(self.known.product_ids))
-        latest = ~pd.Series(who.astype(np.int64) * shape[1] + what).duplicated(keep="last")
-        who, what = who[latest], what[latest]
         until = np.bincount(who, minlength=shape[0]).cumsum()
         steps = until[who] - 1 - np.arange(len(who))
-        return _table(who, what, decay**steps, shape)
+        if longest is not None and len(steps) and steps.max() >= longest:
+            kept = steps < longest
+            who, what, steps = who[kept], what[kept], steps[kept]
+            until = np.bincount(who, minlength=shape[0]).cumsum()
+        weight = (decay ** np.arange(steps.max(initial=0) + 1)).astype(np.float32)[steps]
+        starts = np.concatenate([[0], until])
+        return sparse.csr_array((weight, what.astype(np.int32), starts.astype(np.int32)), shape)
 
     def _lists(self, rows, k, on_sale):
         """Yield the products and scores of each list; the products by their numbers."""
@@ -224,7 +232,7 @@ def _read(interactions, products):
     require_columns(interactions, "interactions", ["customer_id", "product_id"])
     require_rows(interactions, "interactions")
     require_filled(interactions, "interactions", "product_id")
-    age_days, last, zone = _moments(interactions)
+    age_days, last_moment, zone = _moments(interactions)
     liked = _liked(interactions)
     if products is None:
         products = interactions[["product_id"]].drop_duplicates()
@@ -245,22 +253,44 @@ def _read(interactions, products):
     _require_one_kind(ids, "interactions", "customer_id")
     place, products = _by_sales(products, what[used])
     what = np.where(listed, place[what], -1)
-    named = listed & (who >= 0)
+    shape = (len(ids), len(products))
+    disliked = np.flatnonzero(listed & ~liked & (who >= 0))
+    rows = used if age_days is None else used[np.lexsort((what[used], -age_days[used]))]
+    rows = rows[np.argsort(who[rows], kind="stable")]
+    log = Log(who[rows], what[rows], None if age_days is None else age_days[rows], None)
+    last, seen = _last_of_pairs(log.who, log.what, shape)
+    if len(disliked):
+        seen = (seen + _table(who[disliked], what[disliked], 1, shape)).tocsr()
     known = Known(
         customer_ids=pd.Index(ids),
         product_ids=products["product_id"].to_numpy(),
-        seen=_table(who[named], what[named], 1, (len(ids), len(products))),
+        seen=seen,
         dates={
             column: _days(products, column)
             for column in ("launched_on", "withdrawn_on")
             if column in products
         },
-        last=last,
+        last=last_moment,
         zone=zone,
     )
-    time = used if age_days is None else -age_days[used]
-    used = used[np.lexsort((what[used], time, who[used]))]
-    return known, Log(who[used], what[used], None if age_days is None else age_days[used]), products
+    return known, log._replace(last=last), products
+
+
+def _last_of_pairs(who, what, shape):
+    """Return which rows, in order of customers, are the last of their pair, and the pairs as a table."""
+    named = np.searchsorted(who, 0)  # rows before it are nobody's
+    rows, found = who[named:], np.zeros(len(who), dtype=bool)
+    ends = np.concatenate([[0], np.bincount(rows, minlength=shape[0]).cumsum()])
+    places = (np.arange(len(rows), dtype=np.int32), what[named:].astype(np.int32), ends)
+    table = sparse.csr_array(places, shape=shape)
+    table.sort_indices()
+    other = (table.indices[1:] != table.indices[:-1]) | (rows[1:] != rows[:-1])
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(rows)), dtype=bool), other]))
+    if len(starts):
+        found[named + np.maximum.reduceat(table.data, starts)] = True
+    ends = np.concatenate([[0], np.bincount(rows[starts], minlength=shape[0]).cumsum()])
+    ones = np.ones(len(starts), dtype=np.float32)
+    return found, sparse.csr_array((ones, table.indices[starts], ends), shape=shape)
 
 
 def _moments(interactions):
@@ -348,8 +378,11 @@ def _row(scores, row):
 
 def _best(what, worth, k, on_sale):
     """Return the best k of some products that are on sale; equal ones in order of their numbers."""
-    there = on_sale[what]
-    what, worth = what[there], worth[there]
+    rows = np.flatnonzero(worth > 0)  # mostly enough, and few beside thousands of zeros
+    rows = rows[on_sale[what[rows]]]
+    if len(rows) < k:
+        rows = np.flatnonzero(on_sale[what])
+    what, worth = what[rows], worth[rows]
     if len(what) > k:
         enough = worth >= np.partition(worth, -k)[-k]
         what, worth = what[enough], worth[enough]

@@ -60,11 +60,12 @@ class Hybrid(Recommender):
                 known = 0 if self.for_new is None else self.for_new
                 self.for_new = known + weight * _of_best(part.for_new[None])[0]
 
-    def scores(self, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+    def scores(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the scores of the parts."""
-        total = 0
+        total = np.zeros((len(rows), len(self.known.product_ids)), dtype=np.float32)
         for part, weight in self.parts:
-            total = total + weight * _of_best(part.scores(rows))
+            scores = _of_best(part.scores(rows)) * np.float32(weight)
+            total += scores.toarray() if sparse.issparse(scores) else scores
         return total
 
 
@@ -78,12 +79,15 @@ def _is_part(pair):
 
 def _of_best(scores):
     """Return scores with each row divided by its best, where that is above 0."""
-    best = scores.max(axis=1)
-    best = best.toarray() if sparse.issparse(best) else best
-    best = np.where(best > 0, best, 1).astype(np.float32)
-    if not sparse.issparse(scores):
-        return scores / best[:, None]
-    return sparse.diags_array(1 / best).tocsr() @ scores
+    if sparse.issparse(scores):
+        held = np.diff(scores.indptr)  # scores.max() would sort each row first
+        best = (
+            np.maximum.reduceat(scores.data, scores.indptr[:-1][held > 0]) if held.any() else held
+        )
+        scores.data = scores.data / np.repeat(np.where(best > 0, best, 1), held[held > 0])
+        return scores
+    best = scores.max(axis=1, keepdims=True)
+    return scores / np.where(best > 0, best, 1)
 
 
 class MultiObjective:

@@ -62,7 +62,7 @@ class ContentBased(ItemToItem):
             )
         words = sparse.hstack([_counts(products[name]) for name in columns])
         table = sparse.csr_array(TfidfTransformer().fit_transform(words))
-        return nearest(table, table.T.tocsr(), lambda row, alike, others: alike, self.neighbours)
+        return nearest(table, table.T.tocsr(), self.neighbours)
 
 
 def _is_text(name, column):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from pandas import DataFrame
 from scipy import sparse
@@ -10,6 +12,7 @@ from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
 _BLOCK = 1_000  # products whose neighbors are looked for at a time
+_LONGEST = 50  # products of one customer that tell of neighbors: pairs grow with the square
 _MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 
@@ -45,12 +48,12 @@ class ItemToItem(Recommender):
 class ItemNeighbours(ItemToItem):
     """Recommend what was liked by the customers who liked the same products.
 
-    Two products are near by the cosine of their columns of customers, which is pulled to 0 where
-    few customers tell of them.
+    Two products are near by the cosine of their columns of customers, whose lengths are taken as
+    `shrink` longer than they are: what few customers tell of is less near.
 
     Parameters
     ----------
-    shrink : so many customers' worth of doubt; 0 for the plain cosine.
+    shrink : by how much; 0 for the plain cosine.
     decay, show_seen : as for `ItemToItem`.
     neighbours : how many products are kept for each one, the nearest.
 
@@ -68,49 +71,43 @@ class ItemNeighbours(ItemToItem):
 
     def __init__(
         self,
-        shrink: float = 10.0,
+        shrink: float = 5.0,
         decay: float = 0.5,
         neighbours: int = 200,
         show_seen: bool = False,
     ):
         if not shrink >= 0:
-            raise ValueError(f"shrink is a number of customers, 0 or more; got {shrink!r}.")
+            raise ValueError(f"shrink is a length to add, 0 or more; got {shrink!r}.")
         super().__init__(decay, show_seen)
         self.shrink, self.neighbours = shrink, neighbours
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return the shrunk cosine of the nearest neighbors."""
-        likes = self.likes(log)
-        length = np.sqrt(likes.sum(axis=0)).astype(np.float32)
-
-        def cosine(row, together, others):
-            return together / (length[row] * length[others] + self.shrink)
-
-        return nearest(likes.T.tocsr(), likes, cosine, self.neighbours)
+        likes = self.likes(log, longest=_LONGEST)
+        length = np.sqrt(likes.sum(axis=0, dtype=np.float64)) + self.shrink
+        likes.data = (1 / np.maximum(length, 1e-9)).astype(np.float32)[likes.indices]
+        return nearest(likes.T.tocsr(), likes, self.neighbours)
 
 
-def nearest(
-    left: sparse.csr_array, right: sparse.csr_array, nearness, keep: int
-) -> sparse.csr_array:
+def nearest(left: sparse.csr_array, right: sparse.csr_array, keep: int) -> sparse.csr_array:
     """Return the `keep` largest of each row of left @ right, no product being near to itself.
 
-    Parameters
-    ----------
-    nearness : called with the number of a row, its values and their columns; returns the values that
-        count.
+    Examples
+    --------
+    >>> words = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.75]])
+    >>> nearest(words, words.T.tocsr(), keep=1).toarray().round(3).tolist()
+    [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.375, 0.0]]
     """
     found = []
     for start in range(0, left.shape[0], _BLOCK):
         part = left[start : start + _BLOCK] @ right
-        for row in range(part.shape[0]):
-            held = slice(part.indptr[row], part.indptr[row + 1])
-            others, number = part.indices[held], start + row
-            worth = nearness(number, part.data[held], others)
-            worth[others == number] = 0
+        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist())):
+            others, worth = part.indices[begin:end], part.data[begin:end]
+            worth[others == start + row] = 0
             if len(worth) > keep:
-                best = np.argpartition(-worth, keep - 1)[:keep]
+                best = np.argpartition(worth, -keep)[-keep:]
                 others, worth = others[best], worth[best]
-            found.append((others, worth))
+            found.append((others.copy(), worth.copy()))
     ends = np.cumsum([0, *(len(others) for others, _ in found)])
     columns = np.concatenate([others for others, _ in found])
     values = np.concatenate([worth for _, worth in found]).astype(np.float32)
