@@ -194,7 +194,10 @@ def kinds_of(values: Iterable) -> set[str]:
     >>> sorted(kinds_of([1, 2.5, True, "1", None])), kinds_of([None])
     (['numbers', 'texts'], set())
     """
-    return {_kind(value) for value in pd.Series(values).dropna().unique().tolist()}
+    values = pd.Series(values).dropna()
+    if pd.api.types.is_numeric_dtype(values):
+        return {"numbers"} if len(values) else set()
+    return {_kind(value) for value in values.unique().tolist()}
 
 
 def _kind(value):

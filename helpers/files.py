@@ -15,6 +15,8 @@ TRUSTED = [
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils._bunch.Bunch",  # the dict of a VotingClassifier's models
+    "numpy.dtype",  # in a SimpleImputer: of which type the numbers were
+    "helpers.training.churn.ReadTable",
 ]
 
 

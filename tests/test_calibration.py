@@ -150,6 +150,33 @@ def test_both_worlds_lie_near_the_real_businesses(tables):
     assert table["distance"].notna().all()
 
 
+@pytest.mark.slow
+def test_churn_by_group_lies_no_farther_from_the_file_than_chance_alone_would_put_it():
+    """Twenty worlds, beside tables whose groups leave with the very rates of the file, by chance."""
+    rng, real = np.random.default_rng(1), {fact.what: fact for fact in real_facts()["operator"]}
+    away, by_chance = {}, {}
+    for seed in range(1, 21):
+        customers = Operator(seed=seed).history()["customers"]
+        for ours in operator_facts(customers):
+            theirs = real[ours.what]
+            if not ours.what.startswith("churn rate"):
+                continue
+            share = real.get(ours.what.replace("churn rate", "customers"))
+            shares = share.figures if share else {"of all": 1.0}
+            away.setdefault(ours.what, []).append(distance(theirs, ours))
+            for _ in range(10):
+                drawn = {
+                    name: rng.binomial(round(len(customers) * shares[name]), rate)
+                    / round(len(customers) * shares[name])
+                    for name, rate in theirs.figures.items()
+                }
+                like = Fact(ours.what, ours.kind, drawn)
+                by_chance.setdefault(ours.what, []).append(distance(theirs, like))
+    assert len(away) == 5
+    for what, gaps in away.items():
+        assert np.mean(gaps) < np.mean(by_chance[what]), what
+
+
 def test_every_figure_stands_beside_the_real_one(tables):
     table = calibration(*tables)
     assert len(table) == sum(len(fact.figures) for facts in real_facts().values() for fact in facts)

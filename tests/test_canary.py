@@ -4,13 +4,17 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 
 import pandas as pd
 import pytest
 from conftest import first_always
 from scipy.stats import binom
 
+from helpers.lifecycle import sends_back
 from helpers.worlds import Operator, Shop
+from helpers.worlds.play import CannotPlay
+from helpers.worlds.service import failures
 from helpers.worlds.shop import at_random
 from helpers.worlds.traffic import as_version, hold_out, over_http, shadow, split
 
@@ -140,6 +144,32 @@ def test_a_canary_as_good_as_the_champion_stays(seed):
     served = tables["telemetry"].merge(tables["sessions"], on="session_id")
     assert served.groupby("customer_id")["variant"].nunique().max() == 1
     assert 0.01 < served["variant"].eq("canary").mean() < 0.12
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_a_version_that_fails_too_often_is_a_finding_and_no_exception(kind):
+    world, decide, _ = WORLDS[kind]
+    name, answer = {
+        "shop": ("session_id", "product_id"),
+        "operator": ("customerID", "churn_probability"),
+    }[kind]
+
+    def lazy(given):  # every eighth answer or so is none
+        told = decide(given)
+        hard = told[name].map(lambda one: zlib.crc32(str(one).encode()) % 8 == 0)
+        return told.assign(model_version="lazy", **{answer: told[answer].mask(hard)})
+
+    halves = split(
+        {"good": as_version(decide, "good"), "lazy": lazy}, {"good": 0.5, "lazy": 0.5}, "x"
+    )
+    telemetry = world().play(1, halves)[TELEMETRY[kind]]
+    seen = {one.what.split()[1]: one.seen for one in failures(telemetry, limit=0.05)}
+    assert seen == {"good": False, "lazy": True}
+    assert not any(one.seen for one in failures(telemetry, limit=0.5))
+    table = sends_back(*failures(telemetry))
+    assert table["seen here"].tolist() == ["no", "yes"]
+    with pytest.raises(CannotPlay, match="limit"):
+        failures(telemetry, limit=5)
 
 
 def test_a_slow_version_is_exchanged_between_two_days(service):

@@ -9,9 +9,19 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.deployment.batch import score_batch
+from helpers.deployment.registry import load_package, save_package
 from helpers.etl.businesses import clean_telco, read_telco
 from helpers.etl.businesses.telco import TELCO_LEVELS
-from helpers.training.churn import AMOUNTS, LEVELS, logistic, majority
+from helpers.training.churn import (
+    AMOUNTS,
+    LEVELS,
+    candidates,
+    column_kinds,
+    is_positive,
+    logistic,
+    majority,
+)
 
 
 def checkerboard():
@@ -108,3 +118,165 @@ def test_on_the_real_file_it_scores_as_published_and_as_plain_scikit_learn(telco
     assert np.mean(ours) == pytest.approx(0.845, abs=0.012)
     # The oracle scales the dummies too, so the penalty weighs a little differently.
     assert np.mean(ours) == pytest.approx(np.mean(oracle), abs=0.003)
+
+
+def operator_table(rows=300, seed=7):
+    """An operator's raw table under names of its own: every kind of column, and a target in words."""
+    rng = np.random.default_rng(seed)
+    months = rng.integers(1, 72, rows)
+    return pd.DataFrame(
+        {
+            "Account ID": [f"A{one:05d}" for one in range(rows)],
+            "msisdn": 4_179_000_000 + rng.permutation(rows),
+            "Months": months,
+            "Total Paid": [" " if one % 40 == 0 else f"{one * 12.5:.2f}" for one in range(rows)],
+            "Roaming": rng.integers(0, 2, rows),
+            "Autopay": rng.choice(["Y", "N"], rows),
+            "Plan Type": rng.choice(["basic", "plus", None], rows),
+            "Joined": pd.Timestamp("2020-01-01") + pd.to_timedelta(months, "D"),
+            "Last Call": "2024-05-01",
+            "Country": "CH",
+            "Notes": None,
+            "Customer Status": np.where(rng.random(rows) < 0.2 + 0.5 * (months < 12), "Churned", "Stayed"),
+        }
+    )  # fmt: skip
+
+
+RAW = operator_table()
+KINDS = {
+    "Account ID": "id", "msisdn": "id", "Months": "number", "Total Paid": "number", "Roaming": "flag",
+    "Autopay": "flag", "Plan Type": "level", "Joined": "date", "Last Call": "constant",
+    "Country": "constant", "Notes": "empty",
+}  # fmt: skip
+
+
+def test_the_kinds_of_columns_are_found_from_the_table():
+    assert column_kinds(RAW.drop(columns="Customer Status")).to_dict() == KINDS
+
+
+def test_an_id_that_comes_again_each_month_is_no_number():
+    months = pd.concat([RAW.assign(customerID=range(len(RAW)), month=one) for one in range(1, 5)])
+    assert column_kinds(months)[["customerID", "month"]].tolist() == ["id", "number"]
+
+
+def some_candidates(*names):
+    """Return some candidates for the raw table, fitted."""
+    with pytest.warns(UserWarning, match="No customer has a value in Notes"):
+        found = candidates(RAW, "Customer Status", "Churned")
+    left = is_positive(RAW["Customer Status"], "Churned")
+    return {name: found[name].fit(RAW, left) for name in names or found}
+
+
+def test_every_candidate_takes_the_raw_table_of_any_operator(recwarn):
+    left = is_positive(RAW["Customer Status"], "Churned")
+    new = operator_table(seed=8).drop(columns="Customer Status")
+    for name, model in some_candidates().items():
+        probability = model.predict_proba(new)[:, list(model.classes_).index(True)]
+        assert ((probability >= 0) & (probability <= 1)).all(), name
+        assert model.predict_proba(RAW)[:, 1].mean() == pytest.approx(left.mean(), abs=0.05), name
+        # What no model may see changes nothing.
+        other = new.assign(**{"Account ID": "B", "msisdn": 0, "Country": "DE", "Joined": None})
+        np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(new))
+
+
+@pytest.mark.parametrize(
+    ("answers", "positive", "found"),
+    [
+        (["Yes", " no "], "Yes", [True, False]),
+        ([1, 0], "Yes", [True, False]),
+        ([1.0, 0.0], 1, [True, False]),
+        ([True, False], "yes", [True, False]),
+        (["Churned", "Stayed"], "churned", [True, False]),
+        (["Stayed", "Churned"], "Stayed", [True, False]),
+        (["No", "Yes"], "No", [True, False]),
+        ([2, 1], 2, [True, False]),
+    ],
+)
+def test_the_positive_answer_is_known_by_its_name(answers, positive, found):
+    assert is_positive(pd.Series(answers), positive).tolist() == found
+
+
+@pytest.mark.parametrize(
+    ("answers", "positive", "told"),
+    [
+        (["Churned", "Stayed"], "Yes", "Churn is 'Yes' for no customer; it holds 'Churned', 'Stayed'"),
+        (["Yes", "Yes"], "Yes", "for all 2 customers"),
+        (["No", "No"], "Yes", "for no customer"),
+        (["Yes", None, " "], "Yes", r"Churn of 2 of 3 customer\(s\) is missing"),
+    ],
+)  # fmt: skip
+def test_a_target_that_does_not_tell_who_left_is_refused(answers, positive, told):
+    table = pd.DataFrame({"tenure": range(len(answers)), "Churn": answers})
+    with pytest.raises(ValueError, match=told):
+        candidates(table, "Churn", positive)
+
+
+def test_three_answers_are_told():
+    with pytest.warns(UserWarning, match="holds 3 answers"):
+        assert is_positive(pd.Series(["Churned", "Stayed", "Joined"]), "Churned").sum() == 1
+
+
+def test_values_never_seen_are_told_with_how_many_and_the_first():
+    model = some_candidates("logistic regression")["logistic regression"]
+    new = RAW.assign(**{"Plan Type": ["gold", "gold", *RAW["Plan Type"][2:]]})
+    with pytest.warns(UserWarning, match=r"Plan Type of 2 of 300 .* first being 'gold' \(row 1\)"):
+        model.predict_proba(new)
+    with pytest.raises(
+        ValueError, match="Plan Type of 300 of 300 .* the model cannot use the column"
+    ):
+        model.predict_proba(RAW.assign(**{"Plan Type": "gold"}))
+    with pytest.raises(
+        ValueError, match=r"Months of 1 of 300 .* no number, the first being 'long'"
+    ):
+        model.predict_proba(RAW.assign(Months=["long", *RAW["Months"][1:]]))
+    with pytest.warns(UserWarning, match=r"Months of 1 of 300 .* a gap .* its median is taken"):
+        model.predict_proba(RAW.assign(Months=[None, *RAW["Months"][1:]]))
+    with pytest.raises(ValueError, match=r"customers lacks the column\(s\) Months"):
+        model.predict_proba(RAW.drop(columns="Months"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Roaming": RAW["Roaming"].astype(str)}, {"Roaming": RAW["Roaming"].astype(bool)},
+        {"Autopay": RAW["Autopay"].map({"Y": "yes", "N": "no"})}, {"Months": RAW["Months"].astype(str)},
+        {"Plan Type": RAW["Plan Type"].astype("category")},
+    ],
+)  # fmt: skip
+def test_the_same_values_of_another_type_meet(changed, recwarn):
+    model = some_candidates("mean of two")["mean of two"]
+    recwarn.clear()
+    np.testing.assert_array_equal(
+        model.predict_proba(RAW.assign(**changed)), model.predict_proba(RAW)
+    )
+    assert not recwarn.list
+
+
+def test_one_outcome_copies_and_nothing_to_learn_from_are_told():
+    model = some_candidates("rule")["rule"]
+    with pytest.raises(ValueError, match="All 300 customers have the outcome"):
+        model.fit(RAW, np.zeros(300))
+    with pytest.warns(UserWarning, match=r"2 row\(s\) are copies of other rows"):
+        candidates(
+            pd.concat([RAW.drop(columns="Notes"), RAW.drop(columns="Notes").head(2)]),
+            "Customer Status",
+            "Churned",
+        )
+    with pytest.raises(ValueError, match=r"No column can be used: customerID \(id\)"):
+        candidates(pd.DataFrame({"customerID": list("abcd"), "Churn": [1, 0, 1, 0]}))
+    with pytest.raises(ValueError, match="two columns 'Months'"):
+        column_kinds(pd.concat([RAW, RAW[["Months"]]], axis=1))
+
+
+@pytest.mark.parametrize("name", ["mean of two", "random forest", "gradient boosting, default"])
+def test_a_candidate_is_packaged_and_scores_a_batch(tmp_path, name, recwarn):
+    model = some_candidates(name)[name]
+    recwarn.clear()
+    again = load_package(save_package(model, tmp_path, "churn", {}))
+    table = RAW.assign(customerID=RAW["Account ID"])
+    batch = score_batch(again, table, 0.5)
+    assert not recwarn.list
+    expected = pd.Series(model.predict_proba(RAW)[:, 1].round(4), RAW["Account ID"])
+    assert batch.set_index("customerID")["churn_probability"].to_dict() == expected.to_dict()
+    with pytest.raises(ValueError, match="Plan Type of 300 of 300"):
+        score_batch(again, table.assign(**{"Plan Type": "gold"}), 0.5)

@@ -329,6 +329,19 @@ def test_everybody_is_scored_once_a_month_at_a_moment_of_his_own_mostly_by_day()
     assert requests.equals(first.rename("sent_at"))
 
 
+def test_what_customers_do_by_themselves_comes_in_the_evening_and_leavers_look_more():
+    _, seen = played(2, subscribers=4000)
+    usage, lookups = (pd.concat([tables[name] for tables in seen]) for name in ("usage", "lookups"))
+    assert (usage["last_used_at"].dt.floor("D") == usage["used_on"]).all()
+    for moments in (usage["last_used_at"], lookups["looked_up_at"]):
+        assert moments.dt.hour.between(17, 22).mean() > 2 * moments.dt.hour.between(6, 11).mean()
+    labels = seen[1]["labels"].set_index("customerID")["churned"]
+    looks = seen[0]["lookups"]["customerID"].value_counts().reindex(labels.index, fill_value=0)
+    assert looks[labels].mean() > looks[~labels].mean()
+    cancels = lookups[lookups["page"].eq("how to cancel")]["customerID"]
+    assert labels.reindex(cancels).mean() > 1.5 * labels.mean()
+
+
 def window_of(seen, month):
     """Return use and cancellations of the 30 days after each customer of `month` was scored."""
     began = seen[month]["customers"].set_index("customerID")["scored_at"].dt.floor("D")
@@ -463,7 +476,8 @@ TABLES = {
     "joined": ["customerID", "started_at", "phone_number", "tower_id"],
     "complaints": ["customerID", "written_on", "channel", "text"],
     "requests": ["request_id", "customerID", "sent_at", "latency_ms", "network_ms", "status", "model_version", "variant", "fallback", "reason", "churn_probability"],
-    "usage": ["customerID", "used_on", "minutes", "megabytes"],
+    "usage": ["customerID", "used_on", "last_used_at", "minutes", "megabytes"],
+    "lookups": ["customerID", "looked_up_at", "page"],
     "tickets": ["customerID", "opened_on", "topic", "hours_to_solve"],
     "invoices": ["customerID", "issued_on", "due_on", "amount_eur"],
     "payments": ["customerID", "issued_on", "paid_on", "amount_eur", "method"],
@@ -471,7 +485,7 @@ TABLES = {
     "sensors": ["tower_id", "read_on", "load_share", "temperature_c", "packet_loss_share"],
     "costs": ["asked_on", "asked", "worked", "cost_eur"],
 }  # fmt: skip
-DATED = {"usage": "used_on", "tickets": "opened_on", "complaints": "written_on", "calls": "called_on",
+DATED = {"usage": "used_on", "lookups": "looked_up_at", "tickets": "opened_on", "complaints": "written_on", "calls": "called_on",
          "cancellations": "cancelled_on", "sensors": "read_on", "invoices": "issued_on",
          "payments": "paid_on", "joined": "started_at", "labels": "known_at", "requests": "sent_at",
          "customers": "scored_at"}  # fmt: skip

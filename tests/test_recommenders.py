@@ -1,5 +1,7 @@
 """`helpers.training.recommend`: what every recommender keeps to, and what each of them learns."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -425,3 +427,28 @@ def test_most_popular_is_the_count_done_by_hand():
     count = sold["product_id"].value_counts()
     assert lists["score"].tolist() == count[lists["product_id"]].tolist()
     assert lists["product_id"].tolist() == sorted(count.index, key=lambda one: (-count[one], one))
+
+
+@pytest.mark.parametrize(
+    "name", ["most popular", "popular in the brand", "neighbours", "transitions", "sparse hybrid"]
+)
+def test_no_table_of_all_customers_and_all_products_is_made(name):
+    rng = np.random.default_rng(7)
+    sold = DataFrame(
+        {
+            "customer_id": rng.integers(0, 40_000, 150_000),
+            "product_id": (rng.random(150_000) ** 2 * 15_000).astype(int),
+            "ordered_at": pd.Timestamp("2024-01-01"),
+        }
+    )
+    products = DataFrame({"product_id": range(15_000)})
+    products["brand"] = "brand " + (products["product_id"] % 900).astype(str)
+    asked = sold["customer_id"].unique()[:3_000]
+    tracemalloc.start()
+    lists = MODELS[name]().fit(sold, products).recommend(asked, k=10)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(lists) == 30_000
+    assert most < 300e6, (
+        "a table of floats for these customers alone takes 180 MB, for all 2,400 MB"
+    )

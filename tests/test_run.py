@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
-from conftest import first_always
+from conftest import ROOT, first_always
 from miniature import cell, store, with_code
 
 from helpers.course.runner.run import count_cells, kept_results, run_notebooks
@@ -189,3 +189,38 @@ def test_a_kill_loses_only_what_was_running(tmp_path):
     results = run_notebooks(paths, {}, out, resume=True, on_cell=seen.append)
     assert all(result.passed for result in results)
     assert set(seen) == {"01_sleeper"}, "what had passed before the kill is not run again"
+
+
+HEARD_BY_ANOTHER_THREAD = """
+import signal, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from helpers.course.runner.run import as_they_end
+
+over = threading.Event()
+
+def is_interrupted():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    over.wait(60)
+
+with ThreadPoolExecutor(1) as pool:
+    began = time.monotonic()
+    try:
+        list(as_they_end([pool.submit(is_interrupted)]))
+    except KeyboardInterrupt:
+        print("heard" if time.monotonic() - began < 30 else "heard when all was over")
+    over.set()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for threads here")
+def test_ctrl_c_is_heard_though_the_signal_is_handed_to_another_thread():
+    done = subprocess.run(
+        [sys.executable, "-c", HEARD_BY_ANOTHER_THREAD],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "heard\n", done.stderr

@@ -14,8 +14,9 @@ import pandas as pd
 from pandas import DataFrame
 from scipy.special import ndtri
 
+from helpers.lifecycle import Cause, Finding
 from helpers.worlds.incidents.kinds import Schedule
-from helpers.worlds.play import luck
+from helpers.worlds.play import luck, require_number
 
 TIMED_OUT_MS = 1000.0  # an answer that takes longer is not waited for
 UNNAMED = "unnamed"  # the version of a decide that does not tell its version
@@ -108,6 +109,42 @@ def told(answer: DataFrame, place: np.ndarray, count: int) -> dict[str, np.ndarr
     found["status"] = np.nan_to_num(found["status"], nan=500.0).astype(int)
     found["fallback"] = found["fallback"] == 1
     return found
+
+
+def failures(telemetry: DataFrame, limit: float = 0.05) -> list[Finding]:
+    """Tell of each version whether it failed in more than a share of its requests.
+
+    Parameters
+    ----------
+    telemetry : of a shop, or the `requests` of an operator, of an evening or a month.
+    limit : the share of fallbacks that is put up with, 0 to 1.
+
+    Returns
+    -------
+    One finding a version, in order of their names; `sends_back` tabulates them.
+
+    Raises
+    ------
+    CannotPlay
+        If `limit` is no such share.
+
+    Examples
+    --------
+    >>> told = DataFrame({"model_version": ["1", "1", "2"], "fallback": [True, False, False]})
+    >>> [(one.what, one.seen) for one in failures(told)][0]
+    ('version 1 failed in 50.0 % of its 2 requests; 5 % are put up with', True)
+    """
+    require_number("limit", limit, 0, 1, 0.05, whole=False)
+    by_version = telemetry.groupby("model_version")["fallback"].agg(["size", "mean"])
+    return [
+        Finding(
+            f"version {version} failed in {100 * share:.1f} % of its {count:,} requests; "
+            f"{100 * limit:g} % are put up with",
+            Cause.INFRASTRUCTURE,
+            bool(share > limit),
+        )
+        for version, count, share in by_version.itertuples()
+    ]
 
 
 @dataclass(frozen=True)

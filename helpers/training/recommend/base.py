@@ -232,7 +232,7 @@ def _read(interactions, products):
     require_columns(interactions, "interactions", ["customer_id", "product_id"])
     require_rows(interactions, "interactions")
     require_filled(interactions, "interactions", "product_id")
-    age_days, last, zone = _moments(interactions)
+    age_days, last_moment, zone = _moments(interactions)
     liked = _liked(interactions)
     if products is None:
         products = interactions[["product_id"]].drop_duplicates()
@@ -253,27 +253,44 @@ def _read(interactions, products):
     _require_one_kind(ids, "interactions", "customer_id")
     place, products = _by_sales(products, what[used])
     what = np.where(listed, place[what], -1)
-    named = listed & (who >= 0)
+    shape = (len(ids), len(products))
+    disliked = np.flatnonzero(listed & ~liked & (who >= 0))
+    rows = used if age_days is None else used[np.lexsort((what[used], -age_days[used]))]
+    rows = rows[np.argsort(who[rows], kind="stable")]
+    log = Log(who[rows], what[rows], None if age_days is None else age_days[rows], None)
+    last, seen = _last_of_pairs(log.who, log.what, shape)
+    if len(disliked):
+        seen = (seen + _table(who[disliked], what[disliked], 1, shape)).tocsr()
     known = Known(
         customer_ids=pd.Index(ids),
         product_ids=products["product_id"].to_numpy(),
-        seen=_table(who[named], what[named], 1, (len(ids), len(products))),
+        seen=seen,
         dates={
             column: _days(products, column)
             for column in ("launched_on", "withdrawn_on")
             if column in products
         },
-        last=last,
+        last=last_moment,
         zone=zone,
     )
-    if age_days is None:
-        used = used[np.argsort(who[used], kind="stable")]
-    else:
-        used = used[np.lexsort((what[used], -age_days[used], who[used]))]
-        age_days = age_days[used]
-    who, what = who[used], what[used]
-    pairs = pd.Series(who.astype(np.int64) * len(products) + what)
-    return known, Log(who, what, age_days, ~pairs.duplicated(keep="last").to_numpy()), products
+    return known, log._replace(last=last), products
+
+
+def _last_of_pairs(who, what, shape):
+    """Return which rows, in order of customers, are the last of their pair, and the pairs as a table."""
+    named = np.searchsorted(who, 0)  # rows before it are nobody's
+    rows, found = who[named:], np.zeros(len(who), dtype=bool)
+    ends = np.concatenate([[0], np.bincount(rows, minlength=shape[0]).cumsum()])
+    places = (np.arange(len(rows), dtype=np.int32), what[named:].astype(np.int32), ends)
+    table = sparse.csr_array(places, shape=shape)
+    table.sort_indices()
+    other = (table.indices[1:] != table.indices[:-1]) | (rows[1:] != rows[:-1])
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(rows)), dtype=bool), other]))
+    if len(starts):
+        found[named + np.maximum.reduceat(table.data, starts)] = True
+    ends = np.concatenate([[0], np.bincount(rows[starts], minlength=shape[0]).cumsum()])
+    ones = np.ones(len(starts), dtype=np.float32)
+    return found, sparse.csr_array((ones, table.indices[starts], ends), shape=shape)
 
 
 def _moments(interactions):

@@ -12,7 +12,7 @@ from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
 _BLOCK = 1_000  # products whose neighbors are looked for at a time
-_LONGEST = 100  # products of one customer that tell of neighbors: pairs grow with the square
+_LONGEST = 50  # products of one customer that tell of neighbors: pairs grow with the square
 _MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 

@@ -67,7 +67,7 @@ _KINDS = (
 _VARIATIONS = (
     Kind("promotion", _BOTH, 0.2, 0.05, 0.5, "share by which prices are lower", "a promotion: prices are lower for a month", None, lasts=1),
     Kind("holiday", _BOTH, 0.4, 0.1, 1.0, "share by which visits, or usage, are up", "a holiday month: people have more time", None, lasts=1),
-    Kind("growth", _BOTH, 1.0, 0.5, 3.0, "multiple of the usual number of newcomers that comes on top", "the business grows: more newcomers each month", None),
+    Kind("growth", _BOTH, 1.0, 0.5, 3.0, "multiple of the shop's usual newcomers that comes on top; of an operator, how often 2 % of its customers", "the business grows: more newcomers each month", None),
 )  # fmt: skip
 _BY_NAME = {kind.name: kind for kind in (*_KINDS, *_VARIATIONS)}
 

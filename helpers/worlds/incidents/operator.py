@@ -21,6 +21,7 @@ KEYS = {
     "labels": ["customerID", "scored_on"],
     "joined": ["customerID"],
     "complaints": ["customerID"],
+    "lookups": ["customerID", "looked_up_at"],
     "tickets": ["customerID", "opened_on"],
     "requests": ["request_id"],
     "given": ["customerID"],
@@ -65,7 +66,7 @@ _REPAIRS = {
 _WRITTEN = {
     "customers": "scored_at", "given": "scored_at", "calls": "called_on", "labels": "known_at",
     "joined": "started_at", "complaints": "written_on", "requests": "sent_at", "usage": "used_on",
-    "tickets": "opened_on", "invoices": "issued_on", "payments": "paid_on",
+    "lookups": "looked_up_at", "tickets": "opened_on", "invoices": "issued_on", "payments": "paid_on",
     "cancellations": "cancelled_on", "sensors": "read_on",
 }  # fmt: skip
 

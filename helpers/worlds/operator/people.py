@@ -22,8 +22,11 @@ GENERATIONS = 20  # people who can follow each other in the place of one
 FIRST_DAY = pd.Timestamp("2025-01-01")  # the first day of month 1
 _DAY = 86_400  # seconds
 # Requests an hour of the day, from midnight on: most come in the working day.
-_HOURS = np.array(
+_OFFICE = np.array(
     [1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 19, 17, 14, 16, 18, 17, 14, 10, 7, 5, 4, 3, 2, 1]
+)
+_HOME = np.array(  # ... and what customers do by themselves comes in the evening
+    [4, 2, 1, 1, 1, 1, 2, 5, 6, 6, 6, 7, 8, 7, 7, 7, 8, 10, 13, 16, 18, 18, 14, 8]
 )
 
 HEAVY_MB = (
@@ -94,10 +97,29 @@ def draw_moments(places: np.ndarray, seed: int) -> np.ndarray:
     >>> bool((np.diff(draw_moments(np.arange(50), seed=7)) >= 0).all())
     True
     """
-    lot = luck(seed, 0, "hour", places)
-    hours = np.interp(lot, np.concatenate([[0], _HOURS.cumsum()]) / _HOURS.sum(), np.arange(25))
     day = (MONTH_DAYS * luck(seed, 0, "day", places)).astype(int)
-    return np.sort(day * _DAY + np.minimum((hours * 3_600).astype(int), _DAY - 1))
+    return np.sort(day * _DAY + _second_of_day(luck(seed, 0, "hour", places), _OFFICE))
+
+
+def evening_second(lot: np.ndarray) -> np.ndarray:
+    """Return the second of the day at which customers do what they do by themselves, most after work.
+
+    Parameters
+    ----------
+    lot : numbers in [0, 1), one each.
+
+    Examples
+    --------
+    >>> (evening_second(np.array([0.0, 0.5, 0.999])) // 3600).tolist()
+    [0, 17, 23]
+    """
+    return _second_of_day(lot, _HOME)
+
+
+def _second_of_day(lot, hours):
+    """Return for each number in [0, 1) a second of the day, by how busy its hours are."""
+    hour = np.interp(lot, np.concatenate([[0], hours.cumsum()]) / hours.sum(), np.arange(25))
+    return np.minimum((hour * 3_600).astype(int), _DAY - 1)
 
 
 def draw_people(
@@ -312,14 +334,15 @@ def _usual_logit(people):
     monthly, year = people["contract"] == 0, people["contract"] == 1
     tenure, extras = people["tenure"], people["extras"]
     return (
-        -3.25
-        + 3.21 * monthly
-        + 1.12 * year
-        + np.array([0.44, 1.05, 0.0])[people["internet"]]
+        -3.14
+        + 3.05 * monthly
+        + 1.01 * year
+        + np.array([0.42, 0.99, 0.0])[people["internet"]]
         + np.where(monthly, -0.60, -0.31) * np.log1p(tenure)
         + 0.71 * np.minimum(tenure, 72) / 72
+        + 0.09 * (tenure == 1)
         - 1.09 * (tenure >= 72)
-        + 0.53 * (people["payment"] == 0)
+        + np.array([0.61, 0.09, 0.09, 0.07])[people["payment"]]
         + 0.35 * people["paperless"]
         + 0.32 * (extras[:, 4].astype(int) + extras[:, 5])
         - 0.31 * extras[:, 0]

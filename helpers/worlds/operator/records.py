@@ -14,14 +14,23 @@ from scipy.special import ndtri
 
 from helpers.worlds.operator import telco as telecom
 from helpers.worlds.operator.behaviour import OUTCOMES, SILENT, STAYS, Lived, Network
-from helpers.worlds.operator.people import FIRST_DAY, MONTH_DAYS, month_start, stream, take_people
+from helpers.worlds.operator.people import (
+    FIRST_DAY,
+    MONTH_DAYS,
+    evening_second,
+    month_start,
+    stream,
+    take_people,
+)
 from helpers.worlds.play import luck
 
 Columns = dict[str, np.ndarray]  # of a table, before names are looked up
 _DAY = np.timedelta64(1, "D")
+LOOKS, LOOKS_UP = 3, 0.08  # chances in 30 days to look something up, and of each of them
 # The column that says when a row is known.
 TIMES = {
     "labels": "known_at", "joined": "started_at", "complaints": "written_on", "usage": "used_on",
+    "lookups": "looked_up_at",
     "tickets": "opened_on", "invoices": "issued_on", "payments": "paid_on",
     "cancellations": "cancelled_on",
 }  # fmt: skip
@@ -32,6 +41,7 @@ _WORDS = {
     "topic": ["billing", "contract", "equipment", "network"],
     "channel": ["e-mail", "letter", "phone", "web form"],
     "method": telecom.PAYMENTS,
+    "page": ["bill", "coverage", "tariffs", "how to cancel"],
     "outcome": OUTCOMES,
 }  # fmt: skip
 
@@ -111,18 +121,20 @@ def written(network: Network, lived: Lived) -> dict[str, Columns]:
 
     Returns
     -------
-    The columns of `usage` (one row a customer and day of use: `minutes` of calls, `megabytes`),
-    `tickets`, `invoices`, `payments`, `cancellations` (who falls silent is not there), `joined`,
+    The columns of `usage` (one row a customer and day of use: `last_used_at`, `minutes` of calls,
+    `megabytes`), `lookups` (one a look at the operator's pages), `tickets`, `invoices`, `payments`, `cancellations` (who falls silent is not there), `joined`,
     `complaints` and `labels`, in order of time; `row` is the customer's.
     """
-    users = lived.users
+    row = lived.users["row"][lived.who]
     tables = {
         "usage": {
-            "row": users["row"][lived.who],
+            "row": row,
             "used_on": dates(lived.day),
+            "last_used_at": _evenings(lived.day, luck(network.seed, 0, "last use", row, lived.day)),
             "minutes": lived.minutes,
             "megabytes": lived.megabytes,
         },
+        "lookups": _lookups(network, lived),
         "tickets": _tickets(network, lived),
         "invoices": _invoices(lived.asked),
         "payments": _payments(network, lived),
@@ -239,6 +251,32 @@ def sensor_table(network: Network, month: int, days: range) -> pd.DataFrame:
             ),
         }
     )
+
+
+def _evenings(day, lot):
+    """Return moments of days at which customers do what they do by themselves."""
+    return dates(day) + evening_second(lot).astype("m8[s]")
+
+
+def _lookups(network, lived):
+    """Return who looked up what on the operator's pages: `looked_up_at`, `page`.
+
+    Up to three looks in 30 days. Who is about to leave looks four times as often, and how to cancel.
+    """
+    users = lived.users
+    who, look = np.divmod(np.arange(LOOKS * len(users["row"])), LOOKS)
+    lot = lambda purpose: luck(network.seed, lived.month, purpose, users["row"][who], look)  # noqa: E731
+    after, leaves = (MONTH_DAYS * lot("look day")).astype(int), users["until"][who] < STAYS
+    there = (after >= users["since"][who]) & (after < users["until"][who])
+    looks = there & (lot("looks") < np.where(leaves, 4 * LOOKS_UP, LOOKS_UP))
+    page = (3 * lot("page")).astype(int)
+    page = np.where(lot("cancels") < np.where(leaves, 0.4, 0.02), 3, page)
+    day = (users["begins"][who] + after)[looks]
+    return {
+        "row": users["row"][who][looks],
+        "looked_up_at": _evenings(day, lot("look hour")[looks]),
+        "page": page[looks],
+    }
 
 
 def _tickets(network, lived):

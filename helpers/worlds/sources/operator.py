@@ -118,7 +118,8 @@ class OperatorTables:
         first = {name: last + 1 for name, last in taken.items()}
         seed = self._world.seed
         tickets = numbered(seen["tickets"], "ticket_id", first["tickets"])
-        usage = numbered(_by(seen["usage"], "used_on"), "usage_id", first["usage"])
+        usage = _by(seen["usage"].drop(columns="last_used_at"), "used_on")
+        usage = numbered(usage, "usage_id", first["usage"])
         invoices = numbered(seen["invoices"], "invoice_id", first["invoices"])
         return {
             "towers": seen.get("towers"),
@@ -132,7 +133,7 @@ class OperatorTables:
             "usage_records": usage,
             "coverage": _coverage(seen.get("towers"), stream(seed, 0, "coverage")),
             "customers": None if month else seen["customers"],
-            "crm_customers": self._snapshot(seen["customers"], month),
+            "crm_customers": _crm(seen),
             "invoice_batch": _batch(invoices),
             "scoring_log": _scoring_log(seen, self, month, stream(seed, month, "scoring log")),
             "usage_events": _live(usage.rename(columns=self.old_names(month)), self.starts(month), stream(seed, month, "usage events")),
@@ -142,18 +143,22 @@ class OperatorTables:
             "complaints": _forms(seen, first["complaints"], stream(seed, month, "complaint forms")),
         }  # fmt: skip
 
-    def _snapshot(self, customers, month):
-        """Return the customers as the CRM exports them: each once a month, on scoring day."""
-        record = customers["customerID"] + "/" + self.label(month)
-        beside = ["scored_at", *(name for name in customers if name.endswith("_30d"))]
-        table = customers.drop(columns=beside, errors="ignore").assign(scored_on=self.starts(month))
-        table.insert(0, "record_id", record)
-        return table
-
 
 def _by(table, column):
     """Return the rows in order of a date."""
     return table.sort_values(column, kind="stable", ignore_index=True)
+
+
+def _crm(seen):
+    """Return the customers as the CRM exports them: each once a month, as scored, with the day."""
+    table = seen["customers"]
+    if "snapshots" in seen:  # the history: those scored last; `customers` are those scored first
+        table = seen["snapshots"].tail(len(table)).reset_index(drop=True)
+    scored_on = table["scored_at"].dt.floor("D")
+    beside = ["scored_at", "known_at", "churned", *(one for one in table if one.endswith("_30d"))]
+    table = table.drop(columns=beside, errors="ignore").assign(scored_on=scored_on)
+    table.insert(0, "record_id", table["customerID"] + "/" + scored_on.astype(str))
+    return table
 
 
 def _coverage(towers, rng):
