@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import course, etl, recommend, traffic, worlds
+from benchmarks import course, etl, models, recommend, traffic, worlds
 from helpers.course import BadInput
 
 BENCHES = {
@@ -20,6 +20,7 @@ BENCHES = {
     "worlds": worlds.bench_worlds,
     "traffic": traffic.bench_traffic,
     "etl": etl.bench_etl,
+    "models": models.bench_models,
     "recommend": recommend.bench_recommend,
     "scale": recommend.bench_scale,
 }
