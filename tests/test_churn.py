@@ -254,6 +254,8 @@ def test_the_same_values_of_another_type_meet(changed, recwarn):
 
 def test_one_outcome_copies_and_nothing_to_learn_from_are_told():
     model = some_candidates("rule")["rule"]
+    with pytest.raises(ValueError, match=r"customers has 0 row\(s\)"):
+        model.predict(RAW.head(0))
     with pytest.raises(ValueError, match="All 300 customers have the outcome"):
         model.fit(RAW, np.zeros(300))
     with pytest.warns(UserWarning, match=r"2 row\(s\) are copies of other rows"):

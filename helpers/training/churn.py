@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from helpers.checks import require_columns
+from helpers.checks import require_columns, require_rows
 from helpers.etl.parsing import (
     blanks_to_gaps,
     number_style,
@@ -307,6 +307,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"A table with named columns was expected; got {type(X).__name__}. Hand over the DataFrame."
             )
+        require_rows(X, "customers")
         require_columns(X, "customers", self.feature_names_in_)
         _require_single(X[[name for name in X.columns if name in set(self.feature_names_in_)]])
 
