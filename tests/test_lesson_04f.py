@@ -6,6 +6,7 @@ from math import isnan
 import numpy as np
 import pytest
 from conftest import SEEDS, told_by
+from scipy.stats import chi2_contingency
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
@@ -51,4 +52,9 @@ def test_real_customers_have_no_truth(told, telco_csv):
     assert isnan(cells["found"])
     assert list(cells["points"]) == ["tenure", "MonthlyCharges", "extras"]
     assert 2 <= figures["k"] <= cells["MOST_SEGMENTS"]
-    assert figures["most_left"] - figures["least"] > 0.1  # they differ, as the file is known to
+    by_segment, share = cells["by_segment"], cells["by_segment"]["customers"]
+    assert share.sum() == len(cells["customers"]) == 7043
+    assert np.average(by_segment["left"], weights=share) == pytest.approx(1869 / 7043)
+    left = share * by_segment["left"]
+    assert chi2_contingency([left, share - left]).pvalue < 0.001
+    assert cells["apart"]  # the lesson's own verdict agrees: the segments differ
