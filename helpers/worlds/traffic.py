@@ -372,7 +372,8 @@ def _answer_of(name, decide, given):
     if len(strange):
         raise CannotPlay(
             f"{name} was to answer the {len(asked):,} requests given; {len(strange):,} row(s) are about "
-            f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Leave those out."
+            f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Copy {kind.request} "
+            "from what is given, and leave others out."
         )
     return answer
 
