@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import subprocess
+import warnings
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from importlib.metadata import version
@@ -206,8 +207,10 @@ def _mlflow():
     """Return MLflow, which neither reports its use nor tells of the tables that it makes."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is read at import
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    import mlflow
-    import mlflow.sklearn
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, in every notebook
+        import mlflow
+        import mlflow.sklearn
 
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     return mlflow

@@ -44,6 +44,8 @@ def steady() -> None:
     """
     # Two kernels with two threads each would fight for two cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # implicit loads tqdm, which otherwise asks in each lesson for a widget that no lesson shows.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
     try:
         import multiprocessing.synchronize
 

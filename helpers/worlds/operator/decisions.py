@@ -70,7 +70,7 @@ def read_decisions(decided: object, ids: np.ndarray) -> Decisions:
         raise CannotPlay(
             f"Decisions about the {len(ids):,} customers given were expected; {len(unknown):,} "
             f"row(s) are about somebody else, the first being {plainly(unknown.iloc[0])}. "
-            "Copy customerID from the customers given, and decide about them only."
+            "Decide about the customers given only, and copy customerID from them."
         )
     shadow = decided.iloc[:0]
     if "shadow" in decided:
