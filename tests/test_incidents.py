@@ -944,8 +944,14 @@ def test_a_repair_works_from_the_next_day_on_and_not_before(name, world):
         if name != "label_delay" or table not in ("ratings", "returns", "labels"):
             assert same({0: whole[LAST][table]}, {0: right[LAST][table]}), table
     for table, rows in whole[FIRST].items():
-        told = [tables[table] for (month, _), tables in seen.items() if month == FIRST]
-        assert len(rows) == sum(map(len, told)), table
+        parts = [tables[table] for (month, _), tables in seen.items() if month == FIRST]
+        assert len(rows) == sum(map(len, parts)), table
+    for month in whole:  # the truth names each cell, before the repair and after it
+        touched = WORLDS[world][1](repaired).touched(month)
+        for table in set(whole[month]) - {"given", "costs"}:
+            keys = KEYS[world][table]
+            named = told(touched[table], keys) if table in touched else {}
+            assert differences(right[month][table], whole[month][table], keys) == named, table
     costs = whole[FIRST]["costs"]
     assert costs[["asked", "worked", "cost_eur"]].to_numpy().tolist() == [[name, True, 0.0]]
     assert costs["asked_on"].dt.day.tolist() == [20 if world == "shop" else 19]
@@ -1038,6 +1044,11 @@ def test_skew_reaches_the_version_that_serves_and_goes_the_day_after_another_one
                 strange[number, day.number] = bool((stored != given).any())
             else:
                 strange[number, day.number] = bool((~usual(seen["given"][column])).any())
+        asked = "sessions" if world == "shop" else "customers"
+        stored, given = month.tables[asked], month.tables["given"]
+        touched, keys = WORLDS[world][1](one).touched(number), KEYS[world][asked]
+        named = told(touched[f"given.{asked}"], keys) if touched else {}
+        assert differences(stored, given, keys) == named, "cell by cell, until it is gone"
     assert not any(strange[1, day] for day in range(1, 31))
     assert any(strange[2, day] for day in range(1, 10))
     assert not any(strange[2, day] for day in range(10, 29))

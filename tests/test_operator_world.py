@@ -29,7 +29,7 @@ from helpers.worlds.operator import STORIES as TOLD
 from helpers.worlds.operator import call_nobody as the_policy_that_calls_nobody
 from helpers.worlds.operator.records import dates, subscriber_table
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.traffic import hold_out
+from helpers.worlds.traffic import as_version, hold_out
 
 SNAPSHOT_MONTHS = 6
 RECENT = ["tickets_30d", "minutes_30d", "megabytes_30d", "days_used_30d"]
@@ -619,10 +619,36 @@ def test_a_shadow_of_a_version_of_any_kind_is_recorded(version):
     assert seen["shadow"]["model_version"].tolist() == [known] * 300
 
 
-@pytest.mark.parametrize("strange", [[1], 5, b"0001", pd.Timestamp("2025-01-01")])
+@pytest.mark.parametrize("strange", [
+    lambda one: [1], lambda one: 5, lambda one: b"0001", lambda one: pd.Timestamp("2025-01-01"),
+    lambda one: one.encode(), lambda one: b"\xff" + one.encode(), lambda one: [one],
+])  # fmt: skip
 def test_an_id_of_any_other_kind_is_refused(strange):
-    with pytest.raises(CannotPlay, match=r"300 row\(s\) are about somebody else"):
-        played(1, lambda customers: call_nobody(customers).assign(customerID=[strange] * 300))
+    def decide(customers):
+        return call_nobody(customers).assign(customerID=customers["customerID"].map(strange))
+
+    with pytest.raises(
+        CannotPlay, match=r"300 row\(s\) are about somebody else.*[cC]opy customerID"
+    ):
+        played(1, decide)
+    with pytest.raises(CannotPlay, match=r"300 row\(s\) are about others.*[cC]opy customerID"):
+        played(1, as_version(decide, "2"))
+    world = made()
+    truth, rows = OperatorTruth(world), OperatorTruth(world).oracle(1)
+    with pytest.raises(CannotPlay, match="300 customers are without one"):
+        truth.expected_accuracy(1, rows.assign(customerID=rows["customerID"].map(strange)))
+
+
+def test_words_of_bytes_are_told_as_they_are_written():
+    def decide(customers):
+        shown = call_nobody(customers).assign(variant=b"\xff", model_version=b"\xfe", shadow=False)
+        return pd.concat([shown, shown.assign(shadow=True)]).assign(reason=b"\xfd")
+
+    _, (seen,) = played(1, decide)
+    for table in ("requests", "shadow"):
+        assert set(seen[table]["variant"]) == {r"b'\xff'"}
+        assert set(seen[table]["model_version"]) == {r"b'\xfe'"}
+    assert seen["requests"]["reason"].eq(r"b'\xfd'").mean() > 0.9  # a few of any service
 
 
 @pytest.mark.parametrize("call", [np.nan, pd.NA, "x", "False", None])

@@ -523,6 +523,18 @@ def test_gaps_among_scores_spoil_nothing_and_shadow_rows_are_shown_to_nobody():
     assert seen["shadow"]["model_version"].eq("2").all()
 
 
+def test_words_of_bytes_are_told_as_they_are_written():
+    def decide(context):
+        shown = first_ten(context).assign(variant=b"\xff", model_version=b"\xfe", shadow=False)
+        return pd.concat([shown, shown.assign(shadow=True)]).assign(reason=b"\xfd")
+
+    seen = made(customers=60, products=40, seed=2).play(1, decide)
+    for table in ("telemetry", "shadow"):
+        assert set(seen[table]["variant"]) == {r"b'\xff'"}
+        assert set(seen[table]["model_version"]) == {r"b'\xfe'"}
+    assert seen["telemetry"]["reason"].eq(r"b'\xfd'").mean() > 0.9  # a few of any service
+
+
 def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
     shop = made(customers=20, products=20, seed=1)
     for decide in [None, 5, first_ten(shop.hidden.context(1)[0])]:

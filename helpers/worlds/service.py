@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from scipy.special import ndtri
 
 from helpers.lifecycle import Cause, Finding
@@ -102,13 +102,26 @@ def told(answer: DataFrame, place: np.ndarray, count: int) -> dict[str, np.ndarr
             column = answer[name]
             known = (column.notna().to_numpy() & (place >= 0)).nonzero()[0]
             values = column.iloc[known]
-            values = (
-                values.astype(str) if name in _WORDS else pd.to_numeric(values, errors="coerce")
-            )
+            values = words(values) if name in _WORDS else pd.to_numeric(values, errors="coerce")
             found[name][place[known]] = values.to_numpy(dtype=kind)
     found["status"] = np.nan_to_num(found["status"], nan=500.0).astype(int)
     found["fallback"] = found["fallback"] == 1
     return found
+
+
+def words(column: Series) -> Series:
+    """Return a column as text, "" where it is missing; bytes that are no text as they are written.
+
+    Examples
+    --------
+    >>> words(Series(["2", None, b"\\xff"])).tolist()
+    ['2', '', "b'\\\\xff'"]
+    """
+    known = column.astype(object).where(column.notna(), "")
+    try:
+        return known.astype("str")
+    except UnicodeDecodeError:
+        return known.map(str).astype("str")
 
 
 def failures(telemetry: DataFrame, limit: float = 0.05) -> list[Finding]:

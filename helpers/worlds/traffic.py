@@ -136,11 +136,8 @@ def split(variants: Mapping[str, Decide], shares: Mapping[str, float], salt: str
     [['ben', 'challenger'], ['anna', 'champion'], ['cem', 'champion']]
     """
     names = [list(one) if isinstance(one, Mapping) else one for one in (variants, shares)]
-    if (
-        not isinstance(shares, Mapping)
-        or not isinstance(variants, Mapping)
-        or set(variants) != set(shares)
-    ):
+    named = isinstance(shares, Mapping) and isinstance(variants, Mapping)
+    if not named or set(variants) != set(shares):
         raise CannotPlay(
             f"variants and shares have to have the same names; got {names[0]} and {names[1]}: "
             'write both as {"champion": ...}, with share 0 for a variant that nobody is to see.'
@@ -231,7 +228,8 @@ def hold_out(decide: Decide, share: float, salt: str) -> Decide:
         if kind is not _OPERATOR:
             raise CannotPlay("hold_out leaves calls out, and a shop calls nobody: use split.")
         answer = _answer_of("decide", decide, given)
-        held = (_spot(answer["customerID"], salt, b"hold out") < share) & ~_hidden(answer)
+        hidden = answer.get("shadow", Series(False, index=answer.index)).eq(True)
+        held = (_spot(answer["customerID"], salt, b"hold out") < share) & ~hidden
         variant = _filled(answer, "variant", "treated")
         return answer.assign(
             call=answer["call"].astype(object).where(~held, False).infer_objects(),
@@ -372,7 +370,8 @@ def _answer_of(name, decide, given):
     if len(strange):
         raise CannotPlay(
             f"{name} was to answer the {len(asked):,} requests given; {len(strange):,} row(s) are about "
-            f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Leave those out."
+            f"others, the first with {kind.request} {plainly(strange.iloc[0])}. Copy {kind.request} "
+            "from what is given, and leave others out."
         )
     return answer
 
@@ -380,8 +379,8 @@ def _answer_of(name, decide, given):
 def _recorded(kind, answer):
     """Return of an answer that nobody is shown what a world knows, numbers as numbers."""
     kept = [one for one in (kind.request, *kind.columns, "propensity", *TOLD) if one in answer]
-    numbers = [one for one in kind.columns if one in answer]
-    numbers = {one: pd.to_numeric(answer[one], errors="coerce") for one in numbers}
+    numbers = answer[[one for one in kept if one in kind.columns]]
+    numbers = numbers.apply(pd.to_numeric, errors="coerce")
     return answer[kept].assign(shadow=True, **numbers)
 
 
@@ -389,11 +388,6 @@ def _filled(answer, column, value):
     """Return a column of an answer with `value` where it does not tell."""
     told = answer.get(column, Series(None, index=answer.index)).astype(object)
     return told.where(told.notna() & (told != ""), value)
-
-
-def _hidden(answer):
-    """Return which rows of an answer are shown to nobody."""
-    return answer.get("shadow", Series(False, index=answer.index)).eq(True)
 
 
 def _spot(customers, salt, purpose):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from helpers.worlds.play import CannotPlay, plainly
-from helpers.worlds.service import TOLD, told
+from helpers.worlds.service import TOLD, told, words
 
 _NAMES = ("variant", "model_version")
 COLUMNS = ["customerID", "churn_probability", "call"]
@@ -58,7 +58,20 @@ def read_decisions(decided: object, ids: np.ndarray) -> Decisions:
     """
     _check_columns(decided)
     ids = ids.astype(object)
-    place = _places(decided["customerID"], ids)
+    found = decided["customerID"]
+    if found.isna().any():
+        raise CannotPlay(
+            f"{_WANTED}; {int(found.isna().sum()):,} customerID(s) are missing. "
+            "Copy the column from the customers given."
+        )
+    place = places(found, ids)
+    if (place < 0).any():
+        unknown = found[place < 0]
+        raise CannotPlay(
+            f"Decisions about the {len(ids):,} customers given were expected; {len(unknown):,} "
+            f"row(s) are about somebody else, the first being {plainly(unknown.iloc[0])}. "
+            "Decide about the customers given only, and copy customerID from them."
+        )
     shadow = decided.iloc[:0]
     if "shadow" in decided:
         hidden = _flags(decided["shadow"])[0]
@@ -104,7 +117,7 @@ def shadow_table(parts: list[DataFrame]) -> DataFrame:
     ['customerID', 'churn_probability', 'call', 'variant', 'model_version']
     """
     rows = pd.concat([part for part in parts if len(part)] or [DataFrame(columns=COLUMNS)])
-    words = {name: rows.get(name, pd.Series("", index=rows.index)) for name in _NAMES}
+    names = {name: rows.get(name, pd.Series("", index=rows.index)) for name in _NAMES}
     return DataFrame(
         {
             "customerID": rows["customerID"].astype("str"),
@@ -112,12 +125,21 @@ def shadow_table(parts: list[DataFrame]) -> DataFrame:
                 float
             ),
             "call": _flags(rows["call"])[0],
-            **{
-                name: column.astype(object).where(column.notna(), "").astype("str")
-                for name, column in words.items()
-            },
+            **{name: words(column) for name, column in names.items()},
         }
     ).reset_index(drop=True)
+
+
+def places(found: Series, ids: np.ndarray) -> np.ndarray:
+    """Return where each row's customer is in `ids`, -1 for nobody there: an id is text, no bytes.
+
+    Examples
+    --------
+    >>> places(Series(["b", b"a", 5]), np.array(["a", "b"], dtype=object)).tolist()
+    [1, -1, -1]
+    """
+    texts = found.astype(object).map(lambda one: one if isinstance(one, str) else "")
+    return pd.Index(ids).get_indexer(texts)
 
 
 def _check_columns(decided):
@@ -132,24 +154,6 @@ def _check_columns(decided):
             f"{_WANTED}; got {found}. Return these three columns, each once, and of others only "
             f"{', '.join([*TOLD, 'shadow'])}."
         )
-
-
-def _places(found, ids):
-    """Return where each row's customer is in `ids`."""
-    if found.isna().any():
-        raise CannotPlay(
-            f"{_WANTED}; {int(found.isna().sum()):,} customerID(s) are missing. "
-            "Copy the column from the customers given."
-        )
-    place = pd.Index(ids).get_indexer(pd.Index(found.astype("str")).astype(object))
-    if (place < 0).any():
-        unknown = found[place < 0]
-        raise CannotPlay(
-            f"Decisions about the {len(ids):,} customers given were expected; {len(unknown):,} "
-            f"row(s) are about somebody else, the first being {plainly(unknown.iloc[0])}. "
-            "Decide about the customers given only."
-        )
-    return place
 
 
 def _flags(column):

@@ -26,7 +26,7 @@ from helpers.worlds.play import luck
 
 Columns = dict[str, np.ndarray]  # of a table, before names are looked up
 _DAY = np.timedelta64(1, "D")
-LOOKS, LOOKS_UP = 3, 0.08  # chances in 30 days to look something up, and of each of them
+LOOKS, LOOKS_UP = 3, 0.08  # chances to look something up in 30 days, and how often each is taken
 # The column that says when a row is known.
 TIMES = {
     "labels": "known_at", "joined": "started_at", "complaints": "written_on", "usage": "used_on",
@@ -122,8 +122,9 @@ def written(network: Network, lived: Lived) -> dict[str, Columns]:
     Returns
     -------
     The columns of `usage` (one row a customer and day of use: `last_used_at`, `minutes` of calls,
-    `megabytes`), `lookups` (one a look at the operator's pages), `tickets`, `invoices`, `payments`, `cancellations` (who falls silent is not there), `joined`,
-    `complaints` and `labels`, in order of time; `row` is the customer's.
+    `megabytes`), `lookups` (one a look at the operator's pages), `tickets`, `invoices`, `payments`,
+    `cancellations` (who falls silent is not there), `joined`, `complaints` and `labels`, in order of
+    time; `row` is the customer's.
     """
     row = lived.users["row"][lived.who]
     tables = {

@@ -10,6 +10,7 @@ from helpers.worlds.incidents import operator as operator_incidents
 from helpers.worlds.incidents.effects import touched_rows
 from helpers.worlds.incidents.kinds import truth_table
 from helpers.worlds.operator import people as crowd
+from helpers.worlds.operator.decisions import places
 from helpers.worlds.operator.world import Operator
 from helpers.worlds.play import MONTHS, CannotPlay, plainly, require_month, require_world
 
@@ -222,7 +223,7 @@ def _aligned(truth, table, column):
             f"A table with customerID and {column} was expected; got {found}. Pass one, as decide "
             "returns it."
         )
-    place = pd.Index(truth["customerID"]).get_indexer(table["customerID"].astype("str"))
+    place = places(table["customerID"], truth["customerID"].to_numpy(dtype=object))
     without = len(truth) - len(np.unique(place[place >= 0]))
     if without or len(table) != len(truth):
         raise CannotPlay(

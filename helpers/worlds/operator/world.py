@@ -122,8 +122,8 @@ class Operator(World):
         months from then on: the columns of `customers`, the moment `scored_at`, what was done in the
         30 days before it (`tickets_30d`, `minutes_30d`, `megabytes_30d`, `days_used_30d`), and
         `churned` in the 30 days after it, with `scored_on` and `known_at`. `subscribers` : everybody
-        until now. `usage`, `lookups`, `tickets`, `invoices`, `payments`, `cancellations`, `towers`, `sensors` : the
-        last sixty days of records.
+        until now. `usage`, `lookups`, `tickets`, `invoices`, `payments`, `cancellations`, `towers`,
+        `sensors` : the last sixty days of records.
         """
         return {name: table.copy() for name, table in self._history.items()}
 
@@ -145,8 +145,8 @@ class Operator(World):
         accepted, refused, not reached; a customer who accepts stays), `requests` (one a customer:
         `churn_probability`, and how it was served; a failure is no call), `labels` (that became
         known: of those scored in the month before; `called` tells those whom the call may have
-        changed), `cancellations`, `joined` (like `subscribers`), `usage`, `lookups`, `tickets`, `invoices`,
-        `payments`, `complaints`, `sensors`, `costs` (of repairs).
+        changed), `cancellations`, `joined` (like `subscribers`), `usage`, `lookups`, `tickets`,
+        `invoices`, `payments`, `complaints`, `sensors`, `costs` (of repairs).
 
         Raises
         ------

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from helpers.worlds.play import CannotPlay
-from helpers.worlds.service import Served, told
+from helpers.worlds.service import Served, told, words
 from helpers.worlds.shop.market import CATEGORIES, HISTORY_STARTS
 from helpers.worlds.shop.visits import LIST_LENGTH
 
@@ -115,8 +115,7 @@ def _shadow(rows):
     columns = {}
     for name in [name for name in (*_NEEDED, *_KEPT, *_TOLD) if name in rows]:
         if name in _TOLD:
-            known = rows[name].astype(object).where(rows[name].notna(), "")
-            columns[name] = known.astype("str").array
+            columns[name] = words(rows[name]).array
             continue
         numbers = _numbers(rows, name)
         numbers = np.where(np.isinf(numbers), np.nan, numbers)
