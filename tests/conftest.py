@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,14 @@ def told_by(
                 assert not unknown, f"{stem} has no {unknown}"
                 variables |= {"RUNS_FOLDER": str(folder), **parameters}
     return figures, variables
+
+
+@pytest.fixture(scope="module")
+def told(request, tmp_path_factory):
+    """Run the lesson that the test module calls STEM, once for each seed and change."""
+    stem, folder = request.module.STEM, tmp_path_factory.mktemp("told")
+    run = cache(lambda seed, edits, more: told_by(stem, folder, dict(edits), SEED=seed, **dict(more)))  # fmt: skip
+    return lambda seed, edits=(), **more: run(seed, edits, tuple(sorted(more.items())))
 
 
 def stored_text(stem: str, cell_id: str) -> str:
