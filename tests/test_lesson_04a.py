@@ -32,7 +32,7 @@ def earns(left, called):
 
 def check_claims(told, left_behind):
     """Hold what the lesson's text says without a figure."""
-    left, at_half = left_behind["left"], left_behind["at_half"]
+    left = left_behind["left"]
     # "A high mark for calling nobody", and accuracy prefers it to the rule that earns.
     assert (~left).mean() > 0.7 > left_behind["rule"].eq(left).mean()
     assert left_behind["worth"]["nobody"] == 0 < left_behind["worth"]["rule"]

@@ -109,9 +109,7 @@ def test_the_test_part_of_04a_stays_closed(played):
 
 @pytest.mark.slow
 def test_your_turn_five_times_as_many_folds_do_not_halve_the_interval(played):
-    few, many = (
-        np.ptp(played(1, **more)[1]["found"][1:]) for more in ({}, {"REPEATS": 10})
-    )
+    few, many = (np.ptp(played(1, **more)[1]["found"][1:]) for more in ({}, {"REPEATS": 10}))
     assert 0.5 * few < many < few
 
 

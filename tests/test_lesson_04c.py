@@ -146,3 +146,26 @@ def test_three_measured_columns_stand_side_by_side_and_times_are_marked():
     numbers = [int(row["numbers held"]) for row in table]
     assert all(small < large for small, large in pairwise(numbers))
     assert all(row["one customer"].startswith("~") and row["one customer"].endswith(" ms") for row in table)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_your_turn_a_larger_budget_buys_more_trials_and_no_lower_claim(played):
+    (small, few), (large, many) = (played(1, **more) for more in ({}, {"BUDGET": 30}))
+    assert (len(few["trials"]), len(many["trials"])) == (6, 30)
+    assert large["claimed"] >= large["honest"] - 2e-6
+    assert large["one_part"] > small["one_part"]
+    check_figures(large, many)
+
+
+def test_your_turn_a_high_margin_keeps_a_simpler_model(played):
+    told, left_behind = played(1, MARGIN=0.05, CUSTOMERS=1_000, BUDGET=2)
+    assert told["held"] in ("contract only", "logistic regression")
+    check_figures(told, left_behind)
+
+
+def test_your_turn_the_search_may_try_larger_trees(told):
+    larger = {"randint(3, 10)": "randint(3, 64)"}
+    figures, left_behind = told(edits=larger, SEED=1, CUSTOMERS=1_000, BUDGET=3)
+    tried = [one["trees__max_leaf_nodes"] for one in left_behind["trials"]["params"]]
+    assert max(tried) > 10
+    check_figures(figures, left_behind)
