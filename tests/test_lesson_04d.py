@@ -112,9 +112,9 @@ def test_what_was_found_sends_back_to_data_and_to_the_problem():
 
 
 def test_at_least_three_groups_are_named_with_the_stage_to_reopen():
-    rows = stored_table(STEM, "slices-back")
-    assert len(rows) >= 3
-    assert {row["reopen"] for row in rows} <= {"2 · other data", "3 · a feature"}
+    stages = [row["reopen"] for row in stored_table(STEM, "slices-back") if row["reopen"]]
+    assert len(stages) >= 3
+    assert set(stages) <= {"2 · other data", "3 · a feature"}
 
 
 @pytest.mark.slow
