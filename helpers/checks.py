@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from datetime import date, datetime
 from numbers import Number, Real
@@ -159,6 +160,34 @@ expected. Compare first, as in column == "Yes", and leave gaps out.
         )
 
 
+def require_single(values: Iterable, name: str) -> None:
+    """Stop unless each row holds one value, not several as a list, a dict or an array does.
+
+    Raises
+    ------
+    ValueError
+        If one holds several; with how many and the first.
+
+    Examples
+    --------
+    >>> require_single(pd.Series(["mask", ["mask", "oil"]]), "category of products")
+    Traceback (most recent call last):
+    ValueError: category of products holds several values in 1 row(s), the first being ['mask', 'oil'] \
+(row 2), so rows cannot be compared by it. Give each value a row (explode) or a column, or drop the column.
+    """
+    values = pd.Series(values)
+    if values.dtype != object:
+        return
+    several = values.map(pd.api.types.is_list_like).to_numpy(dtype=bool)
+    if several.any():
+        first = " ".join(reprlib.repr(values[several].iloc[0]).split())  # a table has lines
+        raise ValueError(
+            f"{name} holds several values in {int(several.sum()):,} row(s), the first being {first} "
+            f"(row {int(several.argmax()) + 1:,}), so rows cannot be "
+            "compared by it. Give each value a row (explode) or a column, or drop the column."
+        )
+
+
 def moment_in(day: object, zone: object) -> pd.Timestamp:
     """Return a day as the moment it begins; one without a time zone is of the `zone` of a table.
 
@@ -258,6 +287,8 @@ def require_same_kind(
     ValueError: customer_id holds texts in customer_ids and numbers in the orders, so they would \
 never be equal. Bring both to one type first.
     """
+    require_single(values, f"{column} of {name}")
+    require_single(known, f"{column} of {known_name}")
     ours, theirs = kinds_of(values), kinds_of(known)
     if ours and theirs and ours - theirs:
         said = [" and ".join(sorted(kinds)) for kinds in (ours, theirs)]

@@ -125,8 +125,12 @@ def stored_figures(stem: str) -> dict:
     return figures
 
 
-def told_by(stem: str, folder: Path, **parameters: object) -> tuple[dict, dict]:
+def told_by(
+    stem: str, folder: Path, edits: dict[str, str] | None = None, **parameters: object
+) -> tuple[dict, dict]:
     """Run a lesson's cells in this process with other parameters, `--fast` ones included by the caller.
+
+    `edits` (text -> text in its place) are what a learner types over a line, as "Your turn" proposes.
 
     Returns
     -------
@@ -139,6 +143,9 @@ def told_by(stem: str, folder: Path, **parameters: object) -> tuple[dict, dict]:
     matplotlib.use("agg")
     figures, variables = {}, {"__name__": "__main__"}
     cells = code_cells(read_notebook(ROOT / "notebooks" / f"{stem}.ipynb"))
+    for old, new in (edits or {}).items():
+        (found,) = [cell for cell in cells if old in cell.source]
+        found.source = found.source.replace(old, new)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(helpers.prose, "display", lambda one: figures.update(one.metadata.get("figures", {})))  # fmt: skip
         for cell in cells:

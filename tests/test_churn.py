@@ -22,6 +22,9 @@ from helpers.training.churn import (
     logistic,
     majority,
 )
+from helpers.training.compare import fairness_gaps, paired_bootstrap, worst_slices
+from helpers.training.evaluate import scores_by
+from helpers.training.recommend import MostPopular, PersonalBestsellers
 
 
 def checkerboard():
@@ -152,6 +155,40 @@ KINDS = {
 
 def test_the_kinds_of_columns_are_found_from_the_table():
     assert column_kinds(RAW.drop(columns="Customer Status")).to_dict() == KINDS
+
+
+SEVERAL = {
+    "list": ["a", "b"], "dict": {"a": 1}, "array": np.array([1, 2]), "tuple": (["a"], 2), "series": pd.Series([1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", SEVERAL.values(), ids=SEVERAL)
+def test_several_values_in_one_row_are_told_by_whatever_groups_by_the_column(value):
+    table = pd.DataFrame({"tenure": [1, 2, 60, 70] * 10, "tags": ["a", "b"] * 20})
+    left = table["tenure"] < 10
+    model = candidates(table.assign(Churn=left))["rule"].fit(table, left)
+    several = table.assign(tags=["a", *[value] * 39], Churn=left)
+    scored = several.assign(churned=left, churn_probability=0.3)
+    orders = pd.DataFrame({"customer_id": several["tags"], "product_id": "balm"})
+    shop = {"category": "mask", "brand": "B", "ordered_at": pd.Timestamp("2024-01-05")}
+    said = "tags holds several values in 39 row.s., the first being .* .row 2."
+    ids = said.replace("tags", "_id of .*")
+    for told, use in [
+        (said, lambda: column_kinds(several)),
+        (said, lambda: candidates(several)),
+        (said, lambda: model.predict(several)),
+        (said, lambda: is_positive(several["tags"])),
+        (said, lambda: worst_slices(scored, ["tags"], "accuracy", seed=7)),
+        (said, lambda: fairness_gaps(scored, "tags", 0.5)),
+        (said, lambda: paired_bootstrap(scored, len, seed=7, by="tags")),
+        (said, lambda: scores_by(scored, "tags")),
+        (ids, lambda: MostPopular().fit(orders)),
+        (ids, lambda: MostPopular().fit(orders.iloc[:1], orders.drop(columns="customer_id").assign(product_id=several["tags"]))),
+        (ids, lambda: MostPopular().fit(orders.iloc[:1]).recommend(several["tags"], k=1)),
+        (ids, lambda: PersonalBestsellers().fit(orders.assign(**shop), orders.iloc[:1].assign(**shop))),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=told):
+            use()
 
 
 def test_an_id_that_comes_again_each_month_is_no_number():

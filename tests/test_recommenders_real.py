@@ -2,8 +2,9 @@
 
 import functools
 
+import numpy as np
 import pytest
-from benchmarks import recommend
+from benchmarks import measure, recommend
 from conftest import ROOT, SEEDS
 from scipy.stats import kendalltau
 
@@ -59,3 +60,10 @@ def test_svd_leads_offline_and_loses_once_new_products_come():
 @pytest.mark.slow
 def test_svd_loses_on_at_least_eighteen_of_twenty_seeds():
     assert sum(recommend.svd_loses(played(seed)) for seed in range(1, 21)) >= 18
+
+
+def test_the_memory_that_a_bench_tells_is_not_that_of_the_process_that_started_it():
+    large = np.ones(50_000_000)
+    held = float(measure.alone("from benchmarks.measure import most_held; print(most_held())"))
+    assert large.nbytes == 400e6
+    assert 5 < held < 200

@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import require_columns, require_rows, require_single
 from helpers.etl.parsing import (
     blanks_to_gaps,
     number_style,
@@ -129,6 +129,7 @@ def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
     [True, False, True]
     """
     name = column.name or "the target"
+    require_single(column, name)
     filled = blanks_to_gaps(column)
     if filled.isna().any() or not len(column):
         raise ValueError(
@@ -175,7 +176,7 @@ def column_kinds(table: pd.DataFrame) -> pd.Series:
     Raises
     ------
     ValueError
-        If two columns have one name.
+        If two columns have one name, or a row holds several values in one.
 
     Examples
     --------
@@ -184,17 +185,19 @@ def column_kinds(table: pd.DataFrame) -> pd.Series:
     >>> column_kinds(table).to_dict()
     {'customerID': 'id', 'charges': 'number', 'paperless': 'flag', 'since': 'date'}
     """
-    _require_single(table)
+    _require_readable(table)
     return pd.Series({name: _kind(name, table[name]) for name in table}, dtype="str", name="kind")
 
 
-def _require_single(table):
-    """Stop if two columns have one name."""
+def _require_readable(table):
+    """Stop if two columns have one name, or one holds lists."""
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise ValueError(
             f"The table has two columns {twice!r}, so which one is meant is unknown. Rename or drop one."
         )
+    for name in table:
+        require_single(table[name], str(name))
 
 
 def _kind(name, values):
@@ -309,7 +312,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
             )
         require_rows(X, "customers")
         require_columns(X, "customers", self.feature_names_in_)
-        _require_single(X[[name for name in X.columns if name in set(self.feature_names_in_)]])
+        _require_readable(X[[name for name in X.columns if name in set(self.feature_names_in_)]])
 
     def _number(self, values):
         """Return a column as numbers, gaps where there is none or none can be read."""

@@ -17,6 +17,7 @@ from helpers.checks import (
     require_rows,
     require_same_order,
     require_share,
+    require_single,
 )
 from helpers.training.evaluate import METRICS
 
@@ -118,6 +119,7 @@ def paired_bootstrap(
     """
     require_filled(table, "the table", by)
     require_rows(table, "the table", at_least=2)
+    require_single(table[by], by)
     places = list(table.groupby(by, sort=False).indices.values())
     value = float(metric_of(table))
     if len(places) < 2 or not np.isfinite(value):
@@ -216,6 +218,8 @@ def _require_scored(scored, columns, threshold):
     require_share(threshold, "threshold")
     require_columns(scored, "scored", [*SCORED, *columns])
     require_rows(scored, "scored")
+    for column in columns:
+        require_single(scored[column], column)
     require_flags(scored["churned"], "churned")
     unscored = ~scored["churn_probability"].between(0, 1)
     if unscored.any():

@@ -14,6 +14,7 @@ from helpers.checks import (
     require_rows,
     require_same_order,
     require_share,
+    require_single,
 )
 
 BINS = 10  # of equal width, in which probabilities are held against what happened
@@ -194,6 +195,7 @@ def scores_by(scored: pd.DataFrame, group: str, threshold: float = 0.5) -> pd.Da
     """
     require_columns(scored, "scored", [group, "churned", "churn_probability"])
     require_rows(scored, "scored")
+    require_single(scored[group], group)
     require_flags(scored["churned"], "churned")
     rows = {
         name: pd.concat(

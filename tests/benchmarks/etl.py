@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, alone
 
 ROWS = 1_000_000
 PRODUCTS = 2_000
@@ -155,19 +154,9 @@ _IN_PARTS = """
 import json, sys, time
 from pathlib import Path
 import duckdb
+from benchmarks.measure import most_held
 from helpers.etl.businesses import SHOP
 from helpers.etl.chain import clean_source, load_all
-def most_held():
-    status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss would start from what the parent process held
-        line = next(l for l in status.read_text().splitlines() if l.startswith("VmHWM"))
-        return 1024 * int(line.split()[1])
-    try:
-        import resource
-    except ImportError:
-        import psutil
-        return psutil.Process().memory_info().peak_wset
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 folder, rows = Path(sys.argv[1]), 0
 started = time.perf_counter()
 with duckdb.connect(config={"memory_limit": "200MB", "threads": 1, "temp_directory": str(folder / "spill")}) as source:
@@ -178,26 +167,25 @@ with duckdb.connect(config={"memory_limit": "200MB", "threads": 1, "temp_directo
         done = clean_source("order_lines", part, SHOP, {"products": products})
         load_all({"order_lines": done}, folder / "large.duckdb")
         rows += done.books.rows_in
-print(json.dumps({"seconds": time.perf_counter() - started, "rows": rows, "peak": most_held()}))
+print(json.dumps({"seconds": time.perf_counter() - started, "rows": rows, "MB": most_held()}))
 """
 
 
-def _in_parts(rows, limit=1_000_000_000):
+def _in_parts(rows, limit_mb=1_000):
     """Clean and load a table larger than the limit in parts, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         make_lines(folder, rows)
-        ran = subprocess.run([sys.executable, "-c", _IN_PARTS, str(folder)],
-                             capture_output=True, text=True, timeout=1_800)  # fmt: skip
+        try:
+            found = json.loads(alone(_IN_PARTS, folder))
+        except subprocess.CalledProcessError as error:
+            found, told = None, error.stderr.splitlines()
     what = f"{rows:,} order lines ({rows * 64 / 1e9:.1f} GB as a table) under 1 GB"
-    if ran.returncode:
-        cause = next(
-            (line for line in reversed(ran.stderr.splitlines()) if "Error" in line), "no message"
-        )[:120]
+    if found is None:
+        cause = next((line for line in reversed(told) if "Error" in line), "no message")[:120]
         return [Measure(f"{what}: {cause}", 0.0, None, "", "GB", "completes", False)]
-    found = json.loads(ran.stdout)
     whole = found["rows"] >= rows
     return [
-        Measure(what, found["peak"] / 1e9, limit / 1e9, "the limit", "GB", "completes; within it in a later part", (whole and found["peak"] <= limit) or None),
+        Measure(what, found["MB"] / 1e3, limit_mb / 1e3, "the limit", "GB", "completes; within it in a later part", (whole and found["MB"] <= limit_mb) or None),
         Measure("its speed", found["rows"] / found["seconds"], None, "", "rows/s", "listed", None),
     ]  # fmt: skip

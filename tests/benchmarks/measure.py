@@ -1,8 +1,10 @@
-"""One line of a comparison, and how long a command takes."""
+"""One line of a comparison, how long a command takes, and what a process of its own costs."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,3 +44,34 @@ def seconds_of(command: list[str], folder: Path | None = None) -> float:
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=900)
     return time.perf_counter() - started
+
+
+def alone(code: str, *arguments: object) -> str:
+    """Return the last line that Python code prints in a process of its own, on one thread."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **one},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=1_800,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def most_held() -> float:
+    """Return the most memory that this process held, in MB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # ru_maxrss would start from what the parent process held
+        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+        return int(line.split()[1]) * 1_024 / 1e6
+    try:
+        import resource
+    except ImportError:
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 1e6
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1_024) / 1e6

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,7 +16,7 @@ import pandas as pd
 from pandas import DataFrame
 from scipy.stats import kendalltau
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, alone, most_held
 from helpers.course.fetch import data_folder
 from helpers.course.runner.shelf import find_folder
 from helpers.etl.businesses import beauty_orders, sephora_orders
@@ -39,6 +36,7 @@ from helpers.training.recommend import (
 SEEDS = range(1, 21)
 SPLIT = "2022-10-01"  # of the real reviews
 _SHOP_SPLIT = "2024-07-01"  # leaves the last quarter of a simulated shop's past
+_BENCH = "from benchmarks import recommend; print(recommend"
 
 
 def beauty_models() -> dict:
@@ -112,7 +110,7 @@ def beauty(data: Path) -> list[Measure]:
     goals = {"item neighbours": 0.049, "hybrid": 0.068}
     measures = _table("Beauty", found, _BEAUTY, goals, {"most popular": 0.0061})
     hits = found["hybrid"]["hit_rate"]
-    cost = json.loads(_alone(f"beauty_cost({str(data)!r})"))
+    cost = json.loads(alone(f"{_BENCH}.beauty_cost({str(data)!r}))"))
     return [
         *measures,
         Measure("Beauty, HR@10, hybrid", hits, 0.0921, "SASRec", "", "at least 0.112", hits >= 0.112),
@@ -134,7 +132,7 @@ def beauty_cost(folder: str) -> str:
     fitted = time.process_time()
     model.recommend(last["customer_id"], 10)
     done = time.process_time()
-    return json.dumps({"fit": fitted - started, "lists": done - fitted, "MB": _megabytes()})
+    return json.dumps({"fit": fitted - started, "lists": done - fitted, "MB": most_held()})
 
 
 def sephora(data: Path) -> list[Measure]:
@@ -242,7 +240,9 @@ def svd_loses(models: DataFrame) -> bool:
 
 def bench_scale() -> list[Measure]:
     """Fit neighbours and list 100,000 customers: ours and implicit's on the same interactions."""
-    ours, theirs = (json.loads(_alone(f"at_scale({name!r})")) for name in ("ours", "implicit"))
+    ours, theirs = (
+        json.loads(alone(f"{_BENCH}.at_scale({name!r}))")) for name in ("ours", "implicit")
+    )
     seconds = [sum(one[part] for part in ("fit", "lists")) for one in (ours, theirs)]
     what = "1 million customers, 100,000 products, 20 million interactions"
     return [
@@ -287,30 +287,4 @@ def at_scale(which: str, size: float = 1.0) -> str:
         places = pd.Index(people).get_indexer(asked)
         model.recommend(places, likes[places], N=10)
     done = time.process_time()
-    return json.dumps({"fit": fitted - started, "lists": done - fitted, "MB": _megabytes()})
-
-
-def _megabytes():
-    """Return the most memory that this process held."""
-    try:
-        import resource
-    except ImportError:
-        return float("nan")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def _alone(call):
-    """Return what a call prints in a process of its own, on one thread."""
-    code = f"from benchmarks import recommend; print(recommend.{call})"
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, **one},
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
-    return done.stdout.splitlines()[-1]
+    return json.dumps({"fit": fitted - started, "lists": done - fitted, "MB": most_held()})

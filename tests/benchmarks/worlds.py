@@ -8,8 +8,6 @@ a brand more than the words of a name tell.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ from pandas import DataFrame
 from scipy import sparse
 from scipy.stats import kendalltau
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, alone
 from helpers.course.fetch import data_folder
 from helpers.course.runner.shelf import find_folder
 
@@ -32,6 +30,7 @@ _TREND = 0.5
 # and the most memory it held, in MB.
 _BUILD = """
 import sys, time
+from benchmarks.measure import most_held
 from helpers.worlds import Operator, Shop
 kind, size, products, months = sys.argv[1], *map(int, sys.argv[2:])
 started = time.process_time()
@@ -44,12 +43,7 @@ else:
     show = lambda customers: customers[["customerID"]].assign(churn_probability=0.2, call=False)
 for month in range(1, months + 1):
     world.play(month, show)
-print(time.process_time() - started)
-try:
-    import resource
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
-except ImportError:
-    print("nan")
+print(time.process_time() - started, most_held())
 """
 
 
@@ -284,7 +278,5 @@ def _built(kind, size, products, months, what, goal, limit):
 
 def _build(kind, size, products, months):
     """Build a world in a process of its own; return CPU seconds and MB."""
-    command = [sys.executable, "-c", _BUILD, kind, str(size), str(products), str(months)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
-    seconds, megabytes = done.stdout.split()
+    seconds, megabytes = alone(_BUILD, kind, size, products, months).split()
     return float(seconds), float(megabytes)

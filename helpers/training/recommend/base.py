@@ -17,6 +17,7 @@ from helpers.checks import (
     require_filled,
     require_rows,
     require_same_kind,
+    require_single,
     require_unique,
 )
 
@@ -128,7 +129,7 @@ class Recommender:
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self.known.product_ids):,} products; got {k}."
             )
-        customer_ids = pd.Index(customer_ids)
+        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
         require_same_kind(
             customer_ids, "customer_ids", self.known.customer_ids, "the interactions", "customer_id"
         )
@@ -232,11 +233,14 @@ def _read(interactions, products):
     require_columns(interactions, "interactions", ["customer_id", "product_id"])
     require_rows(interactions, "interactions")
     require_filled(interactions, "interactions", "product_id")
+    require_single(interactions["customer_id"], "customer_id of interactions")
+    require_single(interactions["product_id"], "product_id of interactions")
     age_days, last_moment, zone = _moments(interactions)
     liked = _liked(interactions)
     if products is None:
         products = interactions[["product_id"]].drop_duplicates()
     require_filled(products, "products", "product_id")
+    require_single(products["product_id"], "product_id of products")
     require_unique(products, "products", "product_id")
     there = products["product_id"]
     _require_one_kind(there, "products", "product_id")

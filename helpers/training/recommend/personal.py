@@ -15,6 +15,7 @@ from helpers.checks import (
     require_rows,
     require_same_kind,
     require_share,
+    require_single,
     require_unique,
 )
 
@@ -86,6 +87,7 @@ class PersonalBestsellers:
         require_columns(interactions, "interactions", ["customer_id", "product_id", "ordered_at"])
         require_columns(products, "products", ["product_id", "category", "brand", *scored])
         require_filled(products, "products", "product_id")
+        require_single(products["product_id"], "product_id of products")
         require_unique(products, "products", "product_id")
         for column in scored:
             held = products[column].map(lambda one: isinstance(one, Real) and 0 <= one <= 100)
@@ -95,6 +97,7 @@ class PersonalBestsellers:
                     f"{column} of {len(wrong):,} product(s) is not from 0 to 100, the first being that of "
                     f"product_id {wrong.iloc[0]}. Fill it in, or leave the product out."
                 )
+        require_single(interactions["customer_id"], "customer_id of interactions")
         require_filled(interactions, "interactions", "ordered_at")
         if not pd.api.types.is_datetime64_any_dtype(interactions["ordered_at"]):
             raise ValueError(
@@ -140,7 +143,7 @@ class PersonalBestsellers:
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self._products)} products; got {k}."
             )
-        customer_ids = pd.Index(customer_ids)
+        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
         require_same_kind(
             customer_ids, "customer_ids", self._customers, "the orders", "customer_id"
         )
