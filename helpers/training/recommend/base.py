@@ -129,7 +129,7 @@ class Recommender:
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self.known.product_ids):,} products; got {k}."
             )
-        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
+        customer_ids = ids_asked(customer_ids)
         require_same_kind(
             customer_ids, "customer_ids", self.known.customer_ids, "the interactions", "customer_id"
         )
@@ -226,6 +226,22 @@ class Recommender:
             there = days <= moment_in(on.tz_localize(None), days.dt.tz)
             flags &= (there | days.isna() if column == "launched_on" else ~there).to_numpy()
         return flags
+
+
+def ids_asked(customer_ids) -> pd.Index:
+    """Return the ids of the customers asked for, or stop where they are no list of ids.
+
+    Examples
+    --------
+    >>> ids_asked("7")
+    Traceback (most recent call last):
+    ValueError: customer_ids is a list of ids; got '7'. Write it in brackets.
+    """
+    if not pd.api.types.is_list_like(customer_ids):
+        raise ValueError(
+            f"customer_ids is a list of ids; got {customer_ids!r}. Write it in brackets."
+        )
+    return pd.Index(customer_ids, tupleize_cols=False)
 
 
 def _read(interactions, products):

@@ -64,6 +64,8 @@ class ContentBased(ItemToItem):
                 f"{', '.join(map(str, products))}. Hand over such a table: fit(interactions, products)."
             )
         words = sparse.hstack([_counts(products[name]) for name in columns])
+        if not words.shape[1]:
+            return sparse.csr_array((len(products), len(products)), dtype=np.float32)
         return _nearest(sparse.csr_array(TfidfTransformer().fit_transform(words)), self.neighbours)
 
 
