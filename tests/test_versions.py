@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -26,14 +27,14 @@ def table(rows, seed):
     rng = np.random.default_rng(seed)
     tenure = rng.integers(0, 72, rows)
     contract = rng.choice(["month", "year"], rows)
-    chance = 1 / (1 + np.exp(0.06 * tenure - 1.5 + 1.5 * (contract == "year")))
+    chance = 1 / (1 + np.exp(0.06 * tenure - 1.5 + 2.5 * (contract == "year")))
     return pd.DataFrame({
         "customerID": [f"C{one:05}" for one in range(rows)], "tenure": tenure, "contract": contract,
         "senior": rng.integers(0, 2, rows), "churned": rng.random(rows) < chance,
     })  # fmt: skip
 
 
-TRAIN, HELD_OUT = table(1500, seed=1), table(1500, seed=2)
+TRAIN, HELD_OUT = table(1000, seed=1), table(1000, seed=2)
 
 
 def fitted(amounts=("tenure",), levels=("contract",), data=TRAIN):
@@ -41,7 +42,13 @@ def fitted(amounts=("tenure",), levels=("contract",), data=TRAIN):
 
 
 def registered(name, model=None, **changes):
-    given = {"data": TRAIN, "threshold": 0.3, "metrics": {"roc_auc": 0.8}, "about": ABOUT, **changes}
+    given = {
+        "data": TRAIN,
+        "threshold": 0.3,
+        "metrics": {"roc_auc": 0.8},
+        "about": ABOUT,
+        **changes,
+    }
     return register(fitted() if model is None else model, name, **given)
 
 
@@ -60,7 +67,11 @@ def place(tmp_path_factory):
     """A place for all versions of this module."""
     folder = tmp_path_factory.mktemp("versions")
     tracking(folder, "churn")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        # The ranges have tests of their own; these are quicker.
+        patch.setattr(versions, "paired_bootstrap", partial(versions.paired_bootstrap, draws=100))
+        patch.setattr(versions, "code_version", lambda: "of-the-tests")
+        yield folder
 
 
 @pytest.fixture
@@ -104,8 +115,8 @@ def test_another_code_or_library_makes_another_version(name, monkeypatch):
     monkeypatch.setattr(versions, "code_version", lambda: "0123456789ab")
     assert registered(name) == "2"
     monkeypatch.setattr(registry, "version", lambda library: "9.9")
-    with pytest.warns(UserWarning):  # told, as a card of another library always is
-        versions.load(name, "2")
+    with pytest.warns(UserWarning, match=r"packaged with scikit-learn .*, here is 9\.9"):
+        load(name, "2")
     assert registered(name) == "3"
 
 
@@ -137,15 +148,12 @@ def test_golden_rows_come_back_with_their_types_and_gaps(name):
         "amount": [1.5, np.nan, 0.1 + 0.2, 4.0] * 10, "whole": [1, 2, 3, 4] * 10,
         "few": pd.array([1, None, 3, 4] * 10, dtype="Int64"), "flag": [True, False, True, False] * 10,
         "word": ["a", None, "c", "ä"] * 10, "mixed": pd.Series([1, "", "2.5", None] * 10, dtype=object),
-        "since": pd.to_datetime(["2024-01-01 10:00", None, "2024-02-01", "2024-03-01"] * 10),
+        "since": pd.to_datetime(["2024-01-01 10:00", None, "2024-02-01", "2024-03-01"] * 10, format="ISO8601"),
         "kind": pd.Categorical(["x", "y", None, "x"] * 10),
     })  # fmt: skip
     model = majority().fit(data, [0, 1] * 20)
     known = load(name, registered(name, model, data=data)).known
-    kinds = {one: "str" if kind == "category" else str(kind) for one, kind in data.dtypes.items()}
-    got = {one: "str" if kind == "category" else str(kind) for one, kind in known.dtypes.items()}
-    assert got == kinds
-    pd.testing.assert_frame_equal(known.astype(object), data.astype(object).where(data.notna(), known))
+    pd.testing.assert_frame_equal(known, data)
 
 
 def test_files_are_without_pickle_and_mlflow_itself_loads_the_version(two):
@@ -255,7 +263,7 @@ class ByTable(BaseEstimator):
     ("gate", "change", "other"),
     [
         ("latency", {"latency_ms": 0.0}, {}),
-        ("fairness", {"fairness": 1.0}, {}),
+        ("fairness", {"fairness": 0.8, "group": "contract"}, {}),
         ("golden rows", {}, {"answers": np.full(100, 0.5)}),
         ("parity", {}, {"model": ByTable()}),
         ("better", {}, {}),
@@ -298,12 +306,14 @@ def test_columns_that_the_model_does_not_read_may_be_anything(two):
     assert load(two, "2").breaks(rows) == []
 
 
-def test_equal_or_worse_is_not_better_on_nine_of_ten_tables(two):
+def test_equal_or_worse_is_not_better_on_four_of_five_tables(two):
     """The range is of 95 %, so its lower end is above 0 by chance in 1 of 40."""
     promote(two, "2")
     model = logistic(["tenure"], ["contract"]).set_params(logisticregression__C=0.9)
     same = registered(two, model.fit(TRAIN, TRAIN["churned"]))
-    passed = [checked(two, same, table(800, seed)).loc["better", "passed"] for seed in range(10, 20)]
+    passed = [
+        checked(two, same, table(500, seed)).loc["better", "passed"] for seed in range(10, 15)
+    ]
     assert sum(passed) <= 1
 
 
@@ -318,7 +328,9 @@ def test_who_was_not_checked_may_be_staged_only(name):
             promote(name, "1", alias)
     with pytest.raises(ValueError, match=f"to is one of {', '.join(ALIASES)}"):
         promote(name, "1", "production")
-    assert versions.versions(name)[["aliases", "gates"]].to_numpy().tolist() == [[["staging"], "not checked"]]
+    assert versions.versions(name)[["aliases", "gates"]].to_numpy().tolist() == [
+        [["staging"], "not checked"]
+    ]
 
 
 def test_a_challenger_need_not_be_better_yet(two):
@@ -335,7 +347,9 @@ def test_a_gain_on_a_champion_of_before_is_no_gain_on_the_one_of_now(two):
     third = registered(two, threshold=0.31)
     checked(two, third, fairness=0.5)
     promote(two, "2")
-    with pytest.raises(ValueError, match="compared with version 1, and the champion is now version 2"):
+    with pytest.raises(
+        ValueError, match="compared with version 1, and the champion is now version 2"
+    ):
         promote(two, third)
 
 

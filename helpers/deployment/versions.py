@@ -246,7 +246,8 @@ def versions(name: str) -> pd.DataFrame:
     rows = []
     for one in sorted(_all_versions(client, name), key=lambda one: -int(one.version)):
         aliases = sorted(alias for alias, where in named.items() if str(where) == str(one.version))
-        rows.append((str(one.version), aliases, one.tags.get("fingerprint", "")[:12], _verdict(one.tags)))
+        fingerprint = one.tags.get("fingerprint", "")[:12]
+        rows.append((str(one.version), aliases, fingerprint, _verdict(one.tags)))
     return pd.DataFrame(rows, columns=["version", "aliases", "fingerprint", "gates"])
 
 
