@@ -37,7 +37,8 @@ def load(kind: str, version: str) -> Scoring | Lists:
     model = (MostPopular() if version == "1" else ItemNeighbours()).fit(orders)
     customers = sorted(orders["customer_id"].unique().tolist())
     # An id that no customer has is shown what is popular with all.
-    popular = MostPopular().fit(orders).recommend([-1], 100).drop(columns="customer_id")
+    products = min(100, orders["product_id"].nunique())
+    popular = MostPopular().fit(orders).recommend([-1], products).drop(columns="customer_id")
     return Lists(model.recommend(customers, 20), popular, version)
 
 
