@@ -132,12 +132,14 @@ def test_at_the_worlds_own_offer_the_policies_earn_what_the_world_says(played):
         assert left_behind["earned"][name] == pytest.approx(truth.expected_profit(1, decided))
 
 
-def test_the_five_rows_are_missed_leavers(played):
+def test_the_tree_and_the_five_rows_tell_of_missed_leavers(played):
     left_behind = played(1)[1]
     leavers = left_behind["leavers"]
     assert leavers["churned"].all()
     assert leavers["missed"].equals(leavers["churn_probability"] < left_behind["threshold"])
     assert leavers.nsmallest(5, "churn_probability")["missed"].all()
+    tree, described = left_behind["tree"], left_behind["described"]
+    assert tree.score(described, leavers["missed"]) > 1 - leavers["missed"].mean()
 
 
 def test_what_was_found_sends_back_to_data_and_to_the_problem():
