@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,28 @@ def sephora_folder() -> Path:
     if missing:
         pytest.skip(f"{', '.join(missing)}: not here; set LIFECYCLE_DATA to a folder that has them")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def beauty_folder(tmp_path_factory) -> Path:
+    """A folder with the two files of Amazon Beauty and nothing else."""
+    from helpers.etl.businesses.cosmetics import BEAUTY
+
+    folder = tmp_path_factory.mktemp("beauty")
+    for name in BEAUTY.values():
+        path = data_folder(ROOT).resolve() / name
+        if not path.is_file():
+            pytest.skip(f"{name} is not here; set LIFECYCLE_DATA to a folder that has it")
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lesson_by_seed(tmp_path_factory):
+    """A function of stem, seed and other parameters: what `told_by` returns; each is run once."""
+    return cache(
+        lambda stem, seed, **more: told_by(stem, tmp_path_factory.mktemp(stem), SEED=seed, **more)
+    )
 
 
 def type_lifecycle(*words: object, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
@@ -131,6 +155,14 @@ def told_by(
                 assert not unknown, f"{stem} has no {unknown}"
                 variables |= {"RUNS_FOLDER": str(folder), **parameters}
     return figures, variables
+
+
+@pytest.fixture(scope="module")
+def told(request, tmp_path_factory):
+    """Run the lesson that the test module calls STEM, once for each seed and change."""
+    stem, folder = request.module.STEM, tmp_path_factory.mktemp("told")
+    run = cache(lambda seed, edits, more: told_by(stem, folder, dict(edits), SEED=seed, **dict(more)))  # fmt: skip
+    return lambda seed, edits=(), **more: run(seed, edits, tuple(sorted(more.items())))
 
 
 def stored_text(stem: str, cell_id: str) -> str:

@@ -4,12 +4,15 @@ The files are read where `LIFECYCLE_DATA` points or in data/; without them the t
 Every figure is counted again with plain pandas, or is stated by those who published the data.
 """
 
+import gzip
+
 import pandas as pd
 import pytest
 from conftest import first_always, stored_in
 
 from helpers.etl.books import Cleaning, quarantine
 from helpers.etl.businesses import (
+    beauty_orders,
     clean_reviews,
     clean_sephora,
     clean_telco,
@@ -17,6 +20,7 @@ from helpers.etl.businesses import (
     random_split,
     read_sephora,
     read_telco,
+    sephora_orders,
     split_customers,
     telco_schema,
     twin_products,
@@ -317,3 +321,32 @@ def test_two_cleanings_in_a_row_have_one_account_or_none():
     strangers = Cleaning("sales", pd.DataFrame({"line_id": [7]})).done()
     with pytest.raises(ValueError, match="took 1 rows, but the first left 2"):
         first.done().followed_by(strangers)
+
+
+def test_orders_without_dates_get_made_up_ones_that_keep_their_order(tmp_path):
+    (tmp_path / "amazon_beauty_sequences.txt").write_text("1 10 20 30\n2 20\n", encoding="utf-8")
+    (tmp_path / "amazon_beauty_items.csv.gz").write_bytes(
+        gzip.compress(
+            b"item_id,asin,title,category,attribute_codes\n10,B1,Balm,Makeup,1 2\n20,B2,Oil,Makeup,3\n"
+        )
+    )
+    orders, products = beauty_orders(tmp_path)
+    last = pd.Timestamp("2014-07-01")
+    ago = [2, 1, 0, 0]
+    assert orders["customer_id"].tolist() == [1, 1, 1, 2]
+    assert orders["product_id"].tolist() == [10, 20, 30, 20]
+    assert orders["ordered_at"].tolist() == [last - pd.Timedelta(days=366 * one) for one in ago]
+    assert products["launched_on"].tolist() == [
+        last - pd.Timedelta(days=366 * one) for one in (2, 1)
+    ]
+    with pytest.raises(CannotExtract, match="sephora_a_reviews.csv.gz was expected in the folder"):
+        sephora_orders(tmp_path)
+
+
+def test_a_liked_review_is_an_order_and_the_first_review_a_launch(stand_in):
+    orders, products = sephora_orders(stand_in)
+    reviews = pd.read_csv(stand_in / FILES["ratings"])
+    assert len(orders) == (reviews["rating"] >= 4).sum()
+    first = reviews.groupby("product_id")["date"].min()
+    known = products.dropna(subset="launched_on").set_index("product_id")["launched_on"]
+    assert (known == pd.to_datetime(first.reindex(known.index))).all()

@@ -1,5 +1,6 @@
 """Lesson 04c: its figures counted by hand, its claims on twenty seeds, and on IBM's file."""
 
+import shutil
 from functools import cache
 from itertools import pairwise
 
@@ -16,15 +17,29 @@ STEM = "04c_choose_and_tune"
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """What the lesson told and left behind, by seed; a seed runs once."""
-    return cache(lambda seed, **more: told_by(STEM, tmp_path_factory.mktemp("04c"), SEED=seed, **more))  # fmt: skip
+def told(tmp_path_factory):
+    """Run the lesson; MLflow's tables are made once and copied, which takes a second otherwise."""
+    empty = tmp_path_factory.mktemp("empty")
+    tracking(empty, "none")
+
+    def run(**parameters):
+        folder = tmp_path_factory.mktemp("04c")
+        shutil.copy(empty / "mlflow.db", folder)
+        return told_by(STEM, folder, **parameters)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory, telco_csv):
+def played(told):
+    """What the lesson told and left behind, by seed; a seed runs once."""
+    return cache(lambda seed, **more: told(SEED=seed, **more))
+
+
+@pytest.fixture(scope="module")
+def real(told, telco_csv):
     """The same on IBM's customers."""
-    return told_by(STEM, tmp_path_factory.mktemp("04c"), TELCO_CSV=str(telco_csv))
+    return told(TELCO_CSV=str(telco_csv))
 
 
 def auc_by_ranks(left, chance):
@@ -48,6 +63,8 @@ def check_claims(told, left_behind):
     assert (sizes.index[0], sizes.index[-1]) == ("contract only", "random forest")
     # "Boosting easily overfits at its defaults": with a budget it gets better.
     assert by_fold["boosting, tuned"].mean() > by_fold["boosting, default"].mean()
+    # "the one that goes into every comparison": not the figure that flatters.
+    assert by_fold["boosting, tuned"].mean() == pytest.approx(told["honest"], abs=1e-5)
     assert told["verdict"] in (
         "the step is worth its price", "the exam leaves it open", "no step beyond the line paid",
     )  # fmt: skip
@@ -81,12 +98,13 @@ def test_what_the_lesson_says_holds_and_its_figures_are_counted_anew(played, see
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_small_boosting_beats_the_line_on_the_operators_next_month(played, seed):
-    # The world promises it at twice the size; of two thousand customers chance takes its share.
-    exam, by_fold = (played(seed)[1][name] for name in ("exam", "by_fold"))
+    # The world promises the mean, at twice the size; on a single part of two thousand customers
+    # chance may turn it (seed 7 did), and no sentence of the lesson says otherwise.
+    exam, means = played(seed)[1]["exam"], played(seed)[1]["by_fold"].mean()
     assert exam["boosting, tuned"] > exam["logistic regression"]
-    assert (by_fold["boosting, tuned"] > by_fold["logistic regression"]).all()
+    assert means["boosting, tuned"] > means["logistic regression"]
     # "Can a line learn it?": with products it learns a part.
-    assert by_fold["line with products"].mean() > by_fold["logistic regression"].mean()
+    assert means["line with products"] > means["logistic regression"]
 
 
 def test_on_the_real_customers_the_same_holds_and_no_step_beyond_the_line_pays(real):
@@ -104,11 +122,14 @@ def test_every_trial_of_the_search_and_each_turn_stand_in_the_record(tmp_path):
     _, left_behind = told_by(STEM, tmp_path, CUSTOMERS=1_000, BUDGET=3)
     tracking(tmp_path, "churn, which model")
     runs = mlflow.search_runs(experiment_names=["churn, which model"])
-    assert runs["params.turn"].value_counts().to_dict() == {"1": 4, "2": 3, "3": 2}
+    assert runs["params.turn"].value_counts().to_dict() == {"1": 4, "2": 4, "3": 1}
     logged = runs.set_index("tags.mlflow.runName")["metrics.roc_auc"]
     for name, score in left_behind["by_fold"].mean().items():
         assert logged[name] == pytest.approx(score, abs=1e-12)
     assert runs.loc[runs["params.turn"] != "1", "tags.data_sha256"].nunique() == 1
+    chosen = runs.set_index("tags.mlflow.runName").loc["boosting, tuned"]
+    for name, value in left_behind["search"].best_params_.items():
+        assert float(chosen[f"params.{name}"]) == pytest.approx(value)
 
 
 def test_the_next_month_is_opened_after_the_choice():
@@ -125,3 +146,26 @@ def test_three_measured_columns_stand_side_by_side_and_times_are_marked():
     numbers = [int(row["numbers held"]) for row in table]
     assert all(small < large for small, large in pairwise(numbers))
     assert all(row["one customer"].startswith("~") and row["one customer"].endswith(" ms") for row in table)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_your_turn_a_larger_budget_buys_more_trials_and_no_lower_claim(played):
+    (small, few), (large, many) = (played(1, **more) for more in ({}, {"BUDGET": 30}))
+    assert (len(few["trials"]), len(many["trials"])) == (6, 30)
+    assert large["claimed"] >= large["honest"] - 2e-6
+    assert large["one_part"] > small["one_part"]
+    check_figures(large, many)
+
+
+def test_your_turn_a_high_margin_keeps_a_simpler_model(played):
+    told, left_behind = played(1, MARGIN=0.05, CUSTOMERS=1_000, BUDGET=2)
+    assert told["held"] in ("contract only", "logistic regression")
+    check_figures(told, left_behind)
+
+
+def test_your_turn_the_search_may_try_larger_trees(told):
+    larger = {"randint(3, 10)": "randint(3, 64)"}
+    figures, left_behind = told(edits=larger, SEED=1, CUSTOMERS=1_000, BUDGET=3)
+    tried = [one["trees__max_leaf_nodes"] for one in left_behind["trials"]["params"]]
+    assert max(tried) > 10
+    check_figures(figures, left_behind)

@@ -1,34 +1,26 @@
 """Lesson 04g: lists and figures by hand against other code, its claims on twenty seeds, and on reviews."""
 
-from functools import cache
+from functools import partial
 
 import numpy as np
 import pytest
-from conftest import SEEDS, told_by
+from conftest import SEEDS
 from sklearn.metrics.pairwise import cosine_similarity
 
-STEM = "04g_recommenders"
-
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """What the lesson told and left behind, by seed; a seed runs once."""
-    return cache(lambda seed, **more: told_by(STEM, tmp_path_factory.mktemp("04g"), SEED=seed, **more))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory, sephora_folder):
-    """The same on a retailer's reviews."""
-    more = {"DATA_FOLDER": str(sephora_folder), "LAST_DAYS": 170}
-    return told_by(STEM, tmp_path_factory.mktemp("04g"), **more)
+def played(lesson_by_seed):
+    """What the lesson told and left behind, by seed."""
+    return partial(lesson_by_seed, "04g_recommenders")
 
 
 def check_claims(told, left_behind):
     """Hold what the lesson's text says without a figure."""
-    table, cold = left_behind["table"], left_behind["cold"]
-    assert told["first"] == table["recall"].idxmax()
-    assert told["sure"] == (
-        "for sure" if told["low"] > 0 else "though chance alone could explain it"
+    lead, cold = left_behind["lead"], left_behind["cold"]
+    assert told["first"] == lead["points"].idxmax()
+    best = lead.loc[told["first"]]
+    assert told["better"] == "better " + (
+        "for sure" if best["points"] - best["error"] > 0 else "though chance alone could explain it"
     )
     # "For the stranger the rest fall back on what sold most"; content needs no sale to show a product.
     assert cold.loc["most popular", "a new customer"] == "yes"
@@ -38,10 +30,13 @@ def check_claims(told, left_behind):
     # "Nearly all of it is empty."
     matrix = left_behind["matrix"]
     assert matrix.nnz < 0.1 * np.prod(matrix.shape)
+    # "Some products are easy": most popular finds only bestsellers.
+    known = left_behind["known"].loc["most popular"]
+    assert known["best-selling tenth"] > known["next four tenths"] >= known["lower half"]
 
 
 def check_figures(left_behind):
-    """Count the figures anew, customer by customer."""
+    """Count the figures anew, customer by customer and product by product."""
     wanted, k = left_behind["wanted"], left_behind["K"]
     later = wanted.groupby("customer_id")["product_id"].agg(set)
     for name, shown in left_behind["shown"].items():
@@ -51,6 +46,18 @@ def check_figures(left_behind):
         assert row["precision"] == pytest.approx((hits / k).mean())
         assert row["recall"] == pytest.approx((hits / later.map(len)).mean())
         assert row["hit_rate"] == pytest.approx((hits > 0).mean())
+        sold = left_behind["past"]["product_id"].value_counts()
+        tenth = sold.reindex(left_behind["what"], fill_value=0).sort_values(
+            ascending=False, kind="stable"
+        )
+        easy = set(tenth.index[: len(tenth) // 10])
+        found = [
+            product in lists[customer]
+            for customer, products in later.items()
+            for product in products & easy
+        ]
+        share = left_behind["known"].loc[name, "best-selling tenth"]
+        assert share == pytest.approx(np.mean(found))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -59,15 +66,27 @@ def test_what_the_lesson_says_holds_and_its_figures_are_counted_anew(played, see
     check_claims(told, left_behind)
     check_figures(left_behind)
     # Knowing her helps here, and other customers tell more than descriptions.
-    assert told["sure"] == "for sure"
-    assert told["first"] not in ("most popular", "content")
+    assert told["better"] == "better for sure"
+    assert told["first"] != "content"
     assert told["others"] == "more"
+    # The words find what seldom sells, and nothing else does.
+    assert left_behind["known"]["lower half"].idxmax() == "content"
 
 
-def test_on_the_reviews_of_a_retailer_the_same_holds(real):
-    check_claims(*real)
-    check_figures(real[1])
-    assert real[0]["sure"] == "for sure"
+def test_on_the_reviews_of_a_retailer_the_same_holds(played, sephora_folder):
+    told, left_behind = played(5, DATA_FOLDER=str(sephora_folder), LAST_DAYS=170)
+    check_claims(told, left_behind)
+    check_figures(left_behind)
+    assert told["better"] == "better for sure"
+
+
+@pytest.mark.slow
+def test_on_amazon_beauty_everybodys_last_product_is_to_be_found(played, beauty_folder):
+    told, left_behind = played(5, DATA_FOLDER=str(beauty_folder))
+    assert len(left_behind["wanted"]) > 22_000
+    assert left_behind["wanted"]["customer_id"].is_unique
+    check_claims(told, left_behind)
+    assert told["better"] == "better for sure"
 
 
 def test_the_neighbors_by_hand_are_the_cosines_of_scikit_learn(played):
@@ -93,3 +112,12 @@ def test_one_customers_precision_and_recall_are_her_hits_over_places_and_over_pu
 @pytest.mark.parametrize("more", [{"K": 5}, {"LAST_DAYS": 60}, {"CUSTOMERS": 800}])
 def test_the_changes_it_proposes_keep_the_claims_true(played, more):
     check_claims(*played(1, **more))
+
+
+def test_a_third_part_lets_the_hybrid_serve_new_products(played):
+    left_behind = played(2)[1]
+    recommend, past = left_behind["recommend"], left_behind["past"]
+    parts = [*left_behind["models"]["hybrid"].parts, (recommend.ContentBased(left_behind["texts"]), 3.0)]  # fmt: skip
+    model = recommend.Hybrid(parts).fit(past, left_behind["launched"])
+    lists = model.recommend(left_behind["ask"], 10, left_behind["end"])
+    assert lists["product_id"].isin(left_behind["fresh"]).any()

@@ -19,6 +19,7 @@ from scipy.stats import kendalltau
 from benchmarks.measure import Measure, alone, most_held
 from helpers.course.fetch import data_folder
 from helpers.course.runner.shelf import find_folder
+from helpers.etl.businesses import beauty_orders, sephora_orders
 from helpers.training.ranking import leave_one_out, list_scores, time_split
 from helpers.training.recommend import (
     ALS,
@@ -36,12 +37,11 @@ SEEDS = range(1, 21)
 SPLIT = "2022-10-01"  # of the real reviews
 _SHOP_SPLIT = "2024-07-01"  # leaves the last quarter of a simulated shop's past
 _BENCH = "from benchmarks import recommend; print(recommend"
-_TEXTS = ["product_name", "brand_name", "secondary_category", "tertiary_category", "highlights"]
 
 
 def beauty_models() -> dict:
     """Return the recommenders for Amazon Beauty: order of products known, moments not."""
-    described = ["title", "attribute_codes"]
+    described = ["name", "description"]
     parts = [
         (ItemNeighbours(), 0.5),
         (Transitions(), 1.0),
@@ -62,7 +62,7 @@ def sephora_models() -> dict:
     parts = [
         (Transitions(), 0.5),
         (MostPopular(window_days=7), 0.75),
-        (MostPopular(window_days=14, within="brand_name"), 0.75),
+        (MostPopular(window_days=14, within="brand"), 0.75),
     ]
     return {
         "most popular": MostPopular(),
@@ -71,7 +71,7 @@ def sephora_models() -> dict:
         "item neighbours": ItemNeighbours(),
         "EASE": EASE(),
         "transitions": Transitions(),
-        "popular 14 days in the brand": MostPopular(window_days=14, within="brand_name"),
+        "popular 14 days in the brand": MostPopular(window_days=14, within="brand"),
         "hybrid": Hybrid(parts),
     }
 
@@ -97,36 +97,11 @@ def bench_recommend() -> list[Measure]:
     return [*beauty(data), *sephora(data), *in_play()]
 
 
-def read_beauty(data: Path) -> tuple[DataFrame, DataFrame]:
-    """Return what each customer of Amazon Beauty took, in order of time, and the products."""
-    lines = (data / "amazon_beauty_sequences.txt").read_text(encoding="utf-8").splitlines()
-    taken = [np.array(line.split(), dtype=int) for line in lines]
-    log = DataFrame(
-        {
-            "customer_id": np.repeat([one[0] for one in taken], [len(one) - 1 for one in taken]),
-            "product_id": np.concatenate([one[1:] for one in taken]),
-        }
-    )
-    items = pd.read_csv(data / "amazon_beauty_items.csv.gz")
-    return log, items.rename(columns={"item_id": "product_id"})
-
-
-def read_sephora(data: Path) -> tuple[DataFrame, DataFrame]:
-    """Return the reviews of four and five stars, and the products as launched by their first review."""
-    names = {"user_id": "customer_id", "date": "ordered_at"}
-    reviews = pd.read_csv(data / "sephora_a_reviews.csv.gz", parse_dates=["date"]).rename(
-        columns=names
-    )
-    first = reviews.groupby("product_id")["ordered_at"].min().rename("launched_on").reset_index()
-    products = pd.read_csv(data / "sephora_a_products.csv.gz")[["product_id", *_TEXTS]]
-    return reviews[reviews["rating"] >= 4], products.merge(first, on="product_id", how="left")
-
-
 def beauty(data: Path) -> list[Measure]:
     """Rank all products for the last one of each customer."""
     if not (data / "amazon_beauty_sequences.txt").is_file():
         return []
-    log, products = read_beauty(data)
+    log, products = beauty_orders(data)
     past, last = leave_one_out(log)
     found = {}
     for name, model in beauty_models().items():
@@ -150,7 +125,7 @@ def beauty(data: Path) -> list[Measure]:
 
 def beauty_cost(folder: str) -> str:
     """Return, as JSON, what the best model costs in a process of its own, on one thread."""
-    log, products = read_beauty(Path(folder))
+    log, products = beauty_orders(Path(folder))
     past, last = leave_one_out(log)
     started = time.process_time()
     model = beauty_models()["hybrid"].fit(past, products)
@@ -164,7 +139,7 @@ def sephora(data: Path) -> list[Measure]:
     """Learn before a day, and look for what the same customers liked after it."""
     if not (data / "sephora_a_reviews.csv.gz").is_file():
         return []
-    log, products = read_sephora(data)
+    log, products = sephora_orders(data)
     past, future = time_split(log, SPLIT)
     wanted = future[future["customer_id"].isin(past["customer_id"])]
     found = {}
@@ -293,15 +268,17 @@ def at_scale(which: str, size: float = 1.0) -> str:
     asked = rng.choice(customers, int(size * 1e5), replace=False)
     asked = asked[np.isin(asked, who)]
     del who, what, alike
+    from implicit.nearest_neighbours import CosineRecommender
+    from scipy import sparse
+
+    if which == "implicit":  # ours learns from the last 50 products of a customer
+        log = log.groupby("customer_id").tail(50)
     started = time.process_time()
     if which == "ours":
         model = ItemNeighbours(neighbours=100).fit(log)
         fitted = time.process_time()
         model.recommend(asked, 10)
     else:
-        from implicit.nearest_neighbours import CosineRecommender
-        from scipy import sparse
-
         who, people = pd.factorize(log["customer_id"])
         what, _ = pd.factorize(log["product_id"])
         likes = sparse.csr_matrix((np.ones(len(who), dtype=np.float32), (who, what)))

@@ -4,11 +4,13 @@ from helpers.doors import lazy_door
 
 _PLACES = {
     "cosmetics": [
+        "beauty_orders",
         "clean_reviews",
         "clean_sephora",
         "load_sephora",
         "random_split",
         "read_sephora",
+        "sephora_orders",
         "twin_products",
         "twins_across",
     ],

@@ -16,9 +16,10 @@ from helpers.etl.businesses import shared
 from helpers.etl.businesses.schemas import SKIN_TYPES, SKIN_WORDS
 from helpers.etl.chain import load_all
 from helpers.etl.combine import rename
-from helpers.etl.extract import Extract, read_csv
+from helpers.etl.extract import CannotExtract, Extract, read_csv
 
 FILES = {"ratings": "sephora_a_reviews.csv.gz", "products": "sephora_a_products.csv.gz"}
+BEAUTY = {"orders": "amazon_beauty_sequences.txt", "products": "amazon_beauty_items.csv.gz"}
 COLUMNS = {
     "ratings": ["user_id", "product_id", "date", "rating", "recommended", "skin_type", "skin_tone"],
     "products": ["product_id", "product_name", "brand_id", "brand_name", "primary_category",
@@ -250,6 +251,75 @@ def load_sephora(cleaned: dict[str, Cleaned], into: str | Path) -> DataFrame:
     """Load ratings and products into `sephora.duckdb`, and the ratings by month into `lake`."""
     into = Path(into)
     return load_all(cleaned, into / "sephora.duckdb", into / "lake", keys=KEYS, months=MONTH_OF)
+
+
+def sephora_orders(folder: str | Path) -> tuple[DataFrame, DataFrame]:
+    """Read both files as recommenders take them: what was liked, and the products.
+
+    Returns
+    -------
+    One row a review of four or five stars (`customer_id`, `product_id`, `ordered_at`: its day, ...),
+    and the products (`product_id`, `name`, `brand`, `category`, `subcategory`, `description`,
+    `launched_on`: the day of the first review, a gap without one). Twins are not merged.
+
+    Raises
+    ------
+    CannotExtract
+        If a file is missing.
+    """
+    reviews = pd.read_csv(_file(folder, FILES["ratings"]), parse_dates=["date"])
+    reviews = reviews.rename(columns={"user_id": "customer_id", "date": "ordered_at"})
+    names = {"product_name": "name", "brand_name": "brand", "secondary_category": "category",
+             "tertiary_category": "subcategory", "highlights": "description"}  # fmt: skip
+    products = pd.read_csv(_file(folder, FILES["products"])).rename(columns=names)
+    first = reviews.groupby("product_id")["ordered_at"].min()
+    products = products[["product_id", *names.values()]].assign(
+        launched_on=products["product_id"].map(first)
+    )
+    return reviews[reviews["rating"] >= 4], products
+
+
+def beauty_orders(folder: str | Path) -> tuple[DataFrame, DataFrame]:
+    """Read the two files of Amazon Beauty, which tell the order of what customers took, and no dates.
+
+    Returns
+    -------
+    One row a product taken (`customer_id`, `product_id`, `ordered_at`), customer by customer, and the
+    products (`product_id`, `name`, `category`, `description`: codes, `launched_on`: first taken).
+    The dates are **made up**: everybody takes the last product on one day and the others 366 days
+    apart before it. A split by time that keeps back up to a year so leaves out the last one.
+
+    Raises
+    ------
+    CannotExtract
+        If a file is missing.
+    """
+    lines = _file(folder, BEAUTY["orders"]).read_text(encoding="utf-8").splitlines()
+    taken = [line.split() for line in lines if line]
+    length = np.array([len(one) - 1 for one in taken])
+    steps = np.repeat(length.cumsum(), length) - np.arange(length.sum()) - 1
+    orders = DataFrame(
+        {
+            "customer_id": np.repeat([int(one[0]) for one in taken], length),
+            "product_id": np.array([product for one in taken for product in one[1:]], dtype=int),
+            "ordered_at": np.datetime64("2014-07-01", "s") - 366 * steps * np.timedelta64(1, "D"),
+        }
+    )
+    names = {"item_id": "product_id", "title": "name", "attribute_codes": "description"}
+    products = pd.read_csv(_file(folder, BEAUTY["products"])).rename(columns=names)
+    first = orders.groupby("product_id")["ordered_at"].min()
+    return orders, products.assign(launched_on=products["product_id"].map(first))
+
+
+def _file(folder, name):
+    """Return a file of a folder, or stop if it is not there."""
+    path = Path(folder) / name
+    if not path.is_file():
+        raise CannotExtract(
+            f"{name} was expected in the folder {folder}, and it is not there. Name the folder that holds "
+            "the files as they were published, with their names."
+        )
+    return path
 
 
 def random_split(
