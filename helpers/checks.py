@@ -35,7 +35,7 @@ def require_columns(table: pd.DataFrame, name: str, columns: Iterable[str]) -> N
     if missing:
         found = ", ".join(map(str, table.columns)) or "no columns at all"
         raise ValueError(
-            f"{name} lacks the column(s) {', '.join(missing)}; it has {found}. "
+            f"{name} lacks the column(s) {', '.join(map(str, missing))}; it has {found}. "
             "Rename a column or add it."
         )
 

@@ -157,6 +157,14 @@ def told_by(
     return figures, variables
 
 
+@pytest.fixture(scope="module")
+def told(request, tmp_path_factory):
+    """Run the lesson that the test module calls STEM, once for each seed and change."""
+    stem, folder = request.module.STEM, tmp_path_factory.mktemp("told")
+    run = cache(lambda seed, edits, more: told_by(stem, folder, dict(edits), SEED=seed, **dict(more)))  # fmt: skip
+    return lambda seed, edits=(), **more: run(seed, edits, tuple(sorted(more.items())))
+
+
 def stored_text(stem: str, cell_id: str) -> str:
     """Return what a cell of a stored lesson shows, as plain text."""
     notebook = read_notebook(ROOT / "notebooks" / f"{stem}.ipynb")

@@ -319,3 +319,88 @@ def test_a_candidate_is_packaged_and_scores_a_batch(tmp_path, name, recwarn):
     assert batch.set_index("customerID")["churn_probability"].to_dict() == expected.to_dict()
     with pytest.raises(ValueError, match="Plan Type of 300 of 300"):
         score_batch(again, table.assign(**{"Plan Type": "gold"}), 0.5)
+
+
+def separated(**columns):
+    """Four hundred customers: those of small amounts leave."""
+    amount = np.round(np.random.default_rng(7).normal(20, 5, 400), 2)
+    amount[200:] += 70
+    return pd.DataFrame({"amount": amount, **columns, "Churn": ["Yes"] * 200 + ["No"] * 200})
+
+
+def test_a_number_in_another_style_than_that_of_training_is_none():
+    table = separated()
+    model = candidates(table)["logistic regression"].fit(table, is_positive(table["Churn"]))
+    texts = table.assign(amount=table["amount"].astype(str))
+    np.testing.assert_allclose(model.predict_proba(texts), model.predict_proba(table))
+    for strange in ("29,85", "1,2,3", "01.09.2024"):
+        with pytest.raises(ValueError, match=f"holds no number, the first being '{strange}'"):
+            model.predict_proba(pd.DataFrame({"amount": [strange]}))
+
+
+def test_the_style_of_numbers_is_that_of_the_whole_table_not_of_a_fold():
+    table = separated(size=[f"1.{row:03}" for row in range(399)] + ["12,5"])
+    read = candidates(table)["rule"][0].fit(table[:-1])
+    assert read.transform(table[:2])["size"].tolist() == [1000, 1001]
+
+
+@pytest.mark.parametrize("sign", [" ", "'", "\u202f"])
+def test_thousands_of_other_countries_are_read_as_the_kinds_say(sign, recwarn):
+    table = separated(size=[f"{row % 7 + 1}{sign}{row:03},5" for row in range(400)])
+    assert column_kinds(table)["size"] == "number"
+    assert candidates(table)["rule"][0].fit_transform(table)["size"].tolist()[:2] == [
+        1000.5,
+        2001.5,
+    ]
+    assert not recwarn.list
+
+
+def test_a_word_among_amounts_is_told_and_not_the_end_of_the_column():
+    table = separated()
+    table["amount"] = table["amount"].astype(str)
+    table.loc[7, "amount"] = "unknown"
+    said = r"amount holds numbers and 1 word\(s\), the first being 'unknown' \(row 8\)"
+    with pytest.raises(ValueError, match=said):
+        candidates(table)
+    groups = separated(lines=["0", "1", "2", "3+"] * 100)  # a level of a few
+    assert column_kinds(groups)["lines"] == "level"
+    euros = separated(price=[f"{row}.99 €" for row in range(400)])
+    with pytest.warns(UserWarning, match="Taken for ids and left out.*: price"):
+        candidates(euros)
+
+
+@pytest.mark.parametrize("name", ["CLIENTNUM", "Unnamed: 0", "index", "customerid", "row"])
+def test_what_only_counts_the_rows_is_an_id(name):
+    rows = np.arange(400) + 7
+    table = separated(**{name: rows if name != "CLIENTNUM" else 700_000_000 + 17 * rows})
+    assert column_kinds(table)[name] == "id"
+    again = table.assign(**{name: np.arange(400) // 2})  # tells no row apart
+    assert column_kinds(again)[name] == "number"
+
+
+def test_curves_of_many_columns_stay_few():
+    rng = np.random.default_rng(7)
+    for columns, most in [(3, 34), (5, 125), (15, 135), (30, 495)]:
+        names = [f"c{one}" for one in range(columns)]
+        table = separated().join(pd.DataFrame(rng.random((400, columns)), columns=names))
+        reads, curved = candidates(table.drop(columns="amount"))["logistic regression, curved"]
+        assert curved[0].fit_transform(reads.fit_transform(table)).shape == (400, most)
+
+
+def test_a_level_that_is_called_other_is_one_of_the_others():
+    rare = [f"level {row % 60}" for row in range(200)]
+    table = separated(plan=["(other)"] * 200 + rare)
+    model = candidates(table)["rule"]
+    kept = model[0].fit_transform(table)["plan"]
+    assert len(kept.cat.categories) == len(set(kept.cat.categories))
+    assert kept.tolist()[0] == "(other)"
+
+
+@pytest.mark.parametrize("names", [[0, "Churn"], [("a", 1), "Churn"]])
+def test_a_name_that_is_no_text_is_told(names):
+    table = separated()
+    table.columns = pd.Index(names, tupleize_cols=False)
+    with pytest.raises(ValueError, match="Names of columns are texts; got"):
+        candidates(table)
+    with pytest.raises(ValueError, match=r"lacks the column\(s\) 20"):
+        candidates(separated(), target=20)

@@ -122,6 +122,30 @@ def test_a_slice_is_judged_as_scikit_learn_judges_its_rows():
     assert aucs["card"] == pytest.approx(roc_auc_score(card["churned"], card["churn_probability"]))
 
 
+def test_a_gap_among_probabilities_is_refused_whatever_its_type():
+    gaps = pd.array([0.5] * 1_999 + [pd.NA], "Float64")
+    for judge in (
+        lambda table: worst_slices(table, ["pay"], "accuracy", seed=1),
+        lambda table: fairness_gaps(table, "pay", 0.5),
+    ):
+        with pytest.raises(ValueError, match="1 row.s. without a churn_probability"):
+            judge(scored().assign(churn_probability=gaps))
+
+
+def test_no_slice_is_called_weak_where_its_figure_or_its_range_means_nothing():
+    with pytest.raises(ValueError, match="calibration error of a few customers"):
+        worst_slices(scored(), ["pay"], "calibration_error", seed=1)
+    few = scored().assign(churn_probability=0.1)  # nobody is called: no draw has another F1 than 0
+    found = worst_slices(few, ["pay"], "f1", seed=1)
+    assert (found["f1"] == 0).all()
+    assert found[["low", "high"]].isna().all(axis=None)
+
+
+def test_columns_may_have_numbers_as_names():
+    table = scored().rename(columns={"pay": 0})
+    assert set(worst_slices(table, [0], "accuracy", seed=1)["column"]) == {"0"}
+
+
 def test_slices_below_the_floor_are_listed_and_not_judged():
     table = scored().assign(rare=["x"] * 49 + ["y"] * 1_951)
     found = worst_slices(table, ["rare"], "accuracy", seed=7)

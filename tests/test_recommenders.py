@@ -452,3 +452,33 @@ def test_no_table_of_all_customers_and_all_products_is_made(name):
     assert most < 300e6, (
         "a table of floats for these customers alone takes 180 MB, for all 2,400 MB"
     )
+
+
+def test_where_nothing_tells_products_apart_the_bestsellers_are_shown():
+    orders = DataFrame({"customer_id": [1, 2, 2], "product_id": ["balm", "balm", "soap"]})
+    products = DataFrame({"product_id": ["balm", "soap"], "name": None})
+    nobody = orders.assign(customer_id=np.nan)
+    one = orders[:2]
+    for model, sold in [
+        (SVD(8), nobody),
+        (SVD(8), one),
+        (Hybrid([(ItemNeighbours(), 1.0)]), one),
+        (ContentBased(["name"]), orders),
+    ]:
+        lists = model.fit(sold, products).recommend([99], k=2)
+        assert lists["product_id"].tolist() == ["balm", "soap"]
+    assert Hybrid([(ItemNeighbours(), 1.0)]).fit(one).recommend([1, 99], k=1)["product_id"].tolist() == ["balm"]  # fmt: skip
+
+
+def test_an_id_alone_is_no_list_and_a_model_not_fitted_says_so():
+    orders = DataFrame({"customer_id": [1, 2], "product_id": [1, 2], "ordered_at": pd.Timestamp("2024-01-05")})  # fmt: skip
+    products = DataFrame({"product_id": [1, 2], "category": "mask", "brand": "A", "green": [1, 2]})
+    for model in (
+        MostPopular(),
+        PersonalBestsellers(),
+        MultiObjective(MostPopular(), "green", 0.5),
+    ):
+        with pytest.raises(ValueError, match="has learnt nothing yet"):
+            model.recommend([1], 1)
+        with pytest.raises(ValueError, match="customer_ids is a list of ids; got 1"):
+            model.fit(orders, products).recommend(1, 1)

@@ -162,3 +162,29 @@ def test_a_place_that_cannot_be_opened_is_told(tmp_path):
     (tmp_path / "file").write_text("1")
     with pytest.raises(ValueError, match="MLflow cannot keep runs of 'churn'"):
         tracking(tmp_path / "file" / "below", "churn")
+
+
+def test_a_run_without_parameters_and_one_that_failed(tmp_path):
+    tracking(tmp_path, "churn")
+    table = pd.DataFrame({"x": [1]})
+    log_run("plain", {}, {"auc": 0.77}, table)
+    assert which_run("auc", 0.77)["parameters"].tolist() == [{}]
+    with pytest.raises(ValueError, match="x holds several values"):
+        log_run("lists", {}, {"auc": 0.77}, table.assign(x=[[1]]))
+    with pytest.raises(Exception, match="precision@5,"):  # MLflow's own words on a name
+        log_run("bad name", {}, {"auc": 0.77, "precision@5,": 0.1}, table)
+    assert which_run("auc", 0.77)["name"].tolist() == ["plain"]
+    with pytest.raises(ValueError, match="value is a number as it is written.*'0,77'"):
+        which_run("auc", "0,77")
+
+
+@pytest.mark.slow
+def test_two_processes_may_make_one_store(tmp_path):
+    code = (
+        "import sys, pandas as pd; from helpers.training.track import *; tracking(sys.argv[1], 'churn'); "
+        "log_run('p', {'a': 1}, {'m': 0.5}, pd.DataFrame({'x': [1]}))"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
+    assert [one.wait(timeout=300) for one in both] == [0, 0]
+    tracking(tmp_path, "churn")
+    assert len(which_run("m", 0.5)) == 2

@@ -101,7 +101,12 @@ def number_style(texts: Series, whole: bool = False) -> tuple[str, str]:
     return (signs[0], "." if signs[0] == "," else ",")
 
 
-def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) -> Series:
+def parse_numbers(
+    texts: Series,
+    by: Series | None = None,
+    whole: bool = False,
+    style: tuple[str, str] | None = None,
+) -> Series:
     """Read texts as numbers, whatever the decimal sign; what is no number becomes a gap.
 
     Thousands stand in groups of three, or in twos before the last three as in India: "1.234.567" and
@@ -113,6 +118,7 @@ def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) 
     texts : numbers or texts of numbers; blanks around them are harmless.
     by : the file or system that each row comes from; the style is found for each.
     whole : True for a column of whole numbers, see `number_style`.
+    style : the decimal and the thousands sign, where they are known; else they are found.
 
     Returns
     -------
@@ -132,17 +138,17 @@ def parse_numbers(texts: Series, by: Series | None = None, whole: bool = False) 
     codes, names = pd.factorize(groups, use_na_sentinel=False)  # a gap is a group, not -1
     for group in range(len(names)):
         own = np.flatnonzero(codes == group)
-        numbers.iloc[own] = _in_one_style(texts.iloc[own], whole)
+        numbers.iloc[own] = _in_one_style(texts.iloc[own], whole, style)
     return numbers
 
 
-def _in_one_style(texts, whole):
+def _in_one_style(texts, whole, style):
     """Read the numbers of one file."""
     typed = texts.map(lambda value: isinstance(value, (int, float, np.number))).to_numpy(bool)
     written = texts.astype("str").str.strip()
     fits = {style: _fits(written, *style, whole) & ~typed for style in _STYLES}
     either = np.logical_or(*fits.values())
-    decimal, thousands = number_style(written[either].rename(texts.name), whole)
+    decimal, thousands = style or number_style(written[either].rename(texts.name), whole)
     readable = fits[decimal, thousands]
     written = written.str.replace(r"[.,]0{1,2}$", "", regex=True) if whole else written
     plain = written.str.replace(f"[{_BLANKS}]", "", regex=True)

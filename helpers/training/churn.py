@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -48,8 +49,11 @@ PERSONAL = ["gender", "SeniorCitizen", "Partner", "Dependents"]
 CHOSEN_LEVELS = [level for level in LEVELS if level not in PERSONAL]
 
 MISSING, OTHER = "(missing)", "(other)"
+_NEARLY, _SOME = 0.9, 20  # share of numbers from which on words among them are slips; of so many
 _MANY = 50  # different levels, beyond which the rarest are one
+_CURVES = 500  # columns of curves at most
 _ID = re.compile(r"(^|[ _.-])(id|uuid|guid|key|msisdn|phone|no|nr|number)$", re.IGNORECASE)
+_ROW = re.compile(r"(id|num|nr|number|index|unnamed.*)$", re.IGNORECASE)
 _SURE = ("id", "uuid", "guid")  # even where they come again, as in a table of months
 
 
@@ -176,7 +180,8 @@ def column_kinds(table: pd.DataFrame) -> pd.Series:
     Raises
     ------
     ValueError
-        If two columns have one name, or a row holds several values in one.
+        If two columns have one name, a name is no text, a row holds several values in one, or a column
+        of numbers holds a few words.
 
     Examples
     --------
@@ -190,14 +195,19 @@ def column_kinds(table: pd.DataFrame) -> pd.Series:
 
 
 def _require_readable(table):
-    """Stop if two columns have one name, or one holds lists."""
+    """Stop if two columns have one name, a name is no text, or a column holds lists."""
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise ValueError(
             f"The table has two columns {twice!r}, so which one is meant is unknown. Rename or drop one."
         )
     for name in table:
-        require_single(table[name], str(name))
+        if not isinstance(name, str):
+            raise ValueError(
+                f"Names of columns are texts; got {name!r}, which scikit-learn would take for a place. Name "
+                "them: table.columns = table.columns.map(str)."
+            )
+        require_single(table[name], name)
 
 
 def _kind(name, values):
@@ -212,14 +222,34 @@ def _kind(name, values):
         return "empty" if not different else "level" if with_gaps else "constant"
     if parse_flags(filled).notna().all():
         return "flag"
-    named = _ID.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)))
+    named = _ID.search(_parted(name))
     if named and (named[2].casefold() in _SURE or different > len(there) / 2):
         return "id"
-    if pd.api.types.is_numeric_dtype(values) or parse_numbers(filled).notna().all():
-        return "number"
+    numbers = parse_numbers(filled)
+    if numbers.notna().all():
+        return "id" if _counts_rows(name, numbers, len(values)) else "number"
+    if numbers.notna().sum() >= _NEARLY * different and different >= _SOME:
+        word = filled[numbers.isna()].iloc[0]
+        row = int(values.eq(word).fillna(False).to_numpy(dtype=bool).argmax()) + 1
+        raise ValueError(
+            f"{name} holds numbers and {int(numbers.isna().sum()):,} word(s), the first being {word!r} (row "
+            f"{row:,}). Make the words gaps or numbers, or drop the column."
+        )
     if parse_dates(filled).notna().all():
         return "date"
     return "id" if different > max(_MANY, len(there) / 2) else "level"
+
+
+def _parted(name):
+    """Return a name with its words apart: customerID as customer_ID."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
+
+
+def _counts_rows(name, numbers, rows):
+    """Return whether whole numbers, one a row, only tell the rows apart: by their name, or 0, 1, 2 ..."""
+    if len(numbers) < max(rows, _SOME) or (numbers % 1).any():
+        return False
+    return bool(_ROW.search(str(name))) or np.ptp(numbers) == rows - 1
 
 
 class ReadTable(TransformerMixin, BaseEstimator):
@@ -227,22 +257,23 @@ class ReadTable(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    numbers, flags, levels : the columns to use, by kind. The others are passed over.
+    numbers : the columns of numbers, and the decimal and the thousands sign of each.
+    flags, levels : the columns of yes and no, and of words. What is in none of the three is passed over.
 
     Examples
     --------
     >>> table = pd.DataFrame({"charges": ["29.85", " "], "partner": [1, 0]})
-    >>> ReadTable(["charges"], ["partner"], []).fit_transform(table).to_numpy().tolist()
+    >>> ReadTable({"charges": (".", ",")}, ["partner"], []).fit_transform(table).to_numpy().tolist()
     [[29.85, 'Yes'], [nan, 'No']]
     """
 
     checks_input = True  # `score_batch` need not check these columns again
 
-    def __init__(self, numbers: list, flags: list, levels: list):
+    def __init__(self, numbers: dict[str, tuple[str, str]], flags: list, levels: list):
         self.numbers, self.flags, self.levels = numbers, flags, levels
 
     def fit(self, X: pd.DataFrame, y=None) -> ReadTable:
-        """Learn how numbers are written and which levels there are."""
+        """Learn which numbers have gaps and which levels there are."""
         if y is not None and len(outcomes := pd.unique(np.asarray(y))) < 2:
             raise ValueError(
                 f"All {len(X):,} customers have the outcome {outcomes.tolist()}: a model needs some who "
@@ -251,10 +282,6 @@ class ReadTable(TransformerMixin, BaseEstimator):
         self.feature_names_in_ = np.asarray([*self.numbers, *self.flags, *self.levels], dtype=object)  # fmt: skip
         self.n_features_in_ = len(self.feature_names_in_)
         self._require(X)
-        self.styles_ = {
-            name: (".", ",") if _is_number(X[name]) else number_style(blanks_to_gaps(X[name]).dropna().astype("str"))
-            for name in self.numbers
-        }  # fmt: skip
         self.with_gaps_ = [name for name in self.numbers if self._number(X[name]).isna().any()]
         self.known_, self.kept_ = {}, {}
         for name in [*self.flags, *self.levels]:
@@ -262,7 +289,8 @@ class ReadTable(TransformerMixin, BaseEstimator):
             count = pd.Series(np.bincount(codes)).groupby(words).sum().sort_values(ascending=False, kind="stable")  # fmt: skip
             self.known_[name] = sorted(count.index)
             # A level of a handful of customers teaches nothing, and boosting takes 255 at most.
-            self.kept_[name] = [*sorted(count.index[:_MANY]), *[OTHER] * (len(count) > _MANY)]
+            kept = sorted(count.index[:_MANY])
+            self.kept_[name] = kept if len(count) <= _MANY else [*(one for one in kept if one != OTHER), OTHER]  # fmt: skip
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -294,7 +322,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
                 said = f"a value never seen in training (known are {known})"
                 _tell(X[name], strange, said, stop=strange.all() and len(X) > 1)
             kept = self.kept_[name]
-            other = len(kept) - 1 if OTHER in kept else -1
+            other = kept.index(OTHER) if len(self.known_[name]) > _MANY else -1
             places = np.array([kept.index(word) if word in kept else other for word in words])
             read[name] = pd.Categorical.from_codes(places[codes], categories=kept)
         return pd.DataFrame(read, index=X.index)
@@ -317,9 +345,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
     def _number(self, values):
         """Return a column as numbers, gaps where there is none or none can be read."""
         if not _is_number(values):
-            decimal, thousands = self.styles_[values.name]
-            texts = values.astype("str").str.strip().str.replace(thousands, "", regex=False)
-            values = pd.to_numeric(texts.str.replace(decimal, ".", regex=False), errors="coerce")
+            values = parse_numbers(values.astype(object), style=self.numbers[values.name])
         read = values.astype("float64")
         return read.where(np.isfinite(read))
 
@@ -337,6 +363,13 @@ class ReadTable(TransformerMixin, BaseEstimator):
 def _is_number(values):
     """Return whether a column holds numbers as such, not texts of them."""
     return pd.api.types.is_numeric_dtype(values)
+
+
+def _style(values):
+    """Return the decimal and the thousands sign of a whole column: a part of it may be ambiguous."""
+    if _is_number(values):
+        return (".", ",")
+    return number_style(blanks_to_gaps(values.astype(object)).dropna().astype("str"))
 
 
 def _tell(values, rows, what, then="the model takes it for none of these.", stop=False):
@@ -405,6 +438,17 @@ def candidates(
             f"No customer has a value in {', '.join(map(str, empty))}: left out. Was it to be filled?",
             stacklevel=2,
         )
+    alone = [
+        one
+        for one in kinds.index[kinds == "id"]
+        if not _ID.search(_parted(one)) and not _ROW.search(one)
+    ]
+    if alone:
+        warnings.warn(
+            f"Taken for ids and left out, as nearly every customer has a value of their own: {', '.join(alone)}. "
+            "If it is an amount, write it as a number.",
+            stacklevel=2,
+        )
     copies = int(table.duplicated().sum()) if kinds.eq("id").any() else 0
     if copies:
         warnings.warn(
@@ -414,6 +458,7 @@ def candidates(
         )
     by_kind = {kind: list(kinds.index[kinds == kind]) for kind in ("number", "flag", "level")}
     numbers, levels = by_kind["number"], [*by_kind["flag"], *by_kind["level"]]
+    styles = {name: _style(table[name]) for name in numbers}
     if not [*numbers, *levels]:
         raise ValueError(
             f"No column can be used: {', '.join(f'{name} ({kind})' for name, kind in kinds.items())}. A "
@@ -421,7 +466,7 @@ def candidates(
         )
 
     def pipeline(*steps):
-        return make_pipeline(ReadTable(numbers, by_kind["flag"], by_kind["level"]), *steps)
+        return make_pipeline(ReadTable(styles, by_kind["flag"], by_kind["level"]), *steps)
 
     def prepared(*of_numbers):
         filled = SimpleImputer(strategy="median", keep_empty_features=True)
@@ -434,7 +479,11 @@ def candidates(
     # Chosen on IBM's Telco by cross-validation. A plain logistic regression lacks curves; those of
     # quantiles go nowhere beyond what training has seen.
     quantiles = QuantileTransformer(n_quantiles=max(2, min(100, len(table) // 2)), random_state=0)
-    curves = (quantiles, PolynomialFeatures(4, include_bias=False))
+    # Of many numbers only the products of fewer at a time, or a table of 30 would have 46,375 columns.
+    degree = max(
+        one for one in (1, 2, 3, 4) if one == 1 or comb(len(numbers) + one, one) <= _CURVES
+    )
+    curves = (quantiles, PolynomialFeatures(degree, include_bias=False))
     curved = make_pipeline(prepared(*curves), LogisticRegression(C=30, max_iter=3000))
     small = HistGradientBoostingClassifier(
         learning_rate=0.03, max_iter=300, max_leaf_nodes=6, max_features=0.3, random_state=0

@@ -23,7 +23,7 @@ from helpers.training.evaluate import METRICS
 
 CONFIDENCE = 0.95
 SCORED = ["churned", "churn_probability"]
-LOSSES = ("log_loss", "brier", "calibration_error")  # the smaller the better
+LOSSES = ("log_loss", "brier")  # the smaller the better
 
 
 class Difference(NamedTuple):
@@ -156,7 +156,7 @@ def worst_slices(
     scored : one row a customer: `churned` (flag), `churn_probability` and the columns.
     columns : the columns by which to group; a tuple of several groups by all of them at once. One of
         numbers with more than ten values is cut into quarters of the customers.
-    metric : a name that `helpers.training.evaluate.scores` returns.
+    metric : a name that `helpers.training.evaluate.scores` returns, but for the calibration error.
     seed : of the bootstrap; accuracy, precision and recall are shares and need none.
     threshold : a customer at or above it counts as predicted to leave.
     at_least : customers that a group needs; smaller ones are listed last, without a figure.
@@ -165,7 +165,8 @@ def worst_slices(
     -------
     One row a group, the worst first: `column`, `level`, `customers`, `churned` (how many), the
     metric, `low`, `high`, `overall` (the metric of all customers). A gap is a level of its own. The
-    metric is missing where the group has too few customers or none that it needs.
+    metric is missing where the group has too few customers or none that it needs, its range also
+    where the customers are too few to tell one.
 
     Raises
     ------
@@ -184,18 +185,20 @@ def worst_slices(
     >>> worst_slices(scored, ["contract"], "accuracy", seed=7)[["level", "accuracy", "overall"]].values.tolist()
     [['month', 0.0, 0.5], ['year', 1.0, 0.5]]
     """
-    together = [(one,) if isinstance(one, str) else tuple(one) for one in columns]
+    together = [tuple(one) if isinstance(one, (tuple, list)) else (one,) for one in columns]
     names = dict.fromkeys(name for one in together for name in one)
     _require_scored(scored, names, threshold)
-    if metric not in METRICS:
+    known = [one for one in METRICS if one != "calibration_error"]
+    if metric not in known:
         raise ValueError(
-            f"metric is one of {', '.join(METRICS)}; got {metric!r}. Take one of them."
+            f"metric is one of {', '.join(known)}; got {metric!r}. (The calibration error of a few customers "
+            "is large by chance, so a group is not held against all; brier can be.)"
         )
     truth = scored["churned"].to_numpy(dtype=bool)
     chance = scored["churn_probability"].to_numpy(dtype=float)
     levels = DataFrame({name: _levels(scored[name]) for name in names})
     groups = [
-        (" & ".join(one), level, rows)
+        (" & ".join(map(str, one)), level, rows)
         for one in together
         for level, rows in levels.groupby(levels[list(one)].agg(" & ".join, axis=1)).indices.items()
     ]
@@ -219,9 +222,10 @@ def _require_scored(scored, columns, threshold):
     require_columns(scored, "scored", [*SCORED, *columns])
     require_rows(scored, "scored")
     for column in columns:
-        require_single(scored[column], column)
+        require_single(scored[column], str(column))
     require_flags(scored["churned"], "churned")
-    unscored = ~scored["churn_probability"].between(0, 1)
+    chance = scored["churn_probability"].to_numpy(float, na_value=np.nan)
+    unscored = ~((chance >= 0) & (chance <= 1))
     if unscored.any():
         raise ValueError(
             f"scored has {int(unscored.sum()):,} row(s) without a churn_probability from 0.0 to 1.0, the "
@@ -250,8 +254,12 @@ def _figure(truth, chance, metric, threshold, deviations, seed):
         return (np.nan,) * 3
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(0, len(truth), len(truth)) for _ in range(200))
-    half = deviations * np.nanstd([METRICS[metric](truth[rows], chance[rows], threshold) for rows in drawn])  # fmt: skip
-    return value, max(0.0, value - half), value + half if metric == "log_loss" else min(1.0, value + half)  # fmt: skip
+    spread = np.nanstd([METRICS[metric](truth[rows], chance[rows], threshold) for rows in drawn])  # fmt: skip
+    half = (
+        deviations * spread if spread else np.nan
+    )  # drawn from so few, no draw told another figure
+    most = np.inf if metric == "log_loss" else 1.0
+    return value, *np.clip([value - half, value + half], 0.0, most)
 
 
 def _share(hits, rows, confidence=CONFIDENCE):

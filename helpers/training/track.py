@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import subprocess
 import warnings
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.checks import require_single
 from helpers.files import TRUSTED, sha256_of
 
 NEEDED = ("scikit-learn", "skops", "numpy", "pandas")  # to load a stored model again
@@ -42,6 +44,8 @@ def tracking(where: str | Path, experiment: str) -> None:
     >>> which_run("roc_auc", 0.728)[["name", "value"]].to_numpy().tolist()
     [['rule', 0.7284]]
     """
+    from filelock import FileLock
+
     mlflow = _mlflow()
     server = "://" in str(where)
     try:
@@ -52,10 +56,11 @@ def tracking(where: str | Path, experiment: str) -> None:
         folder = Path(where).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
-        if mlflow.get_experiment_by_name(experiment) is None:
-            # Without it the models would go to the folder in which Python was started.
-            mlflow.create_experiment(experiment, artifact_location=(folder / "models").as_uri())
-        mlflow.set_experiment(experiment)
+        with FileLock(folder / "mlflow.lock"):  # two processes would make one store at once
+            if mlflow.get_experiment_by_name(experiment) is None:
+                # Without it the models would go to the folder in which Python was started.
+                mlflow.create_experiment(experiment, artifact_location=(folder / "models").as_uri())
+            mlflow.set_experiment(experiment)
     except (OSError, mlflow.MlflowException) as error:
         raise ValueError(
             f"MLflow cannot keep runs of {experiment!r} in {where} ({_first_line(error)}). Name a folder "
@@ -98,12 +103,15 @@ def log_run(
                 f"metrics[{metric!r}] is {value!r}; one number was expected, or runs cannot be compared "
                 "by it. Leave it out of this run."
             )
+    for column in data:
+        require_single(data[column], str(column))
+    kept = {"data_sha256": data_hash(data), "code_version": code_version()}
     if model is not None:
         _require_readable(model)
     with mlflow.start_run(run_name=name) as run:
         mlflow.log_params(dict(parameters))
         mlflow.log_metrics({metric: float(value) for metric, value in metrics.items()})
-        mlflow.set_tags({"data_sha256": data_hash(data), "code_version": code_version()})
+        mlflow.set_tags(kept)
         if model is not None:
             mlflow.sklearn.log_model(
                 model,
@@ -137,14 +145,19 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
     mlflow = _mlflow()
     _require_tracking(mlflow)
     try:
-        written = Decimal(str(value).replace(",", ""))
+        thousands = re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?", str(value).strip())
+        written = Decimal(str(value).replace(",", "") if thousands else str(value))
         half = Decimal(5).scaleb(written.as_tuple().exponent - 1)
     except (InvalidOperation, TypeError) as error:
         raise ValueError(
             f"value is a number as it is written, such as 0.845; got {value!r}."
         ) from error
     column = f"metrics.{metric}"
-    runs = mlflow.search_runs(search_all_experiments=True, order_by=["attributes.start_time DESC"])
+    runs = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string="attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
     known = runs[runs[column].notna()] if column in runs else runs.head(0)
     if known.empty:
         names = sorted(one.removeprefix("metrics.") for one in runs if one.startswith("metrics."))
@@ -160,7 +173,6 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
             f"No run has {metric} {value}; the nearest is {nearest[column]:g}, of "
             f"{nearest['tags.mlflow.runName']!r}. The number is from elsewhere, or of another metric."
         )
-    chosen = [one for one in found if one.startswith("params.")]
     return pd.DataFrame(
         {
             "name": found["tags.mlflow.runName"],
@@ -170,8 +182,12 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
             "data_sha256": found.get("tags.data_sha256"),
             "code_version": found.get("tags.code_version"),
             "parameters": [
-                {one.removeprefix("params."): text for one, text in row.items() if pd.notna(text)}
-                for row in found[chosen].to_dict("records")
+                {
+                    one.removeprefix("params."): text
+                    for one, text in row.items()
+                    if one.startswith("params.") and pd.notna(text)
+                }
+                for row in found.to_dict("records")
             ],
         }
     ).reset_index(drop=True)

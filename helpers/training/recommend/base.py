@@ -129,7 +129,7 @@ class Recommender:
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self.known.product_ids):,} products; got {k}."
             )
-        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
+        customer_ids = ids_asked(customer_ids)
         require_same_kind(
             customer_ids, "customer_ids", self.known.customer_ids, "the interactions", "customer_id"
         )
@@ -178,7 +178,7 @@ class Recommender:
             until = np.bincount(who, minlength=shape[0]).cumsum()
         weight = (decay ** np.arange(steps.max(initial=0) + 1)).astype(np.float32)[steps]
         starts = np.concatenate([[0], until])
-        return sparse.csr_array((weight, what.astype(np.int32), starts.astype(np.int32)), shape)
+        return sparse.csr_array((weight, what, starts.astype(np.int32)), shape)
 
     def _lists(self, rows, k, on_sale):
         """Yield the products and scores of each list; the products by their numbers."""
@@ -228,6 +228,22 @@ class Recommender:
         return flags
 
 
+def ids_asked(customer_ids) -> pd.Index:
+    """Return the ids of the customers asked for, or stop where they are no list of ids.
+
+    Examples
+    --------
+    >>> ids_asked("7")
+    Traceback (most recent call last):
+    ValueError: customer_ids is a list of ids; got '7'. Write it in brackets.
+    """
+    if not pd.api.types.is_list_like(customer_ids):
+        raise ValueError(
+            f"customer_ids is a list of ids; got {customer_ids!r}. Write it in brackets."
+        )
+    return pd.Index(customer_ids, tupleize_cols=False)
+
+
 def _read(interactions, products):
     """Check both tables and return them by numbers: what is known, the log, products by sales."""
     require_columns(interactions, "interactions", ["customer_id", "product_id"])
@@ -245,7 +261,7 @@ def _read(interactions, products):
     there = products["product_id"]
     _require_one_kind(there, "products", "product_id")
     require_same_kind(interactions["product_id"], "interactions", there, "products", "product_id")
-    what = pd.Index(there).get_indexer(interactions["product_id"])
+    what = pd.Index(there).get_indexer(interactions["product_id"]).astype(np.int32)
     listed = what >= 0
     used = np.flatnonzero(listed & liked)
     if not len(used):
@@ -254,13 +270,14 @@ def _read(interactions, products):
             "there is nothing to learn. Take the products of the same shop."
         )
     who, ids = pd.factorize(interactions["customer_id"])  # a gap is -1: nobody
+    who = who.astype(np.int32)
     _require_one_kind(ids, "interactions", "customer_id")
     place, products = _by_sales(products, what[used])
     what = np.where(listed, place[what], -1)
     shape = (len(ids), len(products))
     disliked = np.flatnonzero(listed & ~liked & (who >= 0))
     rows = used if age_days is None else used[np.lexsort((what[used], -age_days[used]))]
-    rows = rows[np.argsort(who[rows], kind="stable")]
+    rows = rows[_by_customer(who[rows], len(ids))]
     log = Log(who[rows], what[rows], None if age_days is None else age_days[rows], None)
     last, seen = _last_of_pairs(log.who, log.what, shape)
     if len(disliked):
@@ -280,12 +297,19 @@ def _read(interactions, products):
     return known, log._replace(last=last), products
 
 
+def _by_customer(who, people):
+    """Return the order of rows by customer, nobody first; it is found by counting, not by sorting."""
+    ends = np.arange(len(who) + 1, dtype=np.int32)
+    flags = np.ones(len(who), dtype=bool)
+    return sparse.csr_array((flags, who + 1, ends), (len(who), people + 1)).tocsc().indices
+
+
 def _last_of_pairs(who, what, shape):
     """Return which rows, in order of customers, are the last of their pair, and the pairs as a table."""
     named = np.searchsorted(who, 0)  # rows before it are nobody's
     rows, found = who[named:], np.zeros(len(who), dtype=bool)
     ends = np.concatenate([[0], np.bincount(rows, minlength=shape[0]).cumsum()])
-    places = (np.arange(len(rows), dtype=np.int32), what[named:].astype(np.int32), ends)
+    places = (np.arange(len(rows), dtype=np.int32), what[named:], ends)
     table = sparse.csr_array(places, shape=shape)
     table.sort_indices()
     other = (table.indices[1:] != table.indices[:-1]) | (rows[1:] != rows[:-1])
@@ -341,7 +365,7 @@ def _by_sales(products, sold):
     """Return the place of each product by sales, then id, and the table in that order."""
     count = np.bincount(sold, minlength=len(products))
     order = np.lexsort((pd.factorize(products["product_id"], sort=True)[0], -count))
-    place = np.empty(len(order), dtype=int)
+    place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
     return place, products.iloc[order].reset_index(drop=True)
 

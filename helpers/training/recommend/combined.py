@@ -81,9 +81,9 @@ def _of_best(scores):
     """Return scores with each row divided by its best, where that is above 0."""
     if sparse.issparse(scores):
         held = np.diff(scores.indptr)  # scores.max() would sort each row first
-        best = (
-            np.maximum.reduceat(scores.data, scores.indptr[:-1][held > 0]) if held.any() else held
-        )
+        best = np.empty(0)
+        if held.any():
+            best = np.maximum.reduceat(scores.data, scores.indptr[:-1][held > 0])
         scores.data = scores.data / np.repeat(np.where(best > 0, best, 1), held[held > 0])
         return scores
     best = scores.max(axis=1, keepdims=True)
@@ -123,6 +123,7 @@ class MultiObjective:
     def __init__(self, model: Recommender, column: str, weight: float, among: int = 50):
         require_share(weight, "weight")
         self.model, self.column, self.weight, self.among = model, column, weight, among
+        self.goal = pd.Series(dtype=float)  # `fit` fills it
 
     def fit(
         self, interactions: DataFrame, products: DataFrame, customers: DataFrame | None = None
@@ -154,7 +155,6 @@ class MultiObjective:
         """Return the best `k` products for each of `customer_ids`, as the model does."""
         possible = isinstance(k, int | np.integer) and k >= 1  # the model refuses what is not
         most = max(k, min(self.among, len(self.goal))) if possible else k
-        customer_ids = pd.Index(customer_ids)
         lists = self.model.recommend(customer_ids, most, on)
         of = lists["rank"].eq(1).cumsum().to_numpy()  # a customer may be asked for twice
         liked = 1 - (lists["rank"].to_numpy() - 1) / max(1, most - 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+import numpy as np
 from pandas import DataFrame
 from pandas.api.types import is_string_dtype
 from scipy import sparse
@@ -11,8 +13,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from helpers.checks import require_columns
 from helpers.training.recommend.base import Log
-from helpers.training.recommend.neighbours import ItemToItem, nearest
+from helpers.training.recommend.neighbours import ItemToItem
 
+_BLOCK = 1_000  # products whose neighbors are looked for at a time
 _USUAL = 100  # a word that more products have, and a tenth of all, tells nothing and costs most
 
 
@@ -61,8 +64,24 @@ class ContentBased(ItemToItem):
                 f"{', '.join(map(str, products))}. Hand over such a table: fit(interactions, products)."
             )
         words = sparse.hstack([_counts(products[name]) for name in columns])
-        table = sparse.csr_array(TfidfTransformer().fit_transform(words))
-        return nearest(table, table.T.tocsr(), self.neighbours)
+        if not words.shape[1]:
+            return sparse.csr_array((len(products), len(products)), dtype=np.float32)
+        return _nearest(sparse.csr_array(TfidfTransformer().fit_transform(words)), self.neighbours)
+
+
+def _nearest(table, keep):
+    """Return the `keep` largest of each row of table @ table.T, no product being near to itself."""
+    turned, parts = table.T.tocsr(), []
+    for start in range(0, table.shape[0], _BLOCK):  # so that all pairs are never there at once
+        part = table[start : start + _BLOCK] @ turned
+        part.setdiag(0, start)
+        for begin, end in itertools.pairwise(part.indptr.tolist()):
+            worth = part.data[begin:end]
+            if len(worth) > keep:
+                worth[np.argpartition(worth, -keep)[:-keep]] = 0
+        part.eliminate_zeros()
+        parts.append(part)
+    return sparse.csr_array(sparse.vstack(parts))
 
 
 def _is_text(name, column):

@@ -102,7 +102,12 @@ class SVD(Factors):
         from sklearn.decomposition import TruncatedSVD
 
         likes = self.likes(log)
-        most = min(self.factors, min(likes.shape) - 1) or 1
+        if min(likes.shape) < 2:  # nothing to tell apart: what sells fills the lists
+            self.of_customers, self.of_products = (
+                np.zeros((one, 1), dtype=np.float32) for one in likes.shape
+            )
+            return
+        most = min(self.factors, min(likes.shape) - 1)
         model = TruncatedSVD(most, random_state=self.seed)
         self.of_customers = model.fit_transform(likes).astype(np.float32)
         self.of_products = model.components_.T.astype(np.float32)

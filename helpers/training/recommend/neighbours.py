@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from pandas import DataFrame
 from scipy import sparse
@@ -11,7 +9,6 @@ from scipy import sparse
 from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
-_BLOCK = 1_000  # products whose neighbors are looked for at a time
 _LONGEST = 50  # products of one customer that tell of neighbors: pairs grow with the square
 _MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
@@ -82,38 +79,18 @@ class ItemNeighbours(ItemToItem):
         self.shrink, self.neighbours = shrink, neighbours
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
-        """Return the shrunk cosine of the nearest neighbors."""
+        """Return the shrunk cosine of the nearest neighbors (package implicit)."""
         likes = self.likes(log, longest=_LONGEST)
         length = np.sqrt(likes.sum(axis=0, dtype=np.float64)) + self.shrink
         likes.data = (1 / np.maximum(length, 1e-9)).astype(np.float32)[likes.indices]
-        return nearest(likes.T.tocsr(), likes, self.neighbours)
+        from implicit.nearest_neighbours import ItemItemRecommender
 
-
-def nearest(left: sparse.csr_array, right: sparse.csr_array, keep: int) -> sparse.csr_array:
-    """Return the `keep` largest of each row of left @ right, no product being near to itself.
-
-    Examples
-    --------
-    >>> words = sparse.csr_array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.75]])
-    >>> nearest(words, words.T.tocsr(), keep=1).toarray().round(3).tolist()
-    [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.375, 0.0]]
-    """
-    found = []
-    for start in range(0, left.shape[0], _BLOCK):
-        part = left[start : start + _BLOCK] @ right
-        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist())):
-            others, worth = part.indices[begin:end], part.data[begin:end]
-            worth[others == start + row] = 0
-            if len(worth) > keep:
-                best = np.argpartition(worth, -keep)[-keep:]
-                others, worth = others[best], worth[best]
-            found.append((others.copy(), worth.copy()))
-    ends = np.cumsum([0, *(len(others) for others, _ in found)])
-    columns = np.concatenate([others for others, _ in found])
-    values = np.concatenate([worth for _, worth in found]).astype(np.float32)
-    table = sparse.csr_array((values, columns, ends), shape=(left.shape[0], right.shape[1]))
-    table.eliminate_zeros()
-    return table
+        model = ItemItemRecommender(K=self.neighbours + 1, num_threads=1)  # with the product itself
+        model.fit(sparse.csr_matrix(likes, dtype=np.float64), show_progress=False)
+        near = sparse.csr_array(model.similarity.astype(np.float32))
+        near.data[near.indices == np.repeat(np.arange(near.shape[0]), np.diff(near.indptr))] = 0
+        near.eliminate_zeros()
+        return near
 
 
 class Transitions(ItemToItem):

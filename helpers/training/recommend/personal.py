@@ -18,6 +18,7 @@ from helpers.checks import (
     require_single,
     require_unique,
 )
+from helpers.training.recommend.base import ids_asked
 
 # Days after which a purchase says half as much: of what a customer needs, of what sells now, of
 # the brands a customer is fond of. Older than _SELLS_FOR says nothing about what sells now.
@@ -29,6 +30,9 @@ _OWN_BRAND = 6.0  # weight of the customer's own brands
 
 class PersonalBestsellers:
     """Recommend what sells now, in the categories and of the brands that a customer buys.
+
+    Unlike the other recommenders it needs the table of products, shows all of them (hand over what is on
+    sale) and shows again what a customer has, as these customers buy the same again.
 
     A product scores by its share of its category's recent sales and by the customer's share of
     its brand. The list is spread over categories by how often the customer buys in each; a
@@ -139,11 +143,15 @@ class PersonalBestsellers:
             If `k` is more than there are products, or less than one, or the ids are of another kind
             (texts, numbers) than those of the orders.
         """
+        if not hasattr(self, "_products"):
+            raise ValueError(
+                "PersonalBestsellers has learnt nothing yet. Call fit(interactions, products) first."
+            )
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self._products):
             raise ValueError(
                 f"k, the length of a list, is from 1 to the {len(self._products)} products; got {k}."
             )
-        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
+        customer_ids = ids_asked(customer_ids)
         require_same_kind(
             customer_ids, "customer_ids", self._customers, "the orders", "customer_id"
         )
