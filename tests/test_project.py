@@ -100,6 +100,7 @@ def test_every_library_that_the_code_imports_is_asked_for():
     provided = {
         "bs4": "beautifulsoup4",
         "jupyter_client": "jupyter-client",
+        "prometheus_client": "prometheus-client",
         "mlflow": "mlflow-skinny",
         "sklearn": "scikit-learn",
         "IPython": "ipykernel",

@@ -41,7 +41,9 @@ _Word = Annotated[str, Field(max_length=100)]
 _Id = Annotated[int, Field(ge=-(2**53), le=2**53)]  # exact in a table that also has gaps
 
 
-def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 8) -> Decide:
+def over_http(
+    address: str, *, timeout_s: float = 1.0, at_once: int = 8, key: str | None = None
+) -> Decide:
     """Make a `decide` that sends each request to a service on this machine and takes what comes back.
 
     A request is a POST of JSON, sent once: `{request_id, at, k, customer_id}` in the shop,
@@ -56,6 +58,7 @@ def over_http(address: str, *, timeout_s: float = 1.0, at_once: int = 8) -> Deci
     timeout_s : seconds until an answer is given up, 0.001 to 60.
     at_once : requests under way at a time, 1 to 256; with more of them each waits longer. A service
         that never answers takes `timeout_s` for each `at_once` requests.
+    key : sent as `Authorization: Bearer KEY`; None sends none.
 
     Returns
     -------
@@ -87,7 +90,7 @@ and give its address.
     def decide(given: Any) -> DataFrame:
         nonlocal version
         kind, asked = _asked(given)
-        outcomes = _send(place, kind, kind.messages(given), timeout_s, at_once)
+        outcomes = _send(place, kind, kind.messages(given), timeout_s, at_once, key)
         names = asked[kind.request].tolist()
         rows = [
             (name, *row, *outcome[1:])
@@ -446,13 +449,13 @@ def _is_loopback(host):
         return False
 
 
-def _send(place, kind, messages, timeout_s, at_once):
+def _send(place, kind, messages, timeout_s, at_once, key):
     """Send messages, `at_once` at a time; return what became of each."""
     outcomes = [None] * len(messages)
     waiting = deque(enumerate(messages))
 
     async def one_line():
-        line = _Line(place)
+        line = _Line(place, key)
         while waiting:
             number, message = waiting.popleft()
             outcomes[number] = await _exchange(line, message, kind.form, timeout_s)
@@ -513,8 +516,9 @@ def _understood(body, message, form):
 
 
 @lru_cache  # its checks take as long as the rest of sending
-def _head(host, target, length):
+def _head(host, target, length, key):
     kinds = [("Content-Type", "application/json"), ("Accept", "application/json")]
+    kinds += [("Authorization", f"Bearer {key}")] if key else []
     headers = [("Host", host), ("Content-Length", str(length)), *kinds]
     return h11.Request(method="POST", target=target, headers=headers)
 
@@ -522,7 +526,8 @@ def _head(host, target, length):
 class _Line:
     """A connection to a service that is kept alive, and opened again when it was dropped."""
 
-    def __init__(self, place: SplitResult):
+    def __init__(self, place: SplitResult, key: str | None):
+        self.key = key
         self.place, self.target = place, place.path + ("?" + place.query if place.query else "")
         self.http, self.ended, self.began = None, False, 0.0
 
@@ -534,7 +539,7 @@ class _Line:
             where = self.place.hostname, self.place.port
             self.reader, self.writer = await asyncio.open_connection(*where)
             self.http, self.ended = h11.Connection(h11.CLIENT), False
-        head = _head(self.place.netloc, self.target, len(body))
+        head = _head(self.place.netloc, self.target, len(body), self.key)
         self.began = time.perf_counter()
         parts = [self.http.send(one) for one in (head, h11.Data(data=body), h11.EndOfMessage())]
         self.writer.write(b"".join(parts))

@@ -1,0 +1,384 @@
+"""Stage 5: what a service answers with: scores from a model, lists from a table, checked and lean."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+from msgspec import Meta
+from msgspec.structs import astuple
+from sklearn.pipeline import Pipeline
+
+from helpers.checks import require_columns, require_rows, require_share
+from helpers.deployment.batch import LEAVES
+
+# "$" alone would let a line break through at the end; [0-9] is not \d, which means all of Unicode.
+_END = r"$(?!\n)"
+ID = rf"^[A-Za-z0-9][A-Za-z0-9._:@-]*{_END}"
+MOMENT = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?{_END}"  # fmt: skip
+Id = Annotated[str, Meta(pattern=ID, max_length=100, examples=["visit-17"])]
+Version = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]*{_END}", max_length=64, examples=["2"])]  # fmt: skip
+Moment = Annotated[str, Meta(pattern=MOMENT, examples=["2024-10-01T09:30:00"])]
+Customer = Annotated[int, Meta(ge=0, le=2**53, examples=[42])] | Id
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Word = Annotated[str, Meta(max_length=200)]
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.][0-9]{1,15})?").fullmatch
+_PARITY, _MOST_LEVELS, _CHECKED_ROWS = 1e-9, 200, 200
+
+
+class Refused(Exception):
+    """A request that is not answered: the status of HTTP, a word for programs, a sentence for people."""
+
+    def __init__(self, status: int, error: str, message: str, headers: tuple = ()):
+        super().__init__(message)
+        self.status, self.error, self.message, self.headers = status, error, message, headers
+
+
+class ListRequest(msgspec.Struct):
+    """A visit that asks for `k` products."""
+
+    request_id: Id
+    customer_id: Customer
+    k: Annotated[int, Meta(ge=1, le=100)] = 10
+    at: Moment | None = None
+
+
+class Item(msgspec.Struct):
+    product_id: int
+    rank: int
+    score: float | None
+
+
+class ListAnswer(msgspec.Struct):
+    """The products to show; `fallback` where they are the popular ones, not the customer's own."""
+
+    request_id: str
+    model_version: str
+    variant: str
+    fallback: bool
+    items: list[Item]
+
+
+class ScoreAnswer(msgspec.Struct):
+    """The probability to leave and whether to call; `fallback` where the model before answered."""
+
+    request_id: str
+    model_version: str
+    variant: str
+    fallback: bool
+    probability: float
+    decision: bool
+
+
+class _RawList(msgspec.Struct):
+    """As `ListAnswer`, its items written beforehand."""
+
+    request_id: str
+    model_version: str
+    variant: str
+    fallback: bool
+    items: msgspec.Raw
+
+
+def read_json(decode: Callable[[bytes], Any], body: bytes, least: Callable[[Any], int] = lambda _: -1) -> Any:  # fmt: skip
+    """Decode a body and check it; refuse what is no JSON or says a key twice (400) or breaks the form (422).
+
+    Parameters
+    ----------
+    decode : of an msgspec decoder.
+    body : as it came.
+    least : tells from what was decoded how many quotation marks it takes at least; a body with just so
+        many and no backslash has no room for a second key, which spares reading it again.
+    """
+    try:
+        made = decode(body)
+        if not body.isascii():
+            body.decode()  # what is passed over is text, too
+        if body.count(b'"') != least(made) or b"\\" in body:
+            json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
+    except msgspec.ValidationError as error:
+        raise Refused(422, "wrong form", f"{error}. See /docs for the form.") from None
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise Refused(
+            400, "no JSON", f"The body is no JSON: {why}. Send one JSON object."
+        ) from None
+    return made
+
+
+def _once(pairs):
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise Refused(400, "key twice", "The body says a key twice, so which value is meant is unknown. Say it once.")  # fmt: skip
+
+
+class Scoring:
+    """A classifier ready to answer one request at a time, without a table for each.
+
+    A model whose logit is a sum over the raw columns (a logistic regression with its preparation) is
+    measured once, column by column, and answers from those weights in microseconds; it is used only if
+    it agrees with the model on the known rows to 1e-9. Any other model, and any value that training did
+    not show, goes the careful way: a table of one row.
+
+    Parameters
+    ----------
+    model : a fitted classifier that takes the raw table.
+    known : raw rows as in training: they say which columns have which type, and where gaps may be.
+    threshold : the decision is True from this probability on.
+    version, variant : what the answers say of their origin.
+
+    Attributes
+    ----------
+    columns : that a request has to hold; others are passed over.
+    lean : whether the weights are used.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot score the known rows, or does not tell who leaves.
+
+    Examples
+    --------
+    >>> from helpers.training.churn import logistic
+    >>> known = pd.DataFrame({"tenure": [1, 2, 60, 70]})
+    >>> model = logistic(amounts=["tenure"], levels=[]).fit(known, [1, 1, 0, 0])
+    >>> scoring = Scoring(model, known, threshold=0.5, version="1")
+    >>> right = model.predict_proba(pd.DataFrame({"tenure": [3]}))[0, 1]
+    >>> scoring.lean, round(scoring.score((3.0,)), 9) == round(float(right), 9)
+    (True, True)
+    """
+
+    kind = "score"
+
+    def __init__(
+        self,
+        model: Pipeline,
+        known: pd.DataFrame,
+        threshold: float,
+        version: str,
+        variant: str = "champion",
+    ):
+        require_share(threshold, "threshold")
+        require_rows(known, "known")
+        msgspec.convert([version, variant], list[Version])
+        self.model, self.threshold, self.version, self.variant = model, threshold, version, variant
+        self._leaves = _place_of_leaving(model)
+        checked = known.iloc[np.linspace(0, len(known) - 1, min(len(known), _CHECKED_ROWS)).astype(int)]  # fmt: skip
+        truth = self._probabilities(checked)
+        self.columns = [name for name in known if not self._works_without(checked[:1], name)]
+        self._types = known[self.columns].dtypes
+        self.form = _form(known[self.columns])
+        self._decode = msgspec.json.Decoder(self.form).decode
+        self._quotes = 6 + 2 * len(self.columns)  # of the keys and the id
+        self._weights = self._measure(known[self.columns])
+        self.lean = self._weights is not None and self._agrees(checked, truth)
+
+    def read(self, body: bytes) -> Any:
+        """Return the request in a body: `request_id`, `at` and `fields`; else raise `Refused`."""
+        return read_json(self._decode, body, self._least)
+
+    def _least(self, request):
+        texts = [type(value) for value in astuple(request.fields)].count(str)
+        return self._quotes + 2 * texts + 4 * (request.at is not None)
+
+    def score(self, values: tuple) -> float | None:
+        """Return the probability for the values of `columns` in order, None if it takes care."""
+        if not self.lean:
+            return None
+        total = self._start
+        try:
+            for value, weight in zip(values, self._weights, strict=True):
+                kind = type(weight)
+                if kind is dict:
+                    total += weight[value]
+                elif kind is float:
+                    total += weight * value
+                elif _NUMBER(value):
+                    total += weight[0] * float(value)
+                else:
+                    total += weight[1][value]
+        except (KeyError, TypeError):  # a level that is new, or a gap
+            return None
+        return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
+
+    def score_carefully(self, values: tuple) -> float:
+        """Return the probability from the model itself, asked with a table of one row."""
+        row = pd.DataFrame([values], columns=self.columns, dtype=object)
+        for name, kind in self._types.items():
+            row[name] = row[name].astype(kind if kind.kind != "i" else float)
+        found = float(self._probabilities(row)[0])
+        if not math.isfinite(found):
+            raise ArithmeticError("the model gave no number")
+        return found
+
+    def answer(self, request_id: str, probability: float, fallback: bool = False) -> bytes:
+        """Return the answer as it is sent."""
+        said = (request_id, self.version, self.variant, fallback, probability)
+        return msgspec.json.encode(ScoreAnswer(*said, probability >= self.threshold))
+
+    def _probabilities(self, table):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a new level is counted by the service
+            return np.asarray(self.model.predict_proba(table), dtype=float)[:, self._leaves]
+
+    def _works_without(self, row, name):
+        try:
+            self._probabilities(row.drop(columns=name))
+        except (ValueError, KeyError, TypeError):
+            return False
+        return True
+
+    def _measure(self, known):
+        """Return for each column its weight, or for each level its part of the logit; None if it cannot be."""
+        whole = {name: float for name in known if known[name].dtype.kind in "iu"}
+        first = known.dropna().head(1).astype(whole)
+        if first.empty or not hasattr(self.model, "decision_function"):
+            return None
+        tried, values = [first], {}
+        written = [name for name in known if _is_written_number(known[name])]
+        for name in known:
+            values[name] = known[name].dropna().unique().tolist()[: _MOST_LEVELS + 1]
+            if known[name].dtype.kind in "iuf":  # beyond what is known, too: is it a line?
+                values[name] = [
+                    0.0,
+                    1.0,
+                    float(known[name].max()) + 1.37,
+                    *map(float, values[name]),
+                ]
+            elif name in written:
+                blanks = [one for one in values[name] if not _NUMBER(one)]
+                values[name] = ["0", "1", "123456.5", *filter(_NUMBER, values[name]), *blanks]
+            for value in values[name]:
+                column = pd.Series([value], index=first.index, dtype=first[name].dtype)
+                tried.append(first.assign(**{name: column}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                logits = self.model.decision_function(pd.concat(tried, ignore_index=True))
+            except ValueError:
+                return None
+        logits = np.asarray(logits, dtype=float) * (1 if self._leaves else -1)
+        self._start, weights, place = float(logits[0]), [], 1
+        for name, tries in values.items():
+            found = logits[place : place + len(tries)] - logits[0]
+            place += len(tries)
+            if known[name].dtype.kind in "iuf" or name in written:
+                read = [one for one in tries if isinstance(one, float) or _NUMBER(one)]
+                slope, line = float(found[1] - found[0]), found[: len(read)]
+                if np.allclose(
+                    found[0] + slope * np.array(read, dtype=float), line, rtol=0, atol=1e-8
+                ):
+                    blanks = dict(
+                        zip(tries[len(read) :], found[len(read) :] - found[0], strict=True)
+                    )
+                    weights.append((slope, blanks) if name in written else slope)
+                    self._start += float(found[0])
+                    continue
+                tries, found = tries[3:], found[3:]
+            if len(tries) > _MOST_LEVELS:
+                return None
+            weights.append(dict(zip(tries, found.tolist(), strict=True)))
+        return weights
+
+    def _agrees(self, checked, truth):
+        self.lean = True
+        rows = checked[self.columns].astype(object).where(checked[self.columns].notna(), None)
+        ours = [self.score(tuple(row)) for row in rows.itertuples(index=False)]
+        return all(
+            one is None or abs(one - right) <= _PARITY
+            for one, right in zip(ours, truth, strict=True)
+        )
+
+
+def _is_written_number(column):
+    """Return whether a column of text holds numbers, more than could be levels; blanks are gaps."""
+    text = column.dtype.kind not in "iufbmM"
+    there = (
+        column.dropna().astype(str).loc[lambda one: one.str.strip() != ""] if text else column[:0]
+    )
+    return there.nunique() > _MOST_LEVELS and there.map(_NUMBER).notna().all()
+
+
+def _place_of_leaving(model):
+    """Return the column of `predict_proba` that holds the probability to leave."""
+    names = [str(label).strip().casefold() for label in getattr(model, "classes_", [])]
+    for place, name in enumerate(names):
+        if len(names) == 2 and LEAVES.get(names[1 - place]) == name:
+            return place
+    raise ValueError(
+        f"A fitted classifier of who leaves was expected; got {type(model).__name__} with the labels "
+        f"{names}. Train it with True for who leaves."
+    )
+
+
+def _form(known):
+    """Return the form of a request that scores: one field for each column of the known rows."""
+    fields = []
+    for place, name in enumerate(known):
+        column = known[name]
+        text = not pd.api.types.is_numeric_dtype(column)
+        flag = pd.api.types.is_bool_dtype(column)
+        usual = column.mode().iloc[0] if text or flag else float(column.median())
+        meta = Meta(examples=[bool(usual) if flag else usual])
+        kind = Annotated[bool if flag else Word if text else Number, meta]
+        fields.append((f"f{place}", kind | None if column.isna().any() else kind))
+    names = {f"f{place}": str(name) for place, name in enumerate(known)}
+    inner = msgspec.defstruct("Fields", fields, rename=names)
+    outer = [("request_id", Id), ("fields", inner), ("at", Moment | None, None)]
+    return msgspec.defstruct("ScoreRequest", outer)
+
+
+class Lists:
+    """Lists of products ready to be answered, one a customer, and the popular ones for all others.
+
+    Parameters
+    ----------
+    lists : one row a product shown: `customer_id`, `product_id`, `rank` from 1, `score`; as a
+        recommender returns them.
+    popular : the same without `customer_id`: what a customer without a list is shown.
+    version, variant : what the answers say of their origin.
+
+    Examples
+    --------
+    >>> popular = pd.DataFrame({"product_id": [7], "rank": [1], "score": [0.5]})
+    >>> lists = Lists(popular.assign(customer_id=1, product_id=9), popular, version="1")
+    >>> lists.answer("a", 1, 10)[0]
+    b'{"request_id":"a","model_version":"1","variant":"champion","fallback":false,"items":[{"product_id":9,"rank":1,"score":0.5}]}'
+    >>> lists.answer("b", 2, 10)[1]
+    True
+    """
+
+    kind = "lists"
+
+    def __init__(self, lists: pd.DataFrame, popular: pd.DataFrame, version: str, variant: str = "champion"):  # fmt: skip
+        require_columns(lists, "lists", ["customer_id", "product_id", "rank", "score"])
+        require_columns(popular, "popular", ["product_id", "rank", "score"])
+        require_rows(popular, "popular")
+        msgspec.convert([version, variant], list[Version])
+        self.version, self.variant = version, variant
+        self._popular = _written(popular)
+        by_customer = lists.sort_values(["customer_id", "rank"]).groupby("customer_id", sort=False)
+        self._lists = {customer: _written(rows) for customer, rows in by_customer}
+
+    def answer(self, request_id: str, customer_id: int | str, k: int) -> tuple[bytes, bool]:
+        """Return the answer as it is sent, and whether it is the popular list instead of the customer's."""
+        own = self._lists.get(customer_id)
+        items = b"[%b]" % b",".join((own or self._popular)[:k])
+        said = _RawList(request_id, self.version, self.variant, own is None, msgspec.Raw(items))
+        return msgspec.json.encode(said), own is None
+
+
+def _written(rows):
+    """Return the products of a list as JSON, by rank."""
+    rows = rows.sort_values("rank")
+    columns = [rows[name].tolist() for name in ("product_id", "rank", "score")]
+    return [
+        msgspec.json.encode(Item(int(product), int(rank), None if pd.isna(score) else float(score)))
+        for product, rank, score in zip(*columns, strict=True)
+    ]

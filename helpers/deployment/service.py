@@ -1,0 +1,631 @@
+"""Stage 5: a service that answers over HTTP: keys, limits, ids, metrics, a log, and a fallback.
+
+The way of a request: uvicorn reads it (`Door` bounds its size and time), `Service` checks the key and
+the limits, the body is decoded and checked in one step, a model or a table answers. A learner's call:
+`with running(Service(folder, score=scoring, lists=lists)) as address: ...`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import itertools
+import json
+import math
+import re
+import secrets
+import socket
+import threading
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import astuple
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from helpers.deployment.answers import (
+    ID,
+    Id,
+    ListRequest,
+    Lists,
+    Moment,
+    Number,
+    Refused,
+    Scoring,
+    Version,
+    read_json,
+)
+from helpers.files import write_whole
+
+SCOPES = ("predict", "recommend", "feedback", "metrics", "admin")
+KEYS_FILE, LOG_FILE, FEEDBACK_FILE = "keys.json", "requests.jsonl", "feedback.db"
+_JSON, _TEXT = b"application/json", b"text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_IDLE_S = 30.0  # that a connection may say nothing
+_TRACE = re.compile(ID[:-6].encode()).fullmatch
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a service puts up with.
+
+    Attributes
+    ----------
+    body_bytes, head_bytes : of a request.
+    read_s : until a request has to be here whole; a connection that says nothing is closed then, too.
+    answer_s : until a model has to answer; then the fallback does.
+    waiting : requests that may wait for a model that takes care; the next ones are refused (503).
+    """
+
+    body_bytes: int = 65_536
+    head_bytes: int = 16_384
+    read_s: float = 5.0
+    answer_s: float = 1.0
+    waiting: int = 64
+
+
+def new_key(folder: str | Path, name: str, scopes: list[str], per_second: float = 1_000) -> str:
+    """Make a key to a service and return it; only its hash is kept, in `keys.json` of the folder.
+
+    Parameters
+    ----------
+    folder : of the service.
+    name : whose key it is; a key of this name is replaced.
+    scopes : what it opens, of `SCOPES`.
+    per_second : requests that are answered; as many may come at once.
+
+    Raises
+    ------
+    ValueError
+        If a scope or the name is unknown to the form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> key = new_key(folder, "web", ["recommend"])
+    >>> key[:8], key[8:] in (folder / "keys.json").read_text()
+    ('lab_web_', False)
+    """
+    if unknown := sorted(set(scopes) - set(SCOPES)) or not scopes:
+        raise ValueError(f"scopes is a list of {', '.join(SCOPES)}; got {unknown or scopes}. Name what the key is to open.")  # fmt: skip
+    if not re.fullmatch("[a-z0-9-]{1,40}", name) or not per_second > 0:
+        raise ValueError(f"name is 1 to 40 of a-z, 0-9 and -, per_second is above 0; got {name!r}, {per_second}. Choose others.")  # fmt: skip
+    path, secret = Path(folder) / KEYS_FILE, secrets.token_urlsafe(32)
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept[name] = {"sha256": hashlib.sha256(secret.encode()).hexdigest(), "scopes": list(scopes), "per_second": per_second}  # fmt: skip
+    write_whole(path, json.dumps(kept, indent=1) + "\n").chmod(0o600)
+    return f"lab_{name}_{secret}"
+
+
+class _Key:
+    """What is kept of a key, and how many requests it may still send: a bucket that fills by the second."""
+
+    def __init__(self, name, kept):
+        self.name, self.scopes = name, frozenset(kept["scopes"])
+        self.hash, self.rate = bytes.fromhex(kept["sha256"]), kept["per_second"]
+        self.left, self.seen = max(1.0, self.rate), time.monotonic()
+
+    def take(self):
+        now = time.monotonic()
+        self.left = min(max(1.0, self.rate), self.left + (now - self.seen) * self.rate)
+        self.seen = now
+        if self.left < 1:
+            wait = str(math.ceil((1 - self.left) / self.rate)).encode()
+            raise Refused(429, "too many requests", f"The key {self.name!r} is good for {self.rate:g} requests a second. Wait, then send again.", ((b"retry-after", wait),))  # fmt: skip
+        self.left -= 1
+
+
+class FeedbackRequest(msgspec.Struct):
+    """What became of an answer, such as bought or left. Sent twice, it is kept once."""
+
+    request_id: Id
+    outcome: Annotated[str, Meta(pattern=ID, max_length=40, examples=["bought"])]
+    value: Number | None = None
+    at: Moment | None = None
+
+
+class Stored(msgspec.Struct):
+    request_id: str
+    stored: bool
+
+
+class _Feedback:
+    """What customers did, in a database. Waiting rows are committed together, and only then acknowledged."""
+
+    _TABLE = "CREATE TABLE IF NOT EXISTS feedback (request_id VARCHAR(100), outcome VARCHAR(40), value DOUBLE PRECISION, at VARCHAR(40), PRIMARY KEY (request_id, outcome))"  # fmt: skip
+    _ROW = "INSERT INTO feedback VALUES (:request_id, :outcome, :value, :at) ON CONFLICT (request_id, outcome) DO UPDATE SET value = excluded.value, at = excluded.at"  # fmt: skip
+
+    def __init__(self, url):
+        self._engine = create_engine(url)
+        with self._engine.begin() as connection:
+            connection.execute(text(self._TABLE))
+        self._thread, self._rows, self._writer = ThreadPoolExecutor(1), [], None
+
+    async def add(self, row):
+        done = asyncio.get_running_loop().create_future()
+        self._rows.append((row, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self):
+        while self._rows:
+            batch, self._rows = self._rows, []
+            error = None
+            try:
+                rows = [row for row, _ in batch]
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
+            except SQLAlchemyError:
+                error = Refused(503, "not stored", "The feedback could not be stored. Send it again later.")  # fmt: skip
+            for _, done in batch:
+                if not done.done():  # whoever waited may have gone
+                    done.set_exception(error) if error else done.set_result(None)
+
+    def _commit(self, rows):
+        with self._engine.begin() as connection:
+            connection.execute(text(self._ROW), rows)
+
+    def close(self):
+        self._thread.shutdown()
+        self._engine.dispose()
+
+
+class Route(NamedTuple):
+    """What answers at a path: `answer(body)` gives bytes and what the log notes of them, at once or awaited."""
+
+    method: str
+    scope: str  # that the key needs; "" for no key
+    answer: Callable[[bytes], Any]
+    kind: bytes = _JSON
+
+
+class SwapRequest(msgspec.Struct):
+    """Which version is to answer from now on."""
+
+    model: Literal["score", "lists"]
+    version: Version
+
+
+class Service:
+    """An ASGI application that answers for one model of scores and one of lists.
+
+    Parameters
+    ----------
+    folder : holds the keys (`new_key`), the log and the feedback.
+    score, lists : what answers at `/predict` and `/recommend`.
+    load : gives the model of a kind ("score", "lists") and version, for `/admin/swap`.
+    feedback_url : of a PostgreSQL database; else the feedback is in an SQLite file of the folder.
+    limits : what it puts up with.
+
+    Attributes
+    ----------
+    serving : kind -> the model that answers. routes : path -> what answers there.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        score: Scoring | None = None,
+        lists: Lists | None = None,
+        load: Callable[[str, str], Scoring | Lists] | None = None,
+        feedback_url: str = "",
+        limits: Limits | None = None,
+    ):
+        self.folder, self.load, self.limits = Path(folder), load, limits or Limits()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.serving = {one.kind: one for one in (score, lists) if one is not None}
+        self._before: dict[str, Any] = {}
+        self._url = (
+            feedback_url or f"sqlite:///{(self.folder / FEEDBACK_FILE).resolve().as_posix()}"
+        )
+        self._feedback, self._ready, self._logged = None, False, []
+        self._read_keys()
+        self._start, self._count = secrets.token_hex(4), itertools.count()
+        self._pool, self._waits = ThreadPoolExecutor(4, "careful"), 0
+        self._seen = defaultdict(int)  # (path, status) -> requests
+        self._times = defaultdict(lambda: [0] * (len(_SECONDS) + 1))  # path -> requests by seconds
+        self._spent, self._said, self._new = defaultdict(float), defaultdict(int), 0
+        self.routes = {
+            "/predict": Route("POST", "predict", self._predict),
+            "/recommend": Route("POST", "recommend", self._recommend),
+            "/feedback": Route("POST", "feedback", self._store),
+            "/health": Route("GET", "", lambda _: (b'{"alive":true}', "")),
+            "/ready": Route("GET", "", self._is_ready),
+            "/ping": Route("GET", "", self._is_ready),
+            "/metrics": Route("GET", "metrics", lambda _: (generate_latest(self._registry), ""), _TEXT),
+            "/admin/swap": Route("POST", "admin", self._swap_by_request),
+            "/admin/roll_back": Route("POST", "admin", self._roll_back_by_request),
+        }  # fmt: skip
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    # What a team does.
+
+    def swap(self, model: Scoring | Lists) -> None:
+        """Have another version answer from the next request on; the one before stands by."""
+        if model.kind in self.serving:
+            self._before[model.kind] = self.serving[model.kind]
+        self.serving[model.kind] = model
+
+    def roll_back(self, kind: str) -> str:
+        """Have the version before answer again, and return which it is.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if kind not in self._before:
+            raise ValueError(f"No version of {kind!r} served before this one. Swap in the version that is to answer.")  # fmt: skip
+        self.swap(self._before[kind])
+        return self.serving[kind].version
+
+    # The way of a request.
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        """Answer one request, as ASGI has it."""
+        if scope["type"] != "http":
+            return await self._live(scope, receive, send)
+        began = time.perf_counter()
+        headers, path = dict(scope["headers"]), scope["path"]
+        trace = headers.get(b"x-request-id", b"")
+        if not (trace and len(trace) <= 100 and _TRACE(trace)):
+            trace = b"%b-%x" % (self._start.encode(), next(self._count))
+        route, status, kind, more, note, error = self.routes.get(path), 200, _JSON, (), "", ""
+        key = None
+        try:
+            if route is None:
+                raise Refused(404, "no such place", "Nothing answers here; /docs lists what does.")
+            if scope["method"] != route.method:
+                raise Refused(405, "wrong method", f"Send {route.method}.", ((b"allow", route.method.encode()),))  # fmt: skip
+            if route.scope:
+                key = self._key(headers.get(b"authorization", b""), route.scope)
+            body = await self._body(headers, receive) if route.method == "POST" else b""
+            if body is None:
+                return None  # the client has gone
+            answer = route.answer(body)
+            said, note = answer if type(answer) is tuple else await answer
+            kind = route.kind
+        except Refused as refused:
+            status, error, more = refused.status, refused.error, refused.headers
+            said = msgspec.json.encode({"error": error, "message": refused.message, "trace": trace.decode()})  # fmt: skip
+        except Exception as broken:
+            status, error = 500, type(broken).__name__
+            said = msgspec.json.encode({"error": "broken", "message": "The service failed; the log tells why. Send it again later.", "trace": trace.decode()})  # fmt: skip
+        length = str(len(said)).encode()
+        head = [(b"content-type", kind), (b"content-length", length), (b"x-request-id", trace), *more]  # fmt: skip
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": said})
+        seconds = time.perf_counter() - began
+        self._account(path if route else "other", status, seconds, trace, key, note, error)
+        return None
+
+    def _key(self, told, scope):
+        """Return the key that was shown, if it opens `scope` and is not used too fast."""
+        _, _, shown = told.partition(b" ")
+        _, name, secret = [*shown.split(b"_", 2), b"", b""][:3]
+        key = self._keys.get(name)
+        given = hashlib.sha256(secret).digest()
+        if not hmac.compare_digest(given, key.hash if key else b"") or told[:11].lower() != b"bearer lab_":  # fmt: skip
+            raise Refused(401, "no key", "Send the header 'Authorization: Bearer KEY' with a key of this service.", ((b"www-authenticate", b"Bearer"),))  # fmt: skip
+        key.take()
+        if scope not in key.scopes:
+            raise Refused(403, "key of another scope", f"This key does not open {scope!r}. Ask for one that does.")  # fmt: skip
+        return key
+
+    async def _body(self, headers, receive):
+        """Return the body of a request; refuse what is too large, packed or no JSON by its header."""
+        most, told = self.limits.body_bytes, headers.get(b"content-length", b"0")
+        too_large = Refused(413, "too large", f"The body is larger than {most:,} bytes. Send less at once.")  # fmt: skip
+        if int(told) > most:
+            raise too_large
+        if b"content-encoding" in headers:
+            raise Refused(415, "packed", "Packed bodies are not read. Send plain JSON.")
+        if headers.get(b"content-type", b"")[:16].lower() != _JSON:
+            raise Refused(415, "no JSON", "Send 'Content-Type: application/json'.")
+        message = await receive()
+        body = message.get("body", b"")
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > most:
+                raise too_large
+        return None if message["type"] == "http.disconnect" else body
+
+    def _account(self, path, status, seconds, trace, key, note, error):
+        """Count a request and note it: no customer, no values."""
+        self._seen[path, status] += 1
+        self._times[path][bisect_left(_SECONDS, seconds)] += 1
+        self._spent[path] += seconds
+        self._logged.append((time.time(), trace.decode(), path, status, seconds, key and key.name, note, error))  # fmt: skip
+        if len(self._logged) > 1_000:
+            self._write_log()
+
+    def _write_log(self):
+        names = ("at", "trace", "path", "status", "ms", "key", "version", "error")
+        lines, self._logged = self._logged, []
+        rows = [(round(at, 3), trace, path, status, round(1000 * seconds, 3), *rest) for at, trace, path, status, seconds, *rest in lines]  # fmt: skip
+        with (self.folder / LOG_FILE).open("ab") as file:
+            file.write(b"".join(msgspec.json.encode(dict(zip(names, row, strict=True))) + b"\n" for row in rows))  # fmt: skip
+
+    # What answers.
+
+    def _model(self, kind):
+        if kind not in self.serving:
+            raise Refused(503, "no model", f"No model of {kind} is loaded. Send it again later.", ((b"retry-after", b"5"),))  # fmt: skip
+        return self.serving[kind]
+
+    def _predict(self, body):
+        scoring = self._model("score")
+        request = scoring.read(body)
+        values = astuple(request.fields)
+        probability = scoring.score(values)
+        if probability is None:
+            return self._predict_carefully(scoring, request.request_id, values)
+        self._said["score", scoring.version, False] += 1
+        return scoring.answer(request.request_id, probability), scoring.version
+
+    async def _predict_carefully(self, scoring, request_id, values):
+        """Ask the model itself, in a thread; if it fails or is late, the one before."""
+        self._new += scoring.lean
+        for one in (scoring, self._before.get("score")):
+            if one is None or one.columns != scoring.columns:
+                continue
+            if self._waits >= self.limits.waiting:
+                raise Refused(503, "busy", "Too many requests wait for the model. Send it again later.", ((b"retry-after", b"1"),))  # fmt: skip
+            work = asyncio.get_running_loop().run_in_executor(self._pool, one.score_carefully, values)  # fmt: skip
+            self._waits += 1
+            work.add_done_callback(self._waited)
+            try:
+                probability = await asyncio.wait_for(asyncio.shield(work), self.limits.answer_s)
+            except ValueError as error:
+                raise Refused(422, "not understood", str(error)[:500]) from None
+            except Exception as error:
+                self._logged.append((time.time(), request_id, "model", 0, 0.0, None, one.version, type(error).__name__))  # fmt: skip
+                continue
+            fallback = one is not scoring
+            self._said["score", one.version, fallback] += 1
+            return one.answer(request_id, probability, fallback), one.version
+        raise Refused(503, "no model", "No model could answer. Send it again later.", ((b"retry-after", b"5"),))  # fmt: skip
+
+    def _waited(self, work):
+        self._waits -= 1
+        work.cancelled() or work.exception()  # looked at, so that nobody is told of it later
+
+    def _recommend(self, body):
+        lists = self._model("lists")
+        request = read_json(_READ_LIST, body)
+        answer, fallback = lists.answer(request.request_id, request.customer_id, request.k)
+        self._said["lists", lists.version, fallback] += 1
+        return answer, lists.version
+
+    async def _store(self, body):
+        request = read_json(_READ_FEEDBACK, body)
+        await self._feedback.add(msgspec.structs.asdict(request))
+        return msgspec.json.encode(Stored(request.request_id, True)), ""
+
+    def _is_ready(self, _):
+        if not (self._ready and self.serving):
+            raise Refused(503, "not ready", "No model is loaded, or the service is stopping.")
+        versions = {kind: model.version for kind, model in self.serving.items()}
+        return msgspec.json.encode({"ready": True, "versions": versions}), ""
+
+    async def _swap_by_request(self, body):
+        request = read_json(_READ_SWAP, body)
+        if self.load is None:
+            raise Refused(404, "no registry", "This service was started without a registry to load from.")  # fmt: skip
+        try:
+            model = await asyncio.to_thread(self.load, request.model, request.version)
+        except (ValueError, LookupError, OSError) as error:
+            raise Refused(404, "no such version", str(error)[:500]) from None
+        self.swap(model)
+        return self._is_ready(b"")
+
+    def _roll_back_by_request(self, body):
+        kind = read_json(_READ_ROLL_BACK, body).model
+        try:
+            self.roll_back(kind)
+        except ValueError as error:
+            raise Refused(409, "nothing before", str(error)) from None
+        return self._is_ready(b"")
+
+    # Its life, and what it counts.
+
+    async def _live(self, scope, receive, send):
+        scope["state"]["limits"] = self.limits  # for `Door`
+        if (await receive())["type"] != "lifespan.startup":
+            return
+        self._feedback = _Feedback(self._url)
+        ticking, self._ready = asyncio.create_task(self._tick()), True
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._ready = False
+        ticking.cancel()
+        self._feedback.close()
+        self._write_log()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _tick(self):
+        """Twice a second: write the log, and read the keys again if they changed."""
+        while True:
+            await asyncio.sleep(0.5)
+            with contextlib.suppress(OSError, ValueError):  # a full disk stops no answer
+                self._write_log()
+                if self._keys_changed():
+                    self._read_keys()
+
+    def _keys_changed(self):
+        path = self.folder / KEYS_FILE
+        return path.is_file() and path.stat().st_mtime_ns != self._keys_of
+
+    def _read_keys(self):
+        path = self.folder / KEYS_FILE
+        self._keys_of = path.stat().st_mtime_ns if path.is_file() else 0
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self._keys = {name.encode(): _Key(name, one) for name, one in kept.items()}
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the figures of `/metrics`, as prometheus_client asks for them."""
+        seen = CounterMetricFamily("lab_requests", "Requests answered.", labels=["path", "status"])
+        for (path, status), count in list(self._seen.items()):
+            seen.add_metric([path, str(status)], count)
+        times = HistogramMetricFamily("lab_request_seconds", "Seconds until the answer was sent.", labels=["path"])  # fmt: skip
+        for path, counts in list(self._times.items()):
+            bounds = [*map(str, _SECONDS), "+Inf"]
+            buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
+            times.add_metric([path], buckets, self._spent[path])
+        said = CounterMetricFamily("lab_answers", "Answers by model.", labels=["model", "version", "fallback"])  # fmt: skip
+        for (kind, version, fallback), count in list(self._said.items()):
+            said.add_metric([kind, version, str(fallback).lower()], count)
+        new = CounterMetricFamily("lab_new_values", "Scores with a value or a gap that training had not.")  # fmt: skip
+        new.add_metric([], self._new)
+        serving = GaugeMetricFamily("lab_serving", "The version that answers.", labels=["model", "version"])  # fmt: skip
+        for kind, model in list(self.serving.items()):
+            serving.add_metric([kind, model.version], 1)
+        yield from (seen, times, said, new, serving)
+
+
+class RollBackRequest(msgspec.Struct):
+    """Of which model the version before is to answer again."""
+
+    model: Literal["score", "lists"]
+
+
+_READ_LIST = msgspec.json.Decoder(ListRequest).decode
+_READ_FEEDBACK = msgspec.json.Decoder(FeedbackRequest).decode
+_READ_SWAP = msgspec.json.Decoder(SwapRequest).decode
+_READ_ROLL_BACK = msgspec.json.Decoder(RollBackRequest).decode
+
+
+class Door(HttpToolsProtocol):
+    """uvicorn's reader of HTTP, with a bound on the size of a head and on the time of a request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to watch the connection."""
+        super().connection_made(transport)
+        self.limits: Limits = self.app_state["limits"]
+        self.in_head, self.heard, self.since, self.deaf = True, 0, self.loop.time(), False
+        self.loop.call_later(self.limits.read_s, self.watch)
+
+    def watch(self) -> None:
+        """Close the connection if a request, or its beginning, is late; look again later."""
+        if self.deaf or self.transport.is_closing():
+            return
+        late = self.since + (self.limits.read_s if self.heard else _IDLE_S) - self.loop.time()
+        busy = (
+            self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+        )
+        if late <= 0 and not busy:
+            if self.heard and (
+                self.cycle is None or self.in_head or not self.cycle.response_started
+            ):
+                self.refuse(408, "The request took too long to arrive.")
+            else:
+                self.transport.close()
+            return
+        self.loop.call_later(self.limits.read_s, self.watch)
+
+    def data_received(self, data: bytes) -> None:
+        """Count the bytes of a head before they are read."""
+        if self.deaf:
+            return
+        if self.in_head:
+            if self.heard > self.limits.head_bytes:
+                self.refuse(431, "The headers are too large.")
+                return
+            self.heard += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Start the clock of a request."""
+        self.since = self.loop.time()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Leave the head; what comes now is bounded by the service."""
+        self.in_head, self.heard = False, 1
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > self.limits.head_bytes:  # fmt: skip
+            self.refuse(431, "The headers are too large.")
+            return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait for the next head."""
+        self.in_head, self.heard, self.since = True, 0, self.loop.time()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in the form of all refusals."""
+        self.refuse(400, "This is no HTTP request.")
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer without asking the service, and close."""
+        if not self.deaf and not self.transport.is_closing():
+            said = msgspec.json.encode({"error": "refused", "message": message})
+            head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(said)}\r\nconnection: close\r\n\r\n"
+            self.transport.write(head.encode() + said)
+            self.transport.write_eof()
+            self.deaf = True
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            self.loop.call_later(
+                1.0, self.transport.close
+            )  # closed at once, the answer could be lost
+
+
+def configured(service: Service, **more: Any) -> Any:
+    """Return uvicorn's settings for a service."""
+    import uvicorn
+
+    return uvicorn.Config(
+        service, http=Door, ws="none", lifespan="on", access_log=False, log_level="critical",
+        server_header=False, timeout_keep_alive=int(_IDLE_S), timeout_graceful_shutdown=10, **more,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def running(service: Service, port: int = 0) -> Iterator[str]:
+    """Run a service on this machine until the block is left; yield its address.
+
+    Parameters
+    ----------
+    service : what is to answer.
+    port : 0 takes a free one.
+
+    Examples
+    --------
+    >>> import tempfile, requests
+    >>> with running(Service(tempfile.mkdtemp())) as address:
+    ...     requests.get(f"{address}/health", timeout=5).json()
+    {'alive': True}
+    """
+    import uvicorn
+
+    listening = socket.create_server(("127.0.0.1", port))
+    server = uvicorn.Server(configured(service))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        listening.close()
