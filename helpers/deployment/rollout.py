@@ -1,7 +1,7 @@
 """Stage 5: a new model comes to the customers: as a shadow, as a canary, or by one switch, and back.
 
 `Canary` decides each evening whether a canary is held, widened, rolled back or promoted. Of canaries
-that are as good as the champion it rolls back fewer than one in twenty, however many evenings it looks.
+that are as good as the champion it rolls back at most one in twenty, however many evenings it looks.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class Canary:
     >>> day["found"] = [True] * 720 + [False] * 180 + [True] * 40 + [False] * 60
     >>> verdict = canary.evening(day)
     >>> verdict.verdict, verdict.because
-    ('roll back', 'found is 0.800 with champion and 0.400 with canary, 8.1 standard errors worse, the bar \
-is 2.7: more than chance')
+    ('roll back', 'found differs by -0.400 (0.800 with champion, 0.400 with canary): 8.1 standard errors \
+worse, the bar is 2.7, more than chance')
     >>> canary.shares
     {'champion': 1.0, 'canary': 0.0}
     """
@@ -239,11 +239,11 @@ is 2.7: more than chance')
         table = DataFrame.from_dict(figures, orient="index", columns=columns).rename_axis("rail")
         seen = self._rows["canary"] & self._rows["step"].eq(self._step)
         if crossed:
-            verdict, because = "roll back", f"{self._said(table.loc[crossed[0]])}: more than chance"
+            verdict, because = "roll back", f"{self._said(table.loc[crossed[0]])}, more than chance"
         elif told >= 1:
             verdict, because = "promote", f"{self._said(table.loc[first])}, and all answers are in"
         elif doubted:
-            verdict, because = "hold", f"{self._said(table.loc[doubted[0]])}: it may be chance"
+            verdict, because = "hold", f"{self._said(table.loc[doubted[0]])}, it may be chance"
         elif told and seen.sum() >= STEP and self._step < len(self._steps) - 1:
             verdict = "widen"
             because = f"no guard rail is near its bar after {seen.sum():,} visits of this step"
@@ -254,9 +254,10 @@ is 2.7: more than chance')
     def _said(self, row):
         """Return the figures of a guard rail in words."""
         names = zip(self._names, (row["champion"], row["canary"]), strict=True)
-        means = " and ".join(f"{value:.3f} with {name}" for name, value in names)
+        means = ", ".join(f"{value:.3f} with {name}" for name, value in names)
         bar = "no bar this evening" if np.isnan(row["bar"]) else f"the bar is {row['bar']:.1f}"
-        return f"{row.name} is {means}, {row['deviations']:.1f} standard errors worse, {bar}"
+        errors = f"{row['deviations']:.1f} standard errors worse, {bar}"
+        return f"{row.name} differs by {row['difference']:+.3f} ({means}): {errors}"
 
 
 class _Difference(NamedTuple):
