@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import SEEDS
+from conftest import SEEDS, told_by
 from scipy.stats import kendalltau
 
 
@@ -126,3 +126,13 @@ def test_each_verdict_has_its_words_with_the_changes_it_proposes(played, more, k
     check_claims(told, left_behind)
     check_verdicts(told, left_behind)
     assert kept is None or left_behind["kept"] == kept
+
+
+@pytest.mark.slow
+def test_a_memory_for_launches_lifts_svd_as_your_turn_proposes(played, tmp_path):
+    parts = "[(recommend.SVD(32), 1.0), (recommend.MostPopular(window_days=30), 0.5)]"
+    edits = {"recommend.SVD(32, **again)": f"recommend.Hybrid({parts}, **again)"}
+    lifted = told_by("04h_judge_recommenders", tmp_path, edits, SEED=2)[1]["compared"]
+    before = played(2)[1]["compared"]
+    assert lifted.loc["SVD", "month_3"] > before.loc["SVD", "month_3"]
+    assert lifted.loc["SVD", "new_in_3"] > before.loc["SVD", "new_in_3"]

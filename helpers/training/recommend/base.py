@@ -15,6 +15,7 @@ from helpers.checks import (
     moment_in,
     require_columns,
     require_filled,
+    require_moments,
     require_rows,
     require_same_kind,
     require_single,
@@ -331,11 +332,7 @@ def _moments(interactions):
         return None, None, None
     moments = interactions["ordered_at"]
     require_filled(interactions, "interactions", "ordered_at")
-    if not pd.api.types.is_datetime64_any_dtype(moments):
-        raise ValueError(
-            f"ordered_at holds moments; got {moments.tolist()[0]!r} first. Convert the column with "
-            "pd.to_datetime(..., utc=True)."
-        )
+    require_moments(interactions, "interactions", "ordered_at")
     last = moments.max()
     return (last - moments).dt.total_seconds().to_numpy() / 86_400, last, moments.dt.tz
 
@@ -379,11 +376,7 @@ def _days(products, column):
     days = products[column]
     if days.isna().all():
         return pd.Series(pd.NaT, index=days.index, dtype="datetime64[s]")
-    if not pd.api.types.is_datetime64_any_dtype(days):
-        raise ValueError(
-            f"{column} of products holds moments; got {days.dropna().tolist()[0]!r} first. Convert the column "
-            "with pd.to_datetime."
-        )
+    require_moments(products, "products", column)
     return days
 
 
