@@ -188,6 +188,29 @@ def require_single(values: Iterable, name: str) -> None:
         )
 
 
+def require_moments(table: pd.DataFrame, name: str, column: str) -> None:
+    """Stop unless `column` holds moments and not their texts; gaps are harmless.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else; with the first.
+
+    Examples
+    --------
+    >>> require_moments(pd.DataFrame({"ordered_at": ["2024-09-01"]}), "orders", "ordered_at")
+    Traceback (most recent call last):
+    ValueError: ordered_at of orders holds moments; got '2024-09-01' first. Convert the column with \
+pd.to_datetime(..., utc=True).
+    """
+    there = table[column].dropna()
+    if len(there) and not pd.api.types.is_datetime64_any_dtype(there):
+        raise ValueError(
+            f"{column} of {name} holds moments; got {there.tolist()[0]!r} first. Convert the column with "
+            "pd.to_datetime(..., utc=True)."
+        )
+
+
 def moment_in(day: object, zone: object) -> pd.Timestamp:
     """Return a day as the moment it begins; one without a time zone is of the `zone` of a table.
 

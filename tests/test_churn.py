@@ -219,6 +219,8 @@ def test_every_candidate_takes_the_raw_table_of_any_operator(recwarn):
 @pytest.mark.parametrize(
     ("answers", "positive", "found"),
     [
+        ([1.0, 2.0], "2", [False, True]),
+        (["1", "2"], 2.0, [False, True]),
         (["Yes", " no "], "Yes", [True, False]),
         ([1, 0], "Yes", [True, False]),
         ([1.0, 0.0], 1, [True, False]),

@@ -131,7 +131,7 @@ def test_a_range_valid_at_every_look_ends_where_villes_test_says_twenty(lift):
 def always_and_once(table, lift):
     """Whether a test peeked at daily tells a difference: ours, and the one made for a single look."""
     looks = always_valid(table, "found", lift)
-    once = (looks["low_once"] > 0) | ((looks["high_once"] < 0) & np.isfinite(looks["high_once"]))
+    once = looks["low_once"].gt(0) | looks["high_once"].lt(0)
     return looks["told"].iloc[-1], bool(once.any())
 
 

@@ -184,7 +184,7 @@ def test_products_whose_ids_could_never_meet_are_refused():
     ("sold", "products", "said"),
     [
         (SOLD, PRODUCTS.assign(product_id=[1, 2, 3, None]), "products has 1 row.* without product_id, .* row 4"),
-        (SOLD.assign(ordered_at="2025-01-01"), PRODUCTS, "ordered_at holds moments; got '2025-01-01' first"),
+        (SOLD.assign(ordered_at="2025-01-01"), PRODUCTS, "ordered_at of interactions holds moments; got '2025-01-01' first"),
         (SOLD.assign(ordered_at=[ON, None, ON, ON, ON]), PRODUCTS, "interactions has 1 row.* without ordered_at"),
     ],
 )  # fmt: skip

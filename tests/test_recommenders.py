@@ -334,7 +334,7 @@ def test_disliked_products_teach_nothing_and_are_not_shown_again(make):
         (BOARD.assign(rating=None), PRODUCTS, "rating of .* row.* not from 1 to 5"),
         (BOARD.astype({"product_id": str}), PRODUCTS, "product_id holds texts in interactions and numbers in products"),
         (BOARD.assign(customer_id=["1", *[1] * (len(BOARD) - 1)]), PRODUCTS, "customer_id holds numbers and texts in interactions"),
-        (BOARD.assign(ordered_at="2024-01-01"), PRODUCTS, "ordered_at holds moments; got '2024-01-01'"),
+        (BOARD.assign(ordered_at="2024-01-01"), PRODUCTS, "ordered_at of interactions holds moments; got '2024-01-01'"),
         (BOARD.assign(ordered_at=pd.NaT), PRODUCTS, "interactions has .* without ordered_at"),
         (BOARD.assign(product_id=None), PRODUCTS, "interactions has .* without product_id"),
         (BOARD, pd.concat([PRODUCTS, PRODUCTS.head(1)]), "products repeats 1 product_id"),

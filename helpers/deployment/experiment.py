@@ -451,7 +451,7 @@ def _groups_of(table, metric, by, treated=None):
         place = int((~np.isfinite(values)).argmax())
         raise ValueError(
             f"{metric} has to hold numbers or flags; row {place + 1:,} holds "
-            f"{table[metric].iloc[place]!r}, of which there is no mean. Turn it into a number first."
+            f"{table[metric].tolist()[place]!r}, of which there is no mean. Turn it into a number first."
         )
     code, _ = pd.factorize(table[by])
     count = code.max() + 1

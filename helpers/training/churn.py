@@ -140,8 +140,8 @@ def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
             f"{name} of {int(filled.isna().sum()):,} of {len(column):,} customer(s) is missing, and who "
             "left is what a model learns from. Leave them out, or find out."
         )
-    words = filled.astype("str").str.strip().str.casefold()
-    wanted = str(positive).strip().casefold()
+    words = _as_words(filled).str.casefold()
+    wanted = _as_words(pd.Series([positive], dtype=object)).iloc[0].casefold()
     flags, means = parse_flags(column), parse_flags(pd.Series([positive])).iloc[0]
     if flags.notna().all() and not pd.isna(means):
         found = flags.eq(means).astype(bool)
@@ -162,6 +162,13 @@ def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
             stacklevel=2,
         )
     return found
+
+
+def _as_words(values):
+    """Return values as texts without blanks around them; 2.0 is the 2 of a column with gaps."""
+    values = values.astype(object)
+    whole = values.map(lambda one: isinstance(one, float) and one.is_integer()).astype(bool)
+    return values.mask(whole, values[whole].astype("int64")).astype("str").str.strip()
 
 
 def column_kinds(table: pd.DataFrame) -> pd.Series:
@@ -353,8 +360,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
         """Return of a column of flags or levels which row holds which word; a gap is one, too."""
         codes, different = pd.factorize(values, use_na_sentinel=False)  # a gap is one, not -1
         different = pd.Series(different, dtype=object)
-        whole = different.map(lambda one: isinstance(one, float) and one.is_integer())
-        words = different.mask(whole, different[whole].astype("int64")).astype("str").str.strip().astype(object)  # fmt: skip
+        words = _as_words(different).astype(object)
         if values.name in self.flags:
             words = parse_flags(different).map({True: "Yes", False: "No"}).astype(object).fillna(words)  # fmt: skip
         return codes, words.mask(blanks_to_gaps(different).isna(), MISSING).to_numpy(dtype=object)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -200,7 +201,9 @@ def worst_slices(
     groups = [
         (" & ".join(map(str, one)), level, rows)
         for one in together
-        for level, rows in levels.groupby(levels[list(one)].agg(" & ".join, axis=1)).indices.items()
+        for level, rows in levels.groupby(
+            reduce(_and, (levels[name] for name in one))
+        ).indices.items()
     ]
     judged = sum(len(rows) >= at_least for _, _, rows in groups)
     deviations = norm.ppf(1 - (1 - CONFIDENCE) / 2 / max(judged, 1))
@@ -238,6 +241,11 @@ def _levels(values):
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 10:
         values = pd.qcut(values, 4, duplicates="drop").astype("str").where(values.notna())
     return values.astype(object).where(values.notna(), "(missing)").astype("str").to_numpy()
+
+
+def _and(left, right):
+    """Return the levels of two columns as one text a row."""
+    return left + " & " + right
 
 
 def _figure(truth, chance, metric, threshold, deviations, seed):

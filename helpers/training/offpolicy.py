@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows, require_share
+from helpers.checks import require_columns, require_rows
 
 FEW = 0.1  # share of the rows that count effectively, below which an estimate is a guess
 
 
-def off_policy(logged: DataFrame, few: float = FEW) -> DataFrame:
+def off_policy(logged: DataFrame) -> DataFrame:
     """Return the mean reward that a new policy would have earned, by each estimator, and its error.
 
     What the old policy showed is weighed by how much more likely the new one would have shown it.
@@ -25,7 +25,6 @@ def off_policy(logged: DataFrame, few: float = FEW) -> DataFrame:
         `new_propensity` (that of the new policy, 0.0 to 1.0). The doubly robust estimate also needs
         a model's `expected` reward of what was shown, and `new_expected`, the mean of the model's
         rewards over what the new policy would show.
-    few : share of effective rows below which a warning is given.
 
     Returns
     -------
@@ -56,7 +55,6 @@ def off_policy(logged: DataFrame, few: float = FEW) -> DataFrame:
     >>> off_policy(logged)["value"].to_dict()
     {'ips': 0.8, 'snips': 0.8}
     """
-    require_share(few, "few")
     model = [name for name in ("expected", "new_expected") if name in logged]
     columns = ["reward", "propensity", "new_propensity", *model]
     require_columns(logged, "logged", [*columns, *(["expected", "new_expected"] if model else [])])
@@ -72,7 +70,7 @@ def off_policy(logged: DataFrame, few: float = FEW) -> DataFrame:
         )
     rows = len(logged)
     effective = weight.sum() ** 2 / (weight**2).sum()
-    _warn(weight, effective, few)
+    _warn(weight, effective)
     terms = weight * reward
     snips = terms.sum() / weight.sum()
     found = {
@@ -103,13 +101,13 @@ def _require(logged, name, right, expected):
         )
 
 
-def _warn(weight, effective, few):
+def _warn(weight, effective):
     """Warn where the weights make the estimate a guess."""
     rows, largest = len(weight), weight.max() / weight.sum()
-    if effective < few * rows:
+    if effective < FEW * rows:
         warnings.warn(
             f"Of {rows:,} rows only {effective:,.0f} count effectively ({effective / rows:.1%}; at least "
-            f"{few:.0%} is asked for), and one of them for {largest:.1%}: the two policies differ too much. "
+            f"{FEW:.0%} is asked for), and one of them for {largest:.1%}: the two policies differ too much. "
             "Take the estimate as a guess, and try the new policy on some customers.",
             stacklevel=3,
         )

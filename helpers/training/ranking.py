@@ -10,6 +10,7 @@ from helpers.checks import (
     moment_in,
     require_columns,
     require_filled,
+    require_moments,
     require_rows,
     require_same_kind,
 )
@@ -217,11 +218,8 @@ def time_split(interactions: DataFrame, on: str | pd.Timestamp) -> tuple[DataFra
     """
     require_columns(interactions, "interactions", [*PAIR, "ordered_at"])
     require_filled(interactions, "interactions", "ordered_at")
+    require_moments(interactions, "interactions", "ordered_at")
     moments = interactions["ordered_at"]
-    if not pd.api.types.is_datetime64_any_dtype(moments):
-        raise ValueError(
-            "ordered_at of interactions holds no moments. Convert the column with pd.to_datetime."
-        )
     before = (moments < moment_in(on, moments.dt.tz)).to_numpy()
     past, future = interactions[before], interactions[~before]
     require_rows(past, f"interactions before {on}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import RepeatedStratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from benchmarks import recommend
 from benchmarks.measure import Measure
@@ -40,7 +41,8 @@ def bench_churn_models() -> list[Measure]:
     path = data_folder(find_folder().parent) / FILES["telco"].name
     if not path.is_file():
         return []
-    told = out_of_fold(pd.read_csv(path))
+    with threadpool_limits(1):  # threads that wait for each other take minutes on a busy machine
+        told = out_of_fold(pd.read_csv(path))
     lines = []
     for name in told["model"].unique():
         part, other = told[told["model"] == name], told[told["model"] == REFERENCE]

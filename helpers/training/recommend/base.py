@@ -15,6 +15,7 @@ from helpers.checks import (
     moment_in,
     require_columns,
     require_filled,
+    require_moments,
     require_rows,
     require_same_kind,
     require_single,
@@ -187,6 +188,9 @@ class Recommender:
         for start in range(0, len(rows), block):
             part = rows[start : start + block]
             scores = self.scores(part[part >= 0])
+            if sparse.issparse(scores) and scores.data.min(initial=1) <= 0:
+                scores.data[scores.data < 0] = 0
+                scores.eliminate_zeros()
             place = (part >= 0).cumsum() - 1
             for number, row in enumerate(part):
                 seen = self._seen_by(row)
@@ -278,6 +282,7 @@ def _read(interactions, products):
     disliked = np.flatnonzero(listed & ~liked & (who >= 0))
     rows = used if age_days is None else used[np.lexsort((what[used], -age_days[used]))]
     rows = rows[_by_customer(who[rows], len(ids))]
+    del used
     log = Log(who[rows], what[rows], None if age_days is None else age_days[rows], None)
     last, seen = _last_of_pairs(log.who, log.what, shape)
     if len(disliked):
@@ -327,11 +332,7 @@ def _moments(interactions):
         return None, None, None
     moments = interactions["ordered_at"]
     require_filled(interactions, "interactions", "ordered_at")
-    if not pd.api.types.is_datetime64_any_dtype(moments):
-        raise ValueError(
-            f"ordered_at holds moments; got {moments.tolist()[0]!r} first. Convert the column with "
-            "pd.to_datetime(..., utc=True)."
-        )
+    require_moments(interactions, "interactions", "ordered_at")
     last = moments.max()
     return (last - moments).dt.total_seconds().to_numpy() / 86_400, last, moments.dt.tz
 
@@ -375,11 +376,7 @@ def _days(products, column):
     days = products[column]
     if days.isna().all():
         return pd.Series(pd.NaT, index=days.index, dtype="datetime64[s]")
-    if not pd.api.types.is_datetime64_any_dtype(days):
-        raise ValueError(
-            f"{column} of products holds moments; got {days.dropna().tolist()[0]!r} first. Convert the column "
-            "with pd.to_datetime."
-        )
+    require_moments(products, "products", column)
     return days
 
 
@@ -397,20 +394,17 @@ def _row(scores, row):
         return np.empty(0, dtype=int), np.empty(0)
     if sparse.issparse(scores):
         part = slice(scores.indptr[row], scores.indptr[row + 1])
-        what, worth = scores.indices[part], scores.data[part]
-        above = worth > 0
-        return what[above], worth[above]
+        return scores.indices[part], scores.data[part]
     worth = scores if row is None else scores[row]
     return np.arange(len(worth)), worth
 
 
 def _best(what, worth, k, on_sale):
     """Return the best k of some products that are on sale; equal ones in order of their numbers."""
-    rows = np.flatnonzero(worth > 0)  # mostly enough, and few beside thousands of zeros
-    rows = rows[on_sale[what[rows]]]
-    if len(rows) < k:
-        rows = np.flatnonzero(on_sale[what])
-    what, worth = what[rows], worth[rows]
+    there = on_sale[what]
+    if not worth.all() and (above := there & (worth > 0)).sum() >= k:
+        there = above  # enough, and few beside thousands of zeros
+    what, worth = what[there], worth[there]
     if len(what) > k:
         enough = worth >= np.partition(worth, -k)[-k]
         what, worth = what[enough], worth[enough]

@@ -26,7 +26,6 @@ class ALS(Factors):
     Parameters
     ----------
     factors : numbers a customer and a product.
-    regularization : how much large factors are held back.
     alpha : how much more a product liked weighs than one that is not known.
     iterations : how often both sides are fitted.
     seed : the same seed gives the same lists.
@@ -46,14 +45,13 @@ class ALS(Factors):
     def __init__(
         self,
         factors: int = 64,
-        regularization: float = 0.01,
         alpha: float = 10.0,
         iterations: int = 15,
         seed: int = 7,
         show_seen: bool = False,
     ):
         super().__init__(factors, seed, show_seen)
-        self.regularization, self.alpha, self.iterations = regularization, alpha, iterations
+        self.alpha, self.iterations = alpha, iterations
 
     def learn(self, log: Log, products: DataFrame) -> None:
         """Fit both sides in turn."""
@@ -64,7 +62,6 @@ class ALS(Factors):
         with threadpool_limits(1, "blas"):  # implicit warns where two kinds of threads compete
             model = AlternatingLeastSquares(
                 factors=self.factors,
-                regularization=self.regularization,
                 alpha=self.alpha,
                 iterations=self.iterations,
                 random_state=self.seed,

@@ -10,6 +10,7 @@ from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
 _LONGEST = 50  # products of one customer that tell of neighbors: pairs grow with the square
+_REACH, _FADE = 8, 0.7  # steps that a transition spans at most; what a step more weighs
 _MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 
@@ -96,15 +97,14 @@ class ItemNeighbours(ItemToItem):
 class Transitions(ItemToItem):
     """Recommend what customers took soon after what this one took last: the direction counts.
 
-    Each pair of products in the order of one customer counts, a step further apart less; the sum is
+    Each pair of products in the order of one customer counts, up to eight steps apart and 0.7 times as
+    much at each step more; the sum is
     divided by the cube root of how often the one leads times how often the other follows, plus
     `shrink`: a plain cosine would lead to rare products, plain counts to bestsellers.
 
     Parameters
     ----------
     shrink : so many transitions' worth of doubt.
-    reach : how many steps after a product the others still count.
-    fade : what a step more weighs, of the one before.
     back : what a pair weighs in the other direction: 0.0 nothing, 1.0 as much.
     decay, show_seen : as for `ItemToItem`.
 
@@ -122,25 +122,22 @@ class Transitions(ItemToItem):
     def __init__(
         self,
         shrink: float = 20.0,
-        reach: int = 8,
-        fade: float = 0.7,
         back: float = 0.2,
         decay: float = 0.6,
         show_seen: bool = False,
     ):
-        require_share(fade, "fade")
         require_share(back, "back")
         super().__init__(decay, show_seen)
-        self.shrink, self.reach, self.fade, self.back = shrink, reach, fade, back
+        self.shrink, self.back = shrink, back
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return how often the one is followed by the other, shrunk."""
         shape = (len(products), len(products))
         after = sparse.csr_array(shape, dtype=np.float32)
-        for steps in range(1, self.reach + 1):
+        for steps in range(1, _REACH + 1):
             same = (log.who[steps:] == log.who[:-steps]) & (log.who[steps:] >= 0)
             pair = log.what[:-steps][same], log.what[steps:][same]
-            weight = np.full(len(pair[0]), self.fade ** (steps - 1), dtype=np.float32)
+            weight = np.full(len(pair[0]), _FADE ** (steps - 1), dtype=np.float32)
             after += sparse.csr_array((weight, pair), shape=shape)
         after = (after + self.back * after.T).tocoo()
         leads, follows = after.sum(axis=1), after.sum(axis=0)

@@ -12,6 +12,7 @@ from helpers.checks import (
     moment_in,
     require_columns,
     require_filled,
+    require_moments,
     require_rows,
     require_same_kind,
     require_share,
@@ -103,11 +104,7 @@ class PersonalBestsellers:
                 )
         require_single(interactions["customer_id"], "customer_id of interactions")
         require_filled(interactions, "interactions", "ordered_at")
-        if not pd.api.types.is_datetime64_any_dtype(interactions["ordered_at"]):
-            raise ValueError(
-                f"ordered_at holds moments; got {interactions['ordered_at'].iloc[0]!r} first. Convert the "
-                "column with pd.to_datetime."
-            )
+        require_moments(interactions, "interactions", "ordered_at")
         there = products["product_id"]
         require_same_kind(
             interactions["product_id"], "interactions", there, "products", "product_id"
