@@ -1,7 +1,7 @@
 """How much a service answers: the comparison of `run.py bench serving`.
 
 The server has one core, the load generator another. Throughput is counted by the seconds of computing
-that the server took, which a busy machine hardly alters; rounds take turns, and the best one counts.
+that the server took, which a busy machine alters less than seconds; rounds take turns, and the best one counts.
 """
 
 from __future__ import annotations
