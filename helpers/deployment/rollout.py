@@ -142,7 +142,7 @@ worse, the bar is 2.7, more than chance')
         }
         self._steps, self._visits, self._hints = steps, visits, list(hints)
         self._names, self._by = (champion, canary), by
-        self._step, self._last, self._rows, self._log = 0, None, DataFrame(), []
+        self._step, self._last, self._rows, self._log = 0, None, {}, []
 
     @property
     def shares(self) -> dict[str, float]:
@@ -159,7 +159,11 @@ worse, the bar is 2.7, more than chance')
         `difference`, `deviations` (standard errors; above 0 is worse), `bar` (missing where it was not
         looked), `told` (the share of the planned information), `verdict`.
         """
-        return pd.concat(self._log, ignore_index=True) if self._log else DataFrame()
+        evenings = [
+            one.figures.reset_index().assign(evening=one.evening, share=share, verdict=one.verdict)
+            for share, one in self._log
+        ]
+        return pd.concat(evenings, ignore_index=True) if evenings else DataFrame()
 
     def evening(self, visits: DataFrame) -> Verdict:
         """Take the visits that have become known since the evening before, and decide.
@@ -187,16 +191,14 @@ worse, the bar is 2.7, more than chance')
         for hint in self._hints:
             require_filled(visits, "the visits", hint, "a hint is known of every visit")
         evening = len(self._log) + 1
-        rows = DataFrame({column: _numbers(visits[column], column) for column in columns}).assign(
-            canary=visits["variant"].eq(self._names[1]).to_numpy(dtype=bool),
-            customer=visits[self._by].to_numpy(),
-            step=self._step,
-            evening=evening,
-        )
-        self._rows = pd.concat([self._rows, rows], ignore_index=True) if evening > 1 else rows
-        self._last = self._decide(evening)
-        told = self._last.figures.reset_index().assign(evening=evening, verdict=self._last.verdict)
-        self._log.append(told.assign(share=self._steps[self._step]))
+        new = {column: _numbers(visits[column], column) for column in columns}
+        new["canary"] = visits["variant"].eq(self._names[1]).to_numpy(dtype=bool)
+        new["customer"] = visits[self._by].to_numpy()
+        new |= {"step": np.full(len(visits), self._step), "evening": np.full(len(visits), evening)}
+        if self._log:
+            new = {name: np.concatenate([self._rows[name], some]) for name, some in new.items()}
+        self._rows, self._last = new, self._decide(evening, new)
+        self._log.append((self._steps[self._step], self._last))
         self._step += self._last.verdict == "widen"
         return self._last
 
@@ -215,16 +217,19 @@ worse, the bar is 2.7, more than chance')
         if not self._log:
             return Cost(0, 0, 0, 0.0, 0.0, 0.0, 0.0)
         rail = next(iter(self._rails.values()))
-        seen, found = self._rows[self._rows["canary"]], rail.compare(self._rows)
-        missed = rail.sign * found.difference * len(seen)
-        half = norm.isf(0.025) * found.error * len(seen) * abs(worth_eur)
+        found, seen = rail.compare(self._rows), self._rows["canary"]
+        visits = int(seen.sum())
+        missed = rail.sign * found.difference * visits
+        half = norm.isf(0.025) * found.error * visits * abs(worth_eur)
         eur = missed * worth_eur
-        spread = seen["customer"].nunique(), len(seen), seen["evening"].nunique()
-        return Cost(*spread, missed, eur, eur - half, eur + half)
+        customers, evenings = (
+            len(pd.unique(self._rows[one][seen])) for one in ("customer", "evening")
+        )
+        return Cost(customers, visits, evenings, missed, eur, eur - half, eur + half)
 
-    def _decide(self, evening):
+    def _decide(self, evening, rows):
         """Look at all guard rails; return the verdict."""
-        found = {name: rail.compare(self._rows) for name, rail in self._rails.items()}
+        found = {name: rail.compare(rows) for name, rail in self._rails.items()}
         first = next(iter(self._rails))
         told = 4 * found[first].information / self._visits
         figures, crossed, doubted = {}, [], []
@@ -237,7 +242,7 @@ worse, the bar is 2.7, more than chance')
             doubted += [name] if looked and one.deviations > norm.isf(DOUBT) else []
         columns = ["champion", "canary", "difference", "deviations", "bar", "told"]
         table = DataFrame.from_dict(figures, orient="index", columns=columns).rename_axis("rail")
-        seen = self._rows["canary"] & self._rows["step"].eq(self._step)
+        seen = rows["canary"] & (rows["step"] == self._step)
         if crossed:
             verdict, because = "roll back", f"{self._said(table.loc[crossed[0]])}, more than chance"
         elif told >= 1:
@@ -286,16 +291,16 @@ class _Rail:
 
     def compare(self, rows):
         """Compare the variants within each step, and add the steps up."""
-        value, canary = rows[self.column].to_numpy(), rows["canary"].to_numpy()
-        told, steps = ~np.isnan(value), rows["step"].to_numpy()
+        value, canary = rows[self.column], rows["canary"]
+        told, steps = ~np.isnan(value), rows["step"]
         means = [value[told & one].mean() if (told & one).any() else np.nan for one in (~canary, canary)]  # fmt: skip
         few = min((told & canary).sum(), (told & ~canary).sum()) < FEWEST
         guess = np.zeros(len(value))
         if self.hints and not few:
-            known = np.column_stack([np.ones(len(rows)), rows[self.hints].to_numpy()])
+            known = np.column_stack([np.ones(len(value)), *(rows[hint] for hint in self.hints)])
             guess = known @ np.linalg.lstsq(known[told], value[told])[0]
         flags = not guess.any() and np.isin(value[told], (0, 1)).all()
-        information, moves = 0.0, np.zeros(len(rows))
+        information, moves = 0.0, np.zeros(len(value))
         seen, exact = 0, np.ones(1)  # flags of the canary, and their chances where nothing differs
         for step in range(steps.max(initial=-1) + 1):
             here = steps == step
