@@ -1,7 +1,8 @@
 """How much a service answers: the comparison of `run.py bench serving`.
 
-The server has one core, the load generator another. Throughput is counted by the seconds of computing
-that the server took, which a busy machine alters less than seconds; rounds take turns, and the best one counts.
+The server has one core, the load generator another. Throughput is counted by the seconds of
+computing that the server took, which a busy machine alters less than seconds. Rounds take turns, and
+the best one counts.
 """
 
 from __future__ import annotations
