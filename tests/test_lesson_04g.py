@@ -7,6 +7,8 @@ import pytest
 from conftest import SEEDS
 from sklearn.metrics.pairwise import cosine_similarity
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def played(lesson_by_seed):
