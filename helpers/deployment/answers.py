@@ -229,8 +229,9 @@ class Scoring:
                 total += slope * value
             if written:
                 for value, (slope, blanks) in zip(values[-len(written) :], written, strict=True):
-                    total += slope * float(value) if _NUMBER(value) else blanks[value]
-        except (KeyError, TypeError):  # a level that is new, or a gap
+                    plain = value.isascii() and value.replace(".", "", 1).isdigit()
+                    total += slope * float(value) if plain else blanks[value]
+        except (KeyError, TypeError, AttributeError):  # a level that is new, or a gap
             return None
         return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
 

@@ -1,7 +1,8 @@
 """How much a service answers: the comparison of `run.py bench serving`.
 
-The server has one core, the load generator another. Throughput is counted by the seconds of computing
-that the server took, which a busy machine hardly alters; rounds take turns; a figure is their median.
+The server has one core, the load generator another. Throughput is counted by the seconds of
+computing that the server took, which a busy machine alters less than seconds. Rounds take turns, and
+the best one counts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import psutil
 
 from benchmarks.measure import Measure
 
-_ROUNDS, _SECONDS, _LINES, _START_S = 5, 0.8, 16, 90.0
+_ROUNDS, _SECONDS, _LINES, _START_S = 7, 0.8, 16, 90.0
 _SERVER = '''
 import os, sys
 from pathlib import Path
@@ -32,16 +33,21 @@ if core >= 0:
     os.sched_setaffinity(0, {core})
 import copy, gc, json, time
 import numpy as np, pandas as pd, uvicorn
+from msgspec.structs import astuple
 from fastapi import FastAPI
 from helpers.deployment.answers import Lists, Scoring
 from helpers.deployment.service import Route, Service, door, new_key
-from helpers.training.churn import candidates
+from helpers.etl.businesses import clean_telco
+from helpers.training.churn import CHOSEN_LEVELS, candidates, logistic
 from helpers.worlds import Operator
 
 snapshots = Operator(subscribers=500, seed=1).history()["snapshots"]
-known, left = snapshots.drop(columns=["churned", "known_at", "scored_on"]), snapshots["churned"]
-model = candidates(known.assign(Churn=left))["logistic regression"].fit(known, left)
+raw, left = snapshots.drop(columns=["churned", "known_at", "scored_on"]), snapshots["churned"]
+known = clean_telco(raw)
+model = logistic(levels=CHOSEN_LEVELS).fit(known, left)
 scoring = Scoring(model, known, 0.3, "1")
+whole = Scoring(candidates(raw.assign(Churn=left))["logistic regression"].fit(raw, left), raw, 0.3, "1")
+assert whole.lean
 assert scoring.lean
 rank = np.arange(1, 11)
 popular = pd.DataFrame({"product_id": rank, "rank": rank, "score": 1 / rank})
@@ -56,13 +62,18 @@ def again(kind, version):
 
 service = Service(folder, scoring, lists, load=again)
 
+def of_raw(body):
+    """Answer as `/predict` does, of the raw table: text, all columns."""
+    request = whole.read(body)
+    return whole.answer(request.request_id, whole.score(astuple(request.fields))), "1"
+
 def table(body):
     """Answer as `/predict` does, with a table of one row for the model."""
     request = scoring.read(body)
-    from msgspec.structs import astuple
     return scoring.answer(request.request_id, scoring.score_carefully(astuple(request.fields))), "1"
 
 service.routes["/empty"] = Route("POST", "predict", lambda body: (b"{}", ""))
+service.routes["/raw"] = Route("POST", "predict", of_raw)
 service.routes["/table"] = Route("POST", "predict", table)
 
 framework = FastAPI()
@@ -84,9 +95,11 @@ async def app(scope, receive, send):
     await framework(scope, receive, send)
     service._account("/fastapi", 200, time.perf_counter() - began, b"trace", who, "", "")
 
-row = known.dropna().iloc[0]
-fields = {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in scoring.columns}
-(folder / "known.json").write_text(json.dumps({"key": key, "fields": fields}))
+def fields_of(one, table):
+    row = table.dropna().iloc[0]
+    return {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in one.columns}
+
+(folder / "known.json").write_text(json.dumps({"key": key, "fields": fields_of(scoring, known), "raw": fields_of(whole, raw)}))
 gc.collect()
 gc.freeze()  # as `lifecycle serve` does
 uvicorn.run(app, **door(port=port))
@@ -115,13 +128,14 @@ def _measures(port, known, server):
     visit = {"request_id": "visit-1", "at": "2024-10-01T09:30:00", "k": 10, "customer_id": 42}
     bodies = dict.fromkeys(("/predict", "/empty", "/bare", "/fastapi", "/table"), score)
     asked = {path: _request(path, body, known["key"]) for path, body in {**bodies, "/recommend": visit}.items()}  # fmt: skip
+    asked["/raw"] = _request("/raw", {**score, "fields": known["raw"]}, known["key"])
     found = {path: [] for path in asked}
     for _ in range(_ROUNDS):
         for path, data in asked.items():
-            before = sum(server.cpu_times()[:2])
+            before = _computed(server)
             answered = len(asyncio.run(_load(port, data, 0.0)))
-            found[path].append(answered / (sum(server.cpu_times()[:2]) - before))
-    rate = {path: statistics.median(rounds) for path, rounds in found.items()}
+            found[path].append(answered / (_computed(server) - before))
+    rate = {path: max(rounds) for path, rounds in found.items()}
     for path, name, goal in [
         ("/empty", "an empty endpoint, same checks", 0.7),
         ("/bare", "an empty endpoint, bare", 0.55),
@@ -129,7 +143,9 @@ def _measures(port, known, server):
         ("/table", "a DataFrame for each request", 20.0),
     ]:
         met = rate["/predict"] >= goal * rate[path]
-        yield Measure("predictions, checked", rate["/predict"], rate[path], name, "a CPU s", f"at least {goal:g} of it", met)  # fmt: skip
+        yield Measure(f"predictions, {len(known['fields'])} fields checked", rate["/predict"], rate[path], name, "a CPU s", f"at least {goal:g} of it", met)  # fmt: skip
+    raw = f"the same, all {len(known['raw'])} raw columns"
+    yield Measure(raw, rate["/raw"], rate["/empty"], "an empty endpoint, same checks", "a CPU s", "", None)  # fmt: skip
     yield Measure("lists, from the table", rate["/recommend"], rate["/empty"], "an empty endpoint, same checks", "a CPU s", "", None)  # fmt: skip
     half = len(asyncio.run(_load(port, asked["/empty"], 0.0))) / _SECONDS / 2
     late = {path: [] for path in ("/empty", "/predict", "/recommend")}
@@ -143,6 +159,14 @@ def _measures(port, known, server):
         yield Measure(f"p99 of {path} at {half:,.0f} a second", p99[path], p99["/empty"], "the empty endpoint's", "ms", "at most 2 of it", met)  # fmt: skip
     failed, swaps = asyncio.run(_swapped(port, asked["/predict"], known["key"]))
     yield Measure(f"failed requests in {swaps} hot swaps under load", failed, None, "", "", "0", failed == 0)  # fmt: skip
+
+
+def _computed(server):
+    """Return the seconds of computing that the server took so far."""
+    exact = Path(f"/proc/{server.pid}/schedstat")  # Linux has it to the nanosecond
+    return (
+        int(exact.read_text().split()[0]) / 1e9 if exact.is_file() else sum(server.cpu_times()[:2])
+    )
 
 
 def _request(path, message, key):
