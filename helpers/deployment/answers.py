@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_rows, require_share
-from helpers.deployment.batch import LEAVES
+from helpers.deployment.batch import place_of_leaving
 
 # "$" alone would let a line break through at the end; [0-9] is not \d, which means all of Unicode.
 _END = r"$(?!\n)"
@@ -192,7 +192,7 @@ class Scoring:
         require_rows(known, "known")
         msgspec.convert([version, variant], list[Version])
         self.model, self.threshold, self.version, self.variant = model, threshold, version, variant
-        self._leaves = _place_of_leaving(model)
+        self._leaves = place_of_leaving(model)
         checked = known.iloc[np.linspace(0, len(known) - 1, min(len(known), _CHECKED_ROWS)).astype(int)]  # fmt: skip
         truth = self._probabilities(checked)
         self.columns = [name for name in known if not self._works_without(checked[:1], name)]
@@ -343,18 +343,6 @@ def _is_written_number(column):
         column.dropna().astype(str).loc[lambda one: one.str.strip() != ""] if text else column[:0]
     )
     return there.nunique() > _MOST_LEVELS and there.map(_NUMBER).notna().all()
-
-
-def _place_of_leaving(model):
-    """Return the column of `predict_proba` that holds the probability to leave."""
-    names = [str(label).strip().casefold() for label in getattr(model, "classes_", [])]
-    for place, name in enumerate(names):
-        if len(names) == 2 and LEAVES.get(names[1 - place]) == name:
-            return place
-    raise ValueError(
-        f"A fitted classifier of who leaves was expected; got {type(model).__name__} with the labels "
-        f"{names}. Train it with True for who leaves."
-    )
 
 
 def _forms(known):
