@@ -23,9 +23,11 @@ ARROWS = {
     "helpers.monitoring": ("helpers.training.evaluate", "helpers.problem"),
     "helpers.training.evaluate": ("helpers.problem",),
     "helpers.training.churn": ("helpers.etl.parsing", "helpers.etl.prepare"),
-    "helpers.deployment": ("helpers.training.evaluate", "helpers.training.compare"),
+    "helpers.deployment": (
+        "helpers.training.evaluate", "helpers.training.compare", "helpers.training.track",
+    ),
     "helpers.worlds": ("helpers.problem", "helpers.etl.extract.kinds"),
-}
+}  # fmt: skip
 MODELS = ("helpers.training.churn", "helpers.training.recommend")
 PARTICULAR = "helpers.etl.businesses"
 GLOBAL_STATE = {"seed", "use", "set_option", "filterwarnings", "simplefilter", "setrecursionlimit"}

@@ -9,6 +9,8 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from helpers.course.runner.shelf import code_cells, read_notebook
 
+pytestmark = pytest.mark.slow
+
 STEM = "04a_churn_baseline"
 
 

@@ -12,6 +12,8 @@ from sklearn.metrics import roc_auc_score
 from helpers.course.runner.shelf import code_cells, read_notebook
 from helpers.etl.businesses import split_customers
 
+pytestmark = pytest.mark.slow
+
 STEM = "04b_features"
 
 

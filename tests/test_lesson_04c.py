@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 from helpers.course.runner.shelf import code_cells, read_notebook
 from helpers.training.track import tracking
 
+pytestmark = pytest.mark.slow
+
 STEM = "04c_choose_and_tune"
 BEYOND = ("line with products", "boosting, tuned", "boosting, default", "random forest")
 

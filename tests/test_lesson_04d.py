@@ -6,6 +6,8 @@ import pytest
 from conftest import SEEDS, stored_table, told_by
 from sklearn.metrics import recall_score
 
+pytestmark = pytest.mark.slow
+
 STEM = "04d_where_the_model_fails"
 PERSONAL = {"SeniorCitizen", "gender", "Partner", "Dependents"}
 

@@ -5,6 +5,8 @@ import pytest
 from conftest import SEEDS
 from sklearn.metrics import mean_pinball_loss, r2_score, root_mean_squared_error
 
+pytestmark = pytest.mark.slow
+
 STEM = "04e_spend"
 
 

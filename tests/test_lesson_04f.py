@@ -8,6 +8,8 @@ from scipy.stats import chi2_contingency, spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+pytestmark = pytest.mark.slow
+
 STEM = "04f_segments"
 
 

@@ -7,6 +7,8 @@ import pytest
 from conftest import SEEDS, told_by
 from scipy.stats import kendalltau
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def played(lesson_by_seed):

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import asdict
@@ -434,6 +435,32 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
 
 
 @app.command()
+@click.option(
+    "--folder", type=PATH, default="runs/service", help="For its keys, its log and the feedback."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, help="On this machine only.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that answer.")
+def serve(folder: Path, port: int, workers: int) -> None:
+    """Answer over HTTP for both businesses, on small worlds, until Ctrl-C."""
+    from helpers.course.serving import key_for
+    from helpers.course.serving import serve as answer
+
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise BadInput(f"Port {port} is taken. Choose another one with --port.") from None
+    folder = absolute(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    key = key_for(folder)
+    at = f"http://127.0.0.1:{port}"
+    click.echo(f"Training on small worlds; then it answers at {at} (what, and how: {at}/docs).")
+    click.echo(f"Your key, shown once: {key}\nTry it from another window:\n")
+    visit = '{"request_id": "visit-1", "customer_id": 1, "k": 3}'
+    click.echo(f"curl {at}/recommend -H 'Content-Type: application/json' -H 'Authorization: Bearer {key}' -d '{visit}'\n")  # fmt: skip
+    answer(folder, port, workers)
+
+
+@app.command()
 @click.argument("name")
 @click.option("--into", type=PATH, help="Folder; by default LIFECYCLE_DATA, else data/.")
 @click.option("--url", help="Another address of the very same file, such as a mirror.")
@@ -461,7 +488,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, etl, serving): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(

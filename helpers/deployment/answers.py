@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from operator import getitem
 from typing import Annotated, Any
 
 import msgspec
@@ -41,13 +42,20 @@ class Refused(Exception):
         self.status, self.error, self.message, self.headers = status, error, message, headers
 
 
-class ListRequest(msgspec.Struct):
+class ListRequest(msgspec.Struct, gc=False):
     """A visit that asks for `k` products."""
 
     request_id: Id
     customer_id: Customer
     k: Annotated[int, Meta(ge=1, le=100)] = 10
     at: Moment | None = None
+
+
+def least_of_list(request: ListRequest, body: bytes) -> int:
+    """Return how many quotation marks the body of a visit has at least, for `read_json`."""
+    names = request.request_id, request.customer_id
+    told = b'"k"' in body and "k" not in names  # without a backslash that is the key
+    return 6 + 2 * (type(names[1]) is str) + 2 * told + 4 * (request.at is not None)
 
 
 class Item(msgspec.Struct):
@@ -77,6 +85,18 @@ class ScoreAnswer(msgspec.Struct):
     decision: bool
 
 
+class Prediction(msgspec.Struct):
+    probability: float
+    decision: bool
+
+
+class Predictions(msgspec.Struct):
+    """A prediction for each instance, in their order."""
+
+    predictions: list[Prediction]
+    model_version: str
+
+
 class _RawList(msgspec.Struct):
     """As `ListAnswer`, its items written beforehand."""
 
@@ -87,21 +107,25 @@ class _RawList(msgspec.Struct):
     items: msgspec.Raw
 
 
-def read_json(decode: Callable[[bytes], Any], body: bytes, least: Callable[[Any], int] = lambda _: -1) -> Any:  # fmt: skip
+def read_json(
+    decode: Callable[[bytes], Any],
+    body: bytes,
+    least: Callable[[Any, bytes], int] = lambda made, body: -1,
+) -> Any:
     """Decode a body and check it; refuse what is no JSON or says a key twice (400) or breaks the form (422).
 
     Parameters
     ----------
     decode : of an msgspec decoder.
     body : as it came.
-    least : tells from what was decoded how many quotation marks it takes at least; a body with just so
+    least : tells from what was decoded, and the body, how many quotation marks it takes at least; a body with just so
         many and no backslash has no room for a second key, which spares reading it again.
     """
     try:
         made = decode(body)
         if not body.isascii():
             body.decode()  # what is passed over is text, too
-        if body.count(b'"') != least(made) or b"\\" in body:
+        if body.count(b'"') != least(made, body) or b"\\" in body:
             json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
     except msgspec.ValidationError as error:
         raise Refused(422, "wrong form", f"{error}. See /docs for the form.") from None
@@ -172,38 +196,42 @@ class Scoring:
         checked = known.iloc[np.linspace(0, len(known) - 1, min(len(known), _CHECKED_ROWS)).astype(int)]  # fmt: skip
         truth = self._probabilities(checked)
         self.columns = [name for name in known if not self._works_without(checked[:1], name)]
+        self._weights = self._measure(known[self.columns])
         self._types = known[self.columns].dtypes
-        self.form = _form(known[self.columns])
+        self.form, self.many = _forms(known[self.columns])
         self._decode = msgspec.json.Decoder(self.form).decode
         self._quotes = 6 + 2 * len(self.columns)  # of the keys and the id
-        self._weights = self._measure(known[self.columns])
+        texts = known[[name for name in self.columns if _is_text(known[name])]]
+        self._texts = 0 if texts.isna().any(axis=None) else texts.shape[1]  # 0: counted each time
         self.lean = self._weights is not None and self._agrees(checked, truth)
 
     def read(self, body: bytes) -> Any:
         """Return the request in a body: `request_id`, `at` and `fields`; else raise `Refused`."""
         return read_json(self._decode, body, self._least)
 
-    def _least(self, request):
-        texts = [type(value) for value in astuple(request.fields)].count(str)
+    def read_many(self, body: bytes) -> Any:
+        """Return the `instances` in a body, each as `fields` of a single request; else raise `Refused`."""
+        return read_json(msgspec.json.Decoder(self.many).decode, body)
+
+    def _least(self, request, body):
+        texts = self._texts or [type(value) for value in astuple(request.fields)].count(str)
         return self._quotes + 2 * texts + 4 * (request.at is not None)
 
     def score(self, values: tuple) -> float | None:
         """Return the probability for the values of `columns` in order, None if it takes care."""
         if not self.lean:
             return None
+        levels, slopes, written = self._weights
         total = self._start
         try:
-            for value, weight in zip(values, self._weights, strict=True):
-                kind = type(weight)
-                if kind is dict:
-                    total += weight[value]
-                elif kind is float:
-                    total += weight * value
-                elif _NUMBER(value):
-                    total += weight[0] * float(value)
-                else:
-                    total += weight[1][value]
-        except (KeyError, TypeError):  # a level that is new, or a gap
+            total += sum(map(getitem, levels, values))
+            for value, slope in zip(values[len(levels) :], slopes, strict=False):
+                total += slope * value
+            if written:
+                for value, (slope, blanks) in zip(values[-len(written) :], written, strict=True):
+                    plain = value.isascii() and value.replace(".", "", 1).isdigit()
+                    total += slope * float(value) if plain else blanks[value]
+        except (KeyError, TypeError, AttributeError):  # a level that is new, or a gap
             return None
         return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
 
@@ -235,7 +263,10 @@ class Scoring:
         return True
 
     def _measure(self, known):
-        """Return for each column its weight, or for each level its part of the logit; None if it cannot be."""
+        """Return what each column adds to the logit, None if that is not all: levels, slopes, written numbers.
+
+        The columns are brought into this order.
+        """
         whole = {name: float for name in known if known[name].dtype.kind in "iu"}
         first = known.dropna().head(1).astype(whole)
         if first.empty or not hasattr(self.model, "decision_function"):
@@ -264,7 +295,8 @@ class Scoring:
             except ValueError:
                 return None
         logits = np.asarray(logits, dtype=float) * (1 if self._leaves else -1)
-        self._start, weights, place = float(logits[0]), [], 1
+        self._start, place = float(logits[0]), 1
+        parts: tuple[dict, dict, dict] = ({}, {}, {})
         for name, tries in values.items():
             found = logits[place : place + len(tries)] - logits[0]
             place += len(tries)
@@ -274,17 +306,21 @@ class Scoring:
                 if np.allclose(
                     found[0] + slope * np.array(read, dtype=float), line, rtol=0, atol=1e-8
                 ):
+                    self._start += float(found[0])
                     blanks = dict(
                         zip(tries[len(read) :], found[len(read) :] - found[0], strict=True)
                     )
-                    weights.append((slope, blanks) if name in written else slope)
-                    self._start += float(found[0])
+                    if name in written:
+                        parts[2][name] = (slope, blanks)
+                    else:
+                        parts[1][name] = slope
                     continue
                 tries, found = tries[3:], found[3:]
             if len(tries) > _MOST_LEVELS:
                 return None
-            weights.append(dict(zip(tries, found.tolist(), strict=True)))
-        return weights
+            parts[0][name] = dict(zip(tries, found.tolist(), strict=True))
+        self.columns = [name for part in parts for name in part]
+        return tuple(list(part.values()) for part in parts)
 
     def _agrees(self, checked, truth):
         self.lean = True
@@ -294,6 +330,10 @@ class Scoring:
             one is None or abs(one - right) <= _PARITY
             for one, right in zip(ours, truth, strict=True)
         )
+
+
+def _is_text(column):
+    return not pd.api.types.is_numeric_dtype(column)
 
 
 def _is_written_number(column):
@@ -317,21 +357,22 @@ def _place_of_leaving(model):
     )
 
 
-def _form(known):
-    """Return the form of a request that scores: one field for each column of the known rows."""
+def _forms(known):
+    """Return the forms of requests that score, one row or many: a field for each column of the known rows."""
     fields = []
     for place, name in enumerate(known):
         column = known[name]
-        text = not pd.api.types.is_numeric_dtype(column)
+        text = _is_text(column)
         flag = pd.api.types.is_bool_dtype(column)
         usual = column.mode().iloc[0] if text or flag else float(column.median())
         meta = Meta(examples=[bool(usual) if flag else usual])
         kind = Annotated[bool if flag else Word if text else Number, meta]
         fields.append((f"f{place}", kind | None if column.isna().any() else kind))
     names = {f"f{place}": str(name) for place, name in enumerate(known)}
-    inner = msgspec.defstruct("Fields", fields, rename=names)
+    inner = msgspec.defstruct("Fields", fields, rename=names, gc=False)
     outer = [("request_id", Id), ("fields", inner), ("at", Moment | None, None)]
-    return msgspec.defstruct("ScoreRequest", outer)
+    many = [("instances", Annotated[list[inner], Meta(min_length=1, max_length=100)])]
+    return msgspec.defstruct("ScoreRequest", outer, gc=False), msgspec.defstruct("Instances", many)
 
 
 class Lists:

@@ -67,7 +67,7 @@ def score_batch(model: Pipeline, customers: pd.DataFrame, threshold: float) -> p
             "customerID holds texts and other values, so one customer could stand there twice, as 1 "
             "and as '1'. Bring all to one type first."
         )
-    leaves = _place_of_leaving(model)
+    leaves = place_of_leaving(model)
     amounts = _check_inputs(model, customers)
     try:
         probability = np.asarray(model.predict_proba(customers), dtype=float)[:, leaves]
@@ -85,8 +85,14 @@ def score_batch(model: Pipeline, customers: pd.DataFrame, threshold: float) -> p
     return scored.sort_values(order, ascending=[False, False, True]).reset_index(drop=True)
 
 
-def _place_of_leaving(model):
-    """Return the column of `predict_proba` that holds the probability to leave."""
+def place_of_leaving(model: BaseEstimator) -> int:
+    """Return the column of `predict_proba` that holds the probability to leave.
+
+    Raises
+    ------
+    ValueError
+        If the model gives no probabilities, or its labels do not tell who leaves.
+    """
     labels = list(getattr(model, "classes_", []))
     if not labels or not hasattr(model, "predict_proba"):
         raise ValueError(

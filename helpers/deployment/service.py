@@ -39,19 +39,25 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from helpers.deployment.answers import (
     ID,
     Id,
+    ListAnswer,
     ListRequest,
     Lists,
     Moment,
     Number,
+    Prediction,
+    Predictions,
     Refused,
+    ScoreAnswer,
     Scoring,
     Version,
+    least_of_list,
     read_json,
 )
+from helpers.deployment.docs import openapi, page
 from helpers.files import write_whole
 
 SCOPES = ("predict", "recommend", "feedback", "metrics", "admin")
-KEYS_FILE, LOG_FILE, FEEDBACK_FILE = "keys.json", "requests.jsonl", "feedback.db"
+KEYS_FILE, LOG_FILE, FEEDBACK_FILE, SERVING_FILE = "keys.json", "requests.jsonl", "feedback.db", "serving.json"  # fmt: skip
 _JSON, _TEXT = b"application/json", b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _IDLE_S = 30.0  # that a connection may say nothing
@@ -184,6 +190,30 @@ class _Feedback:
         self._engine.dispose()
 
 
+class _Noted(msgspec.Struct, gc=False):
+    """A line of the log."""
+
+    at: float
+    trace: str
+    path: str
+    status: int
+    ms: float
+    key: str | None
+    version: str
+    error: str
+
+
+class Ready(msgspec.Struct):
+    """Which version of each kind of model answers."""
+
+    ready: bool
+    versions: dict[str, str]
+
+
+class Alive(msgspec.Struct):
+    alive: bool
+
+
 class Route(NamedTuple):
     """What answers at a path: `answer(body)` gives bytes and what the log notes of them, at once or awaited."""
 
@@ -191,6 +221,10 @@ class Route(NamedTuple):
     scope: str  # that the key needs; "" for no key
     answer: Callable[[bytes], Any]
     kind: bytes = _JSON
+    about: str = ""
+    takes: Any = None  # the form of the body, and of the answer
+    gives: Any = None
+    refusals: tuple[int, ...] = ()  # beside those of keys and bodies
 
 
 class SwapRequest(msgspec.Struct):
@@ -200,6 +234,12 @@ class SwapRequest(msgspec.Struct):
     version: Version
 
 
+class RollBackRequest(msgspec.Struct):
+    """Of which model the version before is to answer again."""
+
+    model: Literal["score", "lists"]
+
+
 class Service:
     """An ASGI application that answers for one model of scores and one of lists.
 
@@ -207,7 +247,8 @@ class Service:
     ----------
     folder : holds the keys (`new_key`), the log and the feedback.
     score, lists : what answers at `/predict` and `/recommend`.
-    load : gives the model of a kind ("score", "lists") and version, for `/admin/swap`.
+    load : gives the model of a kind ("score", "lists") and version, for `/admin/swap`; what was swapped
+        in that way answers after a new start, too, and in all workers of the folder.
     feedback_url : of a PostgreSQL database; else the feedback is in an SQLite file of the folder.
     limits : what it puts up with.
 
@@ -232,23 +273,26 @@ class Service:
         self._url = (
             feedback_url or f"sqlite:///{(self.folder / FEEDBACK_FILE).resolve().as_posix()}"
         )
-        self._feedback, self._ready, self._logged = None, False, []
+        self._feedback, self._ready, self._logged, self._followed = None, False, [], 0
         self._read_keys()
-        self._start, self._count = secrets.token_hex(4), itertools.count()
+        self._start, self._count = secrets.token_hex(4).encode(), itertools.count()
         self._pool, self._waits = ThreadPoolExecutor(4, "careful"), 0
         self._seen = defaultdict(int)  # (path, status) -> requests
         self._times = defaultdict(lambda: [0] * (len(_SECONDS) + 1))  # path -> requests by seconds
         self._spent, self._said, self._new = defaultdict(float), defaultdict(int), 0
         self.routes = {
-            "/predict": Route("POST", "predict", self._predict),
-            "/recommend": Route("POST", "recommend", self._recommend),
-            "/feedback": Route("POST", "feedback", self._store),
-            "/health": Route("GET", "", lambda _: (b'{"alive":true}', "")),
-            "/ready": Route("GET", "", self._is_ready),
-            "/ping": Route("GET", "", self._is_ready),
-            "/metrics": Route("GET", "metrics", lambda _: (generate_latest(self._registry), ""), _TEXT),
-            "/admin/swap": Route("POST", "admin", self._swap_by_request),
-            "/admin/roll_back": Route("POST", "admin", self._roll_back_by_request),
+            "/predict": Route("POST", "predict", self._predict, about="The probability that a customer leaves.", gives=ScoreAnswer, refusals=(503,)),
+            "/recommend": Route("POST", "recommend", self._recommend, about="The products to show in a visit.", takes=ListRequest, gives=ListAnswer, refusals=(503,)),
+            "/feedback": Route("POST", "feedback", self._store, about="What became of an answer. Acknowledged when it is stored.", takes=FeedbackRequest, gives=Stored, refusals=(503,)),
+            "/health": Route("GET", "", lambda _: (b'{"alive":true}', ""), about="Whether the process lives.", gives=Alive),
+            "/ready": Route("GET", "", self._is_ready, about="Whether a model is loaded.", gives=Ready, refusals=(503,)),
+            "/ping": Route("GET", "", self._is_ready, about="The same, where a cloud's container is asked.", gives=Ready, refusals=(503,)),
+            "/invocations": Route("POST", "predict", self._invoke, about="Many scores at once, as a cloud's container is asked.", gives=Predictions, refusals=(503,)),
+            "/metrics": Route("GET", "metrics", lambda _: (generate_latest(self._registry), ""), _TEXT, "Figures for Prometheus."),
+            "/admin/swap": Route("POST", "admin", self._swap_by_request, about="Have another version answer.", takes=SwapRequest, gives=Ready, refusals=(404, 503)),
+            "/admin/roll_back": Route("POST", "admin", self._roll_back_by_request, about="Have the version before answer again.", takes=RollBackRequest, gives=Ready, refusals=(409, 503)),
+            "/openapi.json": Route("GET", "", lambda _: (msgspec.json.encode(self.openapi()), ""), about="This documentation for programs.", gives=dict[str, Any]),
+            "/docs": Route("GET", "", lambda _: (page(self.openapi()), ""), b"text/html; charset=utf-8", "This documentation."),
         }  # fmt: skip
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -275,6 +319,14 @@ class Service:
         self.swap(self._before[kind])
         return self.serving[kind].version
 
+    def openapi(self) -> dict:
+        """Return what answers where, and in which form, as OpenAPI has it."""
+        score = self.serving.get("score")
+        if score is None:
+            return openapi({path: one for path, one in self.routes.items() if path not in ("/predict", "/invocations")})  # fmt: skip
+        forms = {"/predict": score.form, "/invocations": score.many}
+        return openapi({path: one._replace(takes=forms.get(path, one.takes)) for path, one in self.routes.items()})  # fmt: skip
+
     # The way of a request.
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -285,7 +337,7 @@ class Service:
         headers, path = dict(scope["headers"]), scope["path"]
         trace = headers.get(b"x-request-id", b"")
         if not (trace and len(trace) <= 100 and _TRACE(trace)):
-            trace = b"%b-%x" % (self._start.encode(), next(self._count))
+            trace = b"%b-%x" % (self._start, next(self._count))
         route, status, kind, more, note, error = self.routes.get(path), 200, _JSON, (), "", ""
         key = None
         try:
@@ -307,8 +359,7 @@ class Service:
         except Exception as broken:
             status, error = 500, type(broken).__name__
             said = msgspec.json.encode({"error": "broken", "message": "The service failed; the log tells why. Send it again later.", "trace": trace.decode()})  # fmt: skip
-        length = str(len(said)).encode()
-        head = [(b"content-type", kind), (b"content-length", length), (b"x-request-id", trace), *more]  # fmt: skip
+        head = [(b"content-type", kind), (b"content-length", b"%d" % len(said)), (b"x-request-id", trace), *more]  # fmt: skip
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": said})
         seconds = time.perf_counter() - began
@@ -352,16 +403,15 @@ class Service:
         self._seen[path, status] += 1
         self._times[path][bisect_left(_SECONDS, seconds)] += 1
         self._spent[path] += seconds
-        self._logged.append((time.time(), trace.decode(), path, status, seconds, key and key.name, note, error))  # fmt: skip
+        who = key.name if key else None
+        self._logged.append(_Noted(time.time(), trace.decode(), path, status, 1_000 * seconds, who, note, error))  # fmt: skip
         if len(self._logged) > 1_000:
             self._write_log()
 
     def _write_log(self):
-        names = ("at", "trace", "path", "status", "ms", "key", "version", "error")
-        lines, self._logged = self._logged, []
-        rows = [(round(at, 3), trace, path, status, round(1000 * seconds, 3), *rest) for at, trace, path, status, seconds, *rest in lines]  # fmt: skip
+        noted, self._logged = self._logged, []
         with (self.folder / LOG_FILE).open("ab") as file:
-            file.write(b"".join(msgspec.json.encode(dict(zip(names, row, strict=True))) + b"\n" for row in rows))  # fmt: skip
+            file.write(msgspec.json.Encoder().encode_lines(noted))
 
     # What answers.
 
@@ -380,15 +430,37 @@ class Service:
         self._said["score", scoring.version, False] += 1
         return scoring.answer(request.request_id, probability), scoring.version
 
+    async def _invoke(self, body):
+        scoring = self._model("score")
+        found = []
+        for fields in scoring.read_many(body).instances:
+            values = astuple(fields)
+            probability = scoring.score(values)
+            if probability is None:
+                probability, one = await self._carefully(scoring, values)
+                if one is not scoring:
+                    raise Refused(503, "no model", "The model failed. Send it again later.")
+            found.append(Prediction(probability, probability >= scoring.threshold))
+        self._said["score", scoring.version, False] += len(found)
+        return msgspec.json.encode(Predictions(found, scoring.version)), scoring.version
+
     async def _predict_carefully(self, scoring, request_id, values):
+        probability, one = await self._carefully(scoring, values)
+        fallback = one is not scoring
+        self._said["score", one.version, fallback] += 1
+        return one.answer(request_id, probability, fallback), one.version
+
+    async def _carefully(self, scoring, values):
         """Ask the model itself, in a thread; if it fails or is late, the one before."""
         self._new += scoring.lean
+        named = dict(zip(scoring.columns, values, strict=True))
         for one in (scoring, self._before.get("score")):
-            if one is None or one.columns != scoring.columns:
+            if one is None or not named.keys() >= set(one.columns):
                 continue
             if self._waits >= self.limits.waiting:
                 raise Refused(503, "busy", "Too many requests wait for the model. Send it again later.", ((b"retry-after", b"1"),))  # fmt: skip
-            work = asyncio.get_running_loop().run_in_executor(self._pool, one.score_carefully, values)  # fmt: skip
+            row = tuple(named[name] for name in one.columns)
+            work = asyncio.get_running_loop().run_in_executor(self._pool, one.score_carefully, row)  # fmt: skip
             self._waits += 1
             work.add_done_callback(self._waited)
             try:
@@ -396,11 +468,9 @@ class Service:
             except ValueError as error:
                 raise Refused(422, "not understood", str(error)[:500]) from None
             except Exception as error:
-                self._logged.append((time.time(), request_id, "model", 0, 0.0, None, one.version, type(error).__name__))  # fmt: skip
+                self._logged.append(_Noted(time.time(), "", "model", 0, 0.0, None, one.version, type(error).__name__))  # fmt: skip
                 continue
-            fallback = one is not scoring
-            self._said["score", one.version, fallback] += 1
-            return one.answer(request_id, probability, fallback), one.version
+            return probability, one
         raise Refused(503, "no model", "No model could answer. Send it again later.", ((b"retry-after", b"5"),))  # fmt: skip
 
     def _waited(self, work):
@@ -409,7 +479,7 @@ class Service:
 
     def _recommend(self, body):
         lists = self._model("lists")
-        request = read_json(_READ_LIST, body)
+        request = read_json(_READ_LIST, body, least_of_list)
         answer, fallback = lists.answer(request.request_id, request.customer_id, request.k)
         self._said["lists", lists.version, fallback] += 1
         return answer, lists.version
@@ -427,14 +497,21 @@ class Service:
 
     async def _swap_by_request(self, body):
         request = read_json(_READ_SWAP, body)
-        if self.load is None:
-            raise Refused(404, "no registry", "This service was started without a registry to load from.")  # fmt: skip
         try:
-            model = await asyncio.to_thread(self.load, request.model, request.version)
+            await self._load(request.model, request.version)
         except (ValueError, LookupError, OSError) as error:
             raise Refused(404, "no such version", str(error)[:500]) from None
-        self.swap(model)
+        self._tell()
         return self._is_ready(b"")
+
+    async def _load(self, kind, version):
+        before = self._before.get(kind)
+        if before is not None and before.version == version:
+            self.swap(before)
+        elif self.load is None:
+            raise LookupError("this service was started without a place to load versions from")
+        else:
+            self.swap(await asyncio.to_thread(self.load, kind, version))
 
     def _roll_back_by_request(self, body):
         kind = read_json(_READ_ROLL_BACK, body).model
@@ -442,7 +519,24 @@ class Service:
             self.roll_back(kind)
         except ValueError as error:
             raise Refused(409, "nothing before", str(error)) from None
+        self._tell()
         return self._is_ready(b"")
+
+    def _tell(self):
+        """Tell the other workers, and whoever starts again, which versions answer."""
+        versions = {kind: model.version for kind, model in self.serving.items()}
+        write_whole(self.folder / SERVING_FILE, json.dumps(versions) + "\n")
+        self._followed = (self.folder / SERVING_FILE).stat().st_mtime_ns
+
+    async def _follow(self):
+        """Have the versions answer that another worker, or one before, swapped in."""
+        path = self.folder / SERVING_FILE
+        if not path.is_file() or path.stat().st_mtime_ns == self._followed:
+            return
+        self._followed = path.stat().st_mtime_ns
+        for kind, version in json.loads(path.read_text(encoding="utf-8")).items():
+            if kind not in self.serving or self.serving[kind].version != version:
+                await self._load(kind, version)
 
     # Its life, and what it counts.
 
@@ -451,6 +545,8 @@ class Service:
         if (await receive())["type"] != "lifespan.startup":
             return
         self._feedback = _Feedback(self._url)
+        with contextlib.suppress(OSError, ValueError, LookupError):  # then it is as it was started
+            await self._follow()
         ticking, self._ready = asyncio.create_task(self._tick()), True
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -464,10 +560,13 @@ class Service:
         """Twice a second: write the log, and read the keys again if they changed."""
         while True:
             await asyncio.sleep(0.5)
-            with contextlib.suppress(OSError, ValueError):  # a full disk stops no answer
+            with contextlib.suppress(
+                OSError, ValueError, LookupError
+            ):  # a full disk stops no answer
                 self._write_log()
                 if self._keys_changed():
                     self._read_keys()
+                await self._follow()
 
     def _keys_changed(self):
         path = self.folder / KEYS_FILE
@@ -498,12 +597,6 @@ class Service:
         for kind, model in list(self.serving.items()):
             serving.add_metric([kind, model.version], 1)
         yield from (seen, times, said, new, serving)
-
-
-class RollBackRequest(msgspec.Struct):
-    """Of which model the version before is to answer again."""
-
-    model: Literal["score", "lists"]
 
 
 _READ_LIST = msgspec.json.Decoder(ListRequest).decode
@@ -576,7 +669,7 @@ class Door(HttpToolsProtocol):
     def refuse(self, status: int, message: str) -> None:
         """Answer without asking the service, and close."""
         if not self.deaf and not self.transport.is_closing():
-            said = msgspec.json.encode({"error": "refused", "message": message})
+            said = msgspec.json.encode({"error": "refused", "message": message, "trace": ""})
             head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(said)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode() + said)
             self.transport.write_eof()
@@ -589,14 +682,18 @@ class Door(HttpToolsProtocol):
             )  # closed at once, the answer could be lost
 
 
-def configured(service: Service, **more: Any) -> Any:
-    """Return uvicorn's settings for a service."""
-    import uvicorn
+def door(**more: Any) -> dict[str, Any]:
+    """Return uvicorn's settings for a service, as `uvicorn.run` takes them.
 
-    return uvicorn.Config(
-        service, http=Door, ws="none", lifespan="on", access_log=False, log_level="critical",
-        server_header=False, timeout_keep_alive=int(_IDLE_S), timeout_graceful_shutdown=10, **more,
-    )  # fmt: skip
+    Examples
+    --------
+    >>> door(port=8000)["server_header"]
+    False
+    """
+    return {
+        "http": Door, "ws": "none", "lifespan": "on", "access_log": False, "log_level": "critical",
+        "server_header": False, "timeout_keep_alive": int(_IDLE_S), "timeout_graceful_shutdown": 10, **more,
+    }  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -618,7 +715,7 @@ def running(service: Service, port: int = 0) -> Iterator[str]:
     import uvicorn
 
     listening = socket.create_server(("127.0.0.1", port))
-    server = uvicorn.Server(configured(service))
+    server = uvicorn.Server(uvicorn.Config(service, **door()))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:

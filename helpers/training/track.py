@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
@@ -95,8 +96,7 @@ def log_run(
         If `tracking` was not called, a metric is no number, or the model holds a part that could not
         be read again without running foreign code. Nothing is kept then.
     """
-    mlflow = _mlflow()
-    _require_tracking(mlflow)
+    mlflow = opened()
     for metric, value in metrics.items():
         if not isinstance(value, Real) or not math.isfinite(value):
             raise ValueError(
@@ -142,8 +142,7 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
     ValueError
         If `tracking` was not called, `value` is no number, or no run fits; with the nearest that does.
     """
-    mlflow = _mlflow()
-    _require_tracking(mlflow)
+    mlflow = opened()
     try:
         thousands = re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?", str(value).strip())
         written = Decimal(str(value).replace(",", "") if thousands else str(value))
@@ -219,10 +218,28 @@ def code_version() -> str:
         return f"ml-lifecycle-lab {version('ml-lifecycle-lab')}"
 
 
+def opened() -> ModuleType:
+    """Return MLflow for the place that `tracking` opened.
+
+    Raises
+    ------
+    ValueError
+        If `tracking` was not called.
+    """
+    mlflow = _mlflow()
+    # Without a place MLflow would make a file in the folder in which Python was started.
+    if not mlflow.is_tracking_uri_set():
+        raise ValueError(
+            "Nobody said where runs are kept. Call tracking(folder, experiment) first."
+        )
+    return mlflow
+
+
 def _mlflow():
     """Return MLflow, which neither reports its use nor tells of the tables that it makes."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is read at import
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, in every notebook
         import mlflow
@@ -230,14 +247,6 @@ def _mlflow():
 
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     return mlflow
-
-
-def _require_tracking(mlflow):
-    """Stop unless it was said where runs are kept; MLflow would make a file where Python started."""
-    if not mlflow.is_tracking_uri_set():
-        raise ValueError(
-            "Nobody said where runs are kept. Call tracking(folder, experiment) first."
-        )
 
 
 def _require_readable(model):

@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import course, etl, models, recommend, rollout, traffic, worlds
+from benchmarks import course, etl, models, recommend, rollout, serving, traffic, worlds
 from helpers.course import BadInput
 
 BENCHES = {
@@ -24,6 +24,7 @@ BENCHES = {
     "recommend": recommend.bench_recommend,
     "scale": recommend.bench_scale,
     "rollout": rollout.bench_rollout,
+    "serving": serving.bench_serving,
 }
 
 

@@ -1,0 +1,70 @@
+"""The service of `lifecycle serve`: both businesses on small worlds, two versions of each model."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import uvicorn
+
+from helpers.deployment.answers import Lists, Scoring
+from helpers.deployment.service import SCOPES, Service, door, new_key
+from helpers.training.churn import candidates
+from helpers.training.recommend import ItemNeighbours, MostPopular
+from helpers.worlds import Operator, Shop
+
+FOLDER = "LIFECYCLE_SERVICE"  # the variable of the environment that tells the workers where
+_KINDS = {"1": "logistic regression", "2": "random forest"}
+
+
+def load(kind: str, version: str) -> Scoring | Lists:
+    """Return version 1 or 2 of a kind of model, trained anew on a small world of seed 1.
+
+    Raises
+    ------
+    LookupError
+        If there is no such version.
+    """
+    if version not in _KINDS:
+        raise LookupError(f"There is no version {version!r} of {kind}; known are 1 and 2.")
+    if kind == "score":
+        snapshots = Operator(subscribers=1_000, seed=1).history()["snapshots"]
+        known = snapshots.drop(columns=["churned", "known_at", "scored_on"])
+        model = candidates(known.assign(Churn=snapshots["churned"]))[_KINDS[version]]
+        return Scoring(model.fit(known, snapshots["churned"]), known, 0.3, version)
+    orders = Shop(customers=1_000, products=100, seed=1).history()["orders"]
+    model = (MostPopular() if version == "1" else ItemNeighbours()).fit(orders)
+    customers = sorted(orders["customer_id"].unique().tolist())
+    # An id that no customer has is shown what is popular with all.
+    products = min(100, orders["product_id"].nunique())
+    popular = MostPopular().fit(orders).recommend([-1], products).drop(columns="customer_id")
+    return Lists(model.recommend(customers, 20), popular, version)
+
+
+def made() -> Service:
+    """Return the service of a worker; uvicorn calls it in each."""
+    service = Service(os.environ[FOLDER], load("score", "1"), load("lists", "1"), load=load)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: it need not be looked through again and again
+    return service
+
+
+def serve(folder: Path, port: int, workers: int) -> None:
+    """Run the service until it is stopped.
+
+    Parameters
+    ----------
+    folder : for its keys, its log and the feedback.
+    port : on this machine only.
+    workers : processes.
+    """
+    os.environ[FOLDER] = str(folder)
+    settings = door(app="helpers.course.serving:made", factory=True)
+    # A worker says nothing while it trains, and is not to be taken for dead.
+    uvicorn.run(**settings, port=port, workers=workers, timeout_worker_healthcheck=300)
+
+
+def key_for(folder: Path) -> str:
+    """Return a new key of that folder, good for everything."""
+    return new_key(folder, "you", list(SCOPES), 10_000)

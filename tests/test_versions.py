@@ -1,0 +1,417 @@
+"""`helpers.deployment.versions`: all is pinned, gates stand before customers, one call leads back."""
+
+import itertools
+import json
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from helpers.deployment import registry, versions
+from helpers.deployment.versions import ALIASES, GATES, check, load, promote, register, roll_back
+from helpers.training.churn import logistic, majority
+from helpers.training.track import tracking
+
+ABOUT = {"purpose": "whom to call", "limits": "not for prices"}
+NAMES = itertools.count()
+
+
+def table(rows, seed):
+    """Customers whose tenure and contract tell who leaves, with an id and a column that nobody reads."""
+    rng = np.random.default_rng(seed)
+    tenure = rng.integers(0, 72, rows)
+    contract = rng.choice(["month", "year"], rows)
+    chance = 1 / (1 + np.exp(0.06 * tenure - 1.5 + 2.5 * (contract == "year")))
+    return pd.DataFrame({
+        "customerID": [f"C{one:05}" for one in range(rows)], "tenure": tenure, "contract": contract,
+        "senior": rng.integers(0, 2, rows), "churned": rng.random(rows) < chance,
+    })  # fmt: skip
+
+
+TRAIN, HELD_OUT = table(1000, seed=1), table(1000, seed=2)
+
+
+def fitted(amounts=("tenure",), levels=("contract",), data=TRAIN):
+    return logistic(list(amounts), list(levels)).fit(data, data["churned"])
+
+
+def registered(name, model=None, **changes):
+    given = {
+        "data": TRAIN,
+        "threshold": 0.3,
+        "metrics": {"roc_auc": 0.8},
+        "about": ABOUT,
+        **changes,
+    }
+    return register(fitted() if model is None else model, name, **given)
+
+
+def checked(name, which, held_out=HELD_OUT, **changes):
+    given = {"group": "senior", "seed": 7, "latency_ms": 60_000.0, **changes}
+    return check(name, which, held_out, **given)
+
+
+def files_of(name, which):
+    run = mlflow.get_run(mlflow.MlflowClient().get_model_version(name, which).run_id)
+    return Path(run.info.artifact_uri.removeprefix("file://")) / "version"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def place(tmp_path_factory):
+    """A place for all versions of this module."""
+    folder = tmp_path_factory.mktemp("versions")
+    tracking(folder, "churn")
+    with pytest.MonkeyPatch.context() as patch:
+        # The ranges have tests of their own; these are quicker.
+        patch.setattr(versions, "paired_bootstrap", partial(versions.paired_bootstrap, draws=100))
+        patch.setattr(versions, "code_version", lambda: "of-the-tests")
+        yield folder
+
+
+@pytest.fixture
+def name():
+    """The name of a model that nobody registered yet."""
+    return f"churn-{next(NAMES)}"
+
+
+@pytest.fixture
+def two(name):
+    """A weak champion, "1", and a better version, "2", that passed its gates."""
+    for model in (fitted(levels=[]), fitted()):
+        version = registered(name, model)
+        if version == "1":
+            assert checked(name, version, fairness=0.5)["passed"].all()
+            promote(name, version)
+    assert checked(name, "2", fairness=0.5)["passed"].all()
+    return name
+
+
+# What a version pins.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": fitted(levels=[])}, {"threshold": 0.31}, {"data": TRAIN[::-1]},
+        {"metrics": {"roc_auc": 0.81}}, {"metrics": {"pr_auc": 0.8}},
+        {"about": {**ABOUT, "owner": "retention"}},
+        {"data": TRAIN.assign(tenure=TRAIN["tenure"].astype(float))},
+    ],
+    ids=["model", "threshold", "order", "metric", "its name", "card", "a type"],
+)  # fmt: skip
+def test_the_same_keeps_its_version_and_any_change_makes_another(name, change):
+    assert [registered(name), registered(name), registered(name, **change)] == ["1", "1", "2"]
+    assert registered(name) == "1"
+
+
+def test_another_code_or_library_makes_another_version(name, monkeypatch):
+    registered(name)
+    monkeypatch.setattr(versions, "code_version", lambda: "0123456789ab")
+    assert registered(name) == "2"
+    monkeypatch.setattr(registry, "version", lambda library: "9.9")
+    with pytest.warns(UserWarning, match=r"packaged with scikit-learn .*, here is 9\.9"):
+        load(name, "2")
+    assert registered(name) == "3"
+
+
+def test_a_version_is_read_back_with_all_that_was_pinned(name):
+    model = fitted()
+    found = load(name, registered(name, model))
+    fresh = HELD_OUT.drop(columns="churned")
+    np.testing.assert_array_equal(found.score(fresh), model.predict_proba(fresh)[:, 1])
+    np.testing.assert_array_equal(found.answers, found.score(found.known))
+    about = found.card["about"]
+    assert (found.version, found.threshold, about["metrics"]) == ("1", 0.3, {"roc_auc": 0.8})
+    assert about["schema"] == {"tenure": ["numbers", False], "contract": ["texts", False]}
+    assert about["card"] == ABOUT
+    assert len(about["data_sha256"]) == len(about["known_sha256"]) == 64
+    assert about["code_version"]
+    assert {"scikit-learn", "skops", "numpy"} <= set(found.card["libraries"])
+
+
+def test_no_id_and_no_column_that_the_model_does_not_read_is_kept(name):
+    found = load(name, registered(name))
+    assert list(found.known) == ["tenure", "contract"]
+    assert len(found.known) == 100
+    for file in files_of(name, "1").iterdir():
+        assert b"C00000" not in file.read_bytes()
+
+
+def test_of_a_baseline_that_reads_nothing_no_row_is_kept(name):
+    found = load(name, registered(name, majority().fit(TRAIN, TRAIN["churned"])))
+    assert found.known.shape == (100, 0)
+    assert checked(name, "1").loc["golden rows", "passed"]
+
+
+def test_golden_rows_come_back_with_their_types_and_gaps(name, monkeypatch):
+    monkeypatch.setattr(versions, "_same_without", lambda *_: False)  # as if it read all of them
+    data = pd.DataFrame({
+        "amount": [1.5, np.nan, 0.1 + 0.2, 4.0] * 10, "whole": [1, 2, 3, 4] * 10,
+        "few": pd.array([1, None, 3, 4] * 10, dtype="Int64"), "flag": [True, False, True, False] * 10,
+        "word": ["a", None, "c", "ä"] * 10, "mixed": pd.Series([1, "", "2.5", None] * 10, dtype=object),
+        "since": pd.to_datetime(["2024-01-01 10:00", None, "2024-02-01", "2024-03-01"] * 10, format="ISO8601"),
+        "kind": pd.Categorical(["x", "y", None, "x"] * 10),
+    })  # fmt: skip
+    model = majority().fit(data, [0, 1] * 20)
+    known = load(name, registered(name, model, data=data)).known
+    pd.testing.assert_frame_equal(known, data)
+
+
+def test_files_are_without_pickle_and_mlflow_itself_loads_the_version(two):
+    promote(two, "2")
+    assert {file.name for file in files_of(two, "2").iterdir()} == {
+        "MLmodel", "card.json", "conda.yaml", "known.json", "model.skops", "python_env.yaml", "requirements.txt",
+    }  # fmt: skip
+    model = mlflow.sklearn.load_model(f"models:/{two}@champion")
+    np.testing.assert_array_equal(model.predict_proba(HELD_OUT)[:, 1], load(two).score(HELD_OUT))
+
+
+# What is refused.
+
+
+class Foreign(BaseEstimator):
+    """A model that is not on the list."""
+
+    classes_ = np.array([0, 1])
+
+    def predict_proba(self, rows):
+        return np.full((len(rows), 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "../churn"}, "name is a word such as 'churn'"),
+        ({"name": "churn' or '1'='1"}, "name is a word such as 'churn'"),
+        ({"name": "churn\n"}, "name is a word such as 'churn'"),
+        ({"threshold": 1.2}, "threshold"),
+        ({"metrics": {"roc_auc": np.nan}}, "which JSON cannot hold"),
+        ({"about": {"purpose": "whom to call"}}, r"about\['limits'\] is empty"),
+        ({"about": {**ABOUT, "limits": " "}}, r"about\['limits'\] is empty"),
+        ({"model": Foreign()}, "Foreign.* cannot be packaged"),
+        ({"model": logistic(["tenure"], [])}, "does not answer the rows of data"),
+        ({"data": TRAIN.drop(columns="tenure")}, "does not answer the rows of data"),
+        ({"data": TRAIN.head(0)}, "row"),
+    ],
+)
+def test_what_cannot_be_pinned_is_refused_and_nothing_is_registered(name, change, told):
+    with pytest.raises(ValueError, match=told):
+        registered(**{"name": name, **change})
+    with pytest.raises(ValueError, match="No model is registered"):
+        load(name)
+
+
+@pytest.mark.parametrize("file", ["model.skops", "card.json", "known.json"])
+def test_a_file_that_was_changed_or_lost_is_never_read(name, file):
+    registered(name)
+    registered(name, fitted(levels=[]))
+    path = files_of(name, "1") / file
+    shutil.copy(files_of(name, "2") / file, path)
+    with pytest.raises(ValueError, match="changed or damaged"):
+        load(name, "1")
+    path.unlink()
+    with pytest.raises(ValueError, match="are not where they were stored|holds no model.skops"):
+        load(name, "1")
+
+
+def test_a_forbidden_type_is_named_though_card_and_hashes_were_forged_with_it(name, monkeypatch):
+    with monkeypatch.context() as forging:
+        forging.setattr(registry, "TRUSTED", [*registry.TRUSTED, f"{__name__}.Foreign"])
+        forging.setattr(versions, "TRUSTED", registry.TRUSTED)
+        forging.setattr(versions, "log_run", lambda *a: log_unchecked())
+        forging.setattr(registry, "check_is_fitted", lambda model: None)
+        registered(name, Foreign())
+    with pytest.raises(ValueError, match=r"Foreign, which may run foreign code"):
+        load(name, "1")
+
+
+def log_unchecked():
+    with mlflow.start_run() as run:
+        return run.info.run_id
+
+
+@pytest.mark.parametrize("which", ["7", "champion", "../1", "1' or '1'='1", "0", "-1", "latest"])
+def test_an_unknown_version_is_told_with_those_that_there_are(name, which):
+    registered(name)
+    with pytest.raises(ValueError, match=r"there are 1\. Write one of them"):
+        load(name, which)
+
+
+# The gates.
+
+
+def test_each_gate_is_a_record_with_its_number_kept_with_the_version(two):
+    table = checked(two, "2", fairness=0.5)
+    assert tuple(table.index) == GATES
+    assert table[["value", "limit"]].notna().all(axis=None)
+    assert table.loc["better", "said"].startswith("roc_auc: gain +")
+    kept = json.loads(mlflow.MlflowClient().get_model_version(two, "2").tags["gates"])
+    assert kept["against"] == "1"
+    assert kept["gates"]["better"][1] == table.loc["better", "value"]
+
+
+class ByTable(BaseEstimator):
+    """A model whose answer depends on who else stands in the table."""
+
+    classes_ = np.array([False, True])
+
+    def predict_proba(self, rows):
+        chance = np.full(len(rows), 0.5 + 0.4 * (len(rows) > 1))
+        return np.column_stack([1 - chance, chance])
+
+
+@pytest.mark.parametrize(
+    ("gate", "change", "other"),
+    [
+        ("latency", {"latency_ms": 0.0}, {}),
+        ("fairness", {"fairness": 0.8, "group": "contract"}, {}),
+        ("golden rows", {}, {"answers": np.full(100, 0.5)}),
+        ("parity", {}, {"model": ByTable()}),
+        ("better", {}, {}),
+        ("better", {"metric": "brier"}, {}),
+        ("better", {"metric": "accuracy"}, {}),
+    ],
+)
+def test_a_version_that_fails_one_gate_reaches_no_customer(two, monkeypatch, gate, change, other):
+    which = registered(two, fitted(levels=[]), threshold=0.5) if gate == "better" else "2"
+    if gate == "better":
+        promote(two, "2")
+    real = versions.load
+    monkeypatch.setattr(versions, "load", lambda *asked: real(*asked)._replace(**other))
+    assert not checked(two, which, **{"fairness": 0.5, **change}).loc[gate, "passed"]
+    before = load(two, "champion").version
+    with pytest.raises(ValueError, match=rf"cannot be champion: .*{gate} is .*, the limit"):
+        promote(two, which)
+    assert load(two, "champion").version == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (HELD_OUT.rename(columns={"tenure": "months"}), "tenure is missing"),
+        (HELD_OUT.assign(tenure=HELD_OUT["tenure"].astype(str)), "tenure holds texts, in training numbers"),
+        (HELD_OUT.assign(contract=HELD_OUT["contract"].where(HELD_OUT["senior"] == 1)), "contract has .* gap"),
+        (HELD_OUT.assign(tenure=HELD_OUT["tenure"] > 9), "tenure holds flags"),
+    ],
+)  # fmt: skip
+def test_a_broken_schema_fails_the_gates_that_need_it_and_scores_nobody(two, rows, told):
+    table = checked(two, "2", rows)
+    assert table["passed"].to_dict() == {one: one == "golden rows" for one in GATES}
+    assert pd.Series(table.loc["schema", "said"]).str.contains(told).all()
+    with pytest.raises(ValueError, match=told):
+        load(two, "2").score(rows)
+
+
+def test_columns_that_the_model_does_not_read_may_be_anything(two):
+    rows = HELD_OUT.assign(note=None, senior=HELD_OUT["senior"].astype(str))
+    assert load(two, "2").breaks(rows) == []
+
+
+def test_equal_or_worse_is_not_better_on_four_of_five_tables(two):
+    """The range is of 95 %, so its lower end is above 0 by chance in 1 of 40."""
+    promote(two, "2")
+    model = logistic(["tenure"], ["contract"]).set_params(logisticregression__C=0.9)
+    same = registered(two, model.fit(TRAIN, TRAIN["churned"]))
+    passed = [
+        checked(two, same, table(500, seed)).loc["better", "passed"] for seed in range(10, 15)
+    ]
+    assert sum(passed) <= 1
+
+
+# The way to customers and back.
+
+
+def test_who_was_not_checked_may_be_staged_only(name):
+    registered(name)
+    assert promote(name, "1", "staging") == "1"
+    for alias in ("challenger", "champion"):
+        with pytest.raises(ValueError, match="its gates were not asked"):
+            promote(name, "1", alias)
+    with pytest.raises(ValueError, match=f"to is one of {', '.join(ALIASES)}"):
+        promote(name, "1", "production")
+    assert versions.versions(name)[["aliases", "gates"]].to_numpy().tolist() == [
+        [["staging"], "not checked"]
+    ]
+
+
+def test_a_challenger_need_not_be_better_yet(two):
+    promote(two, "2")
+    weak = registered(two, fitted(levels=[]), threshold=0.31)
+    table = checked(two, weak, fairness=0.5)
+    assert table.index[~table["passed"]].tolist() == ["better"]
+    assert promote(two, weak, "challenger") == weak
+    with pytest.raises(ValueError, match="better is"):
+        promote(two, weak)
+
+
+def test_a_gain_on_a_champion_of_before_is_no_gain_on_the_one_of_now(two):
+    third = registered(two, threshold=0.31)
+    checked(two, third, fairness=0.5)
+    promote(two, "2")
+    with pytest.raises(
+        ValueError, match="compared with version 1, and the champion is now version 2"
+    ):
+        promote(two, third)
+
+
+def test_one_call_leads_back_and_the_failed_one_must_be_checked_again(two):
+    promote(two, "2")
+    began = time.perf_counter()
+    assert roll_back(two) == "1"
+    print(f"rolled back in {time.perf_counter() - began:.3f} s")  # its goal, 1 s, is bench's
+    assert load(two).version == "1"
+    assert versions.versions(two)["gates"].tolist() == ["rolled back", "passed"]
+    with pytest.raises(ValueError, match="it was rolled back. Call check"):
+        promote(two, "2")
+    checked(two, "2", fairness=0.5)
+    assert promote(two, "2") == "2"
+    assert roll_back(two) == "1"
+    with pytest.raises(ValueError, match="version 1 is its first champion"):
+        roll_back(two)
+
+
+def test_each_call_leads_one_champion_further_back(two):
+    promote(two, "2")
+    third = registered(two, threshold=0.31)
+    mlflow.MlflowClient().set_model_version_tag(
+        two, third, "gates", json.dumps({"against": "2", "gates": {}})
+    )
+    promote(two, third)
+    assert [roll_back(two), roll_back(two)] == ["2", "1"]
+
+
+def test_nothing_moves_when_the_champion_before_cannot_be_read(two):
+    promote(two, "2")
+    (files_of(two, "1") / "card.json").write_text("{}")
+    with pytest.raises(ValueError, match="changed or damaged"):
+        roll_back(two)
+    assert load(two).version == "2"
+
+
+def test_a_promotion_that_was_killed_half_way_has_changed_nothing(two, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(mlflow.MlflowClient, "set_registered_model_alias", die)
+        with pytest.raises(KeyboardInterrupt):
+            promote(two, "2")
+    assert load(two).version == "1"
+    with pytest.raises(ValueError, match="version 1 is its first champion"):
+        roll_back(two)
+    promote(two, "2")
+    assert roll_back(two) == "1"
+
+
+def test_without_a_champion_there_is_nothing_to_lead_back_to(name):
+    with pytest.raises(ValueError, match="No model is registered"):
+        roll_back(name)
+    registered(name)
+    with pytest.raises(ValueError, match="it has no champion"):
+        roll_back(name)
