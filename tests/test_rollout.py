@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
-from scipy.stats import hypergeom, norm
+from scipy.stats import binom, hypergeom, norm
 
 from helpers.deployment import rollout
 from helpers.deployment.rollout import BlueGreen, Canary, compare_shadow
@@ -69,11 +69,11 @@ def test_of_a_hundred_canaries_the_right_ones_are_rolled_back(hints):
         limit = {0.1: 1_500, 0.05: 3_500}.get(loss, math.inf)
         rolled[loss] = sum(v == "roll back" and answers <= limit for _, v, answers in runs)
     assert rolled[0.1] >= 95
-    assert rolled[0.05] >= (
-        90 if hints else 85
-    )  # without hints chance alone may leave fewer than 90
-    assert rolled[0] <= 7  # of 4.5 to be expected
-    assert rolled[-0.05] == 0
+    assert rolled[0.05] >= 90
+    # How often the bars are crossed by chance is held below, on many more runs; here no more than what
+    # one set of seeds in a thousand would show.
+    assert rolled[0] <= binom.isf(0.001, 100, rollout.FALSE_ALARMS + rollout.OTHERS)
+    assert rolled[-0.05] <= binom.isf(0.001, 100, rollout.OTHERS)
 
 
 def test_a_canary_is_widened_step_by_step_and_then_promoted():

@@ -197,6 +197,7 @@ worse, the bar is 2.7, more than chance')
         new |= {"step": np.full(len(visits), self._step), "evening": np.full(len(visits), evening)}
         if self._log:
             new = {name: np.concatenate([self._rows[name], some]) for name, some in new.items()}
+        new["code"] = pd.factorize(new["customer"])[0]
         self._rows, self._last = new, self._decide(evening, new)
         self._log.append((self._steps[self._step], self._last))
         self._step += self._last.verdict == "widen"
@@ -298,8 +299,9 @@ class _Rail:
         guess = np.zeros(len(value))
         if self.hints and not few:
             known = np.column_stack([np.ones(len(value)), *(rows[hint] for hint in self.hints)])
-            guess = known @ np.linalg.lstsq(known[told], value[told])[0]
-        flags = not guess.any() and np.isin(value[told], (0, 1)).all()
+            some = known[told]  # the few products of the columns, not the rows, are solved for
+            guess = known @ np.linalg.lstsq(some.T @ some, some.T @ value[told])[0]
+        flags = not guess.any() and ((value[told] == 0) | (value[told] == 1)).all()
         information, moves = 0.0, np.zeros(len(value))
         seen, exact = 0, np.ones(1)  # flags of the canary, and their chances where nothing differs
         for step in range(steps.max(initial=-1) + 1):
@@ -320,8 +322,7 @@ class _Rail:
                 exact = np.convolve(exact, _chances(*sizes, int(value[answered].sum())))
         if not information:
             return _Difference(*means, np.nan, np.nan, np.nan, 0.0)
-        customer, _ = pd.factorize(rows["customer"])
-        variance = (np.bincount(customer, moves) ** 2).sum()
+        variance = (np.bincount(rows["code"], moves) ** 2).sum()
         difference, error = moves.sum() / information, math.sqrt(variance) / information
         deviations = np.nan
         if flags:
