@@ -28,7 +28,25 @@ def test_what_the_lesson_says_holds_on_every_seed(told, seed):
     assert judged["RMSE"].idxmin() == "line, squared loss"
     assert figures["stayed"] > 0.05 > figures["saving"] > 0  # against the fair rival
     assert figures["verdict"] == "missed"
+    assert figures["high"] < figures["asked"]
     assert cells["by_leavers"] > 0.5
+    scored = cells["seen"][8]["customers"]
+    assert len(cells["insured"]) > 0.98 * len(scored)  # few have no last bill
+
+
+@pytest.mark.parametrize(("asked", "verdict"), [(0.001, "kept"), (0.01, "open")])
+def test_the_verdict_looks_at_the_whole_interval_as_in_04a(told, asked, verdict):
+    figures, _ = told(2, SAVING=asked)
+    assert figures["low"] < figures["saving"] < 0.01 < figures["high"]
+    assert figures["verdict"] == verdict
+
+
+def test_a_euro_too_low_costs_what_is_not_paid_minus_the_premium(told):
+    _, cells = told(1)
+    spend, insured = cells["insured"]["spend"], cells["parts"][1]
+    premium, unpaid = 0.01 * insured, 0.04 * np.maximum(spend - insured, 0)
+    more = premium + unpaid - 0.01 * spend  # than with every euro foretold
+    assert 1000 * more.mean() == pytest.approx(cells["cost"](spend, insured))
 
 
 def test_the_metrics_by_hand_are_those_of_scikit_learn(told):

@@ -19,6 +19,10 @@ def test_what_the_lesson_says_holds_on_every_seed(told, seed):
     assert cells["part"]["megabytes"] > 0.99  # the unit decides
     assert cells["say_of"](cells["points"], cells["as_it_is"]).drop("megabytes").max() < 0.3
     assert cells["say_of"](cells["both"], cells["segment"]).min() > 0.5
+    assert figures["n"] == len(cells["points"])
+    left_out = cells["customers"].drop(cells["points"].index)
+    assert figures["out"] == pytest.approx(len(left_out) / len(cells["customers"]))
+    assert (left_out["tenure"].astype(float) <= 2).mean() > 0.95  # the new ones
     assert figures["k"] == 4 == cells["truth"].nunique()
     assert figures["again"] > 0.95 > cells["STABLE"]  # comes back with room to spare
     assert cells["real"]
@@ -125,6 +129,7 @@ def test_real_customers_have_no_truth(told, telco_csv):
     pd.testing.assert_frame_equal(cells["logs"], cells["points"])  # none is lopsided
     assert 2 <= figures["k"] <= cells["MOST_SEGMENTS"]
     counts = cells["counts"]
+    assert figures["out"] == 0
     assert counts.to_numpy().sum() == len(cells["customers"]) == 7043
     assert counts[True].sum() == 1869
     assert figures["chance"] < 0.001
