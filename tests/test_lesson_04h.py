@@ -52,7 +52,7 @@ def check_verdicts(told, left_behind):
     kept = min(months["found"] - error) >= told["floor"]
     missed = min(months["found"] + error) < told["floor"]
     assert (left_behind["kept"], left_behind["missed"]) == (kept, missed)
-    assert ("kept" in told["verdict"], "missed" in told["verdict"]) == (kept, missed)
+    assert ("kept" in told["guardrail"], "missed" in told["guardrail"]) == (kept, missed)
     assert told["found"] == pytest.approx(months["found"].min(), abs=1e-5)
     # The question of the title: is the first by hit rate the first in the shop?
     assert (told["answer"] == "Yes") == (left_behind["by_hits"] == told["candidate"])
