@@ -106,7 +106,7 @@ def test_the_neighbors_by_hand_are_the_cosines_of_scikit_learn(played):
 def test_the_plain_neighbors_of_the_course_are_those_by_hand(played, seed):
     """`ItemNeighbours(shrink=0, decay=1)` has the plain neighbors; the rest of a list are ties."""
     left_behind = played(seed)[1]
-    model = left_behind["recommend"].ItemNeighbours(shrink=0, decay=1, neighbours=1_000)
+    model = left_behind["recommend"].ItemNeighbours(shrink=0, decay=1)
     model.fit(left_behind["past"], left_behind["on_sale"])
     shown = model.recommend([left_behind["her"]], left_behind["K"], left_behind["day"])
     by_hand = dict(zip(left_behind["what"], left_behind["together"], strict=True))
