@@ -107,8 +107,9 @@ def _warn(weight, effective):
     if effective < FEW * rows:
         warnings.warn(
             f"Of {rows:,} rows only {effective:,.0f} count effectively ({effective / rows:.1%}; at least "
-            f"{FEW:.0%} is asked for), and one of them for {largest:.1%}: the two policies differ too much. "
-            "Take the estimate as a guess, and try the new policy on some customers.",
+            f"{FEW:.0%} is asked for), and the heaviest carries {largest:.1%} of all weight: the two "
+            "policies differ too much. Take the estimate as a guess, and try the new policy on some "
+            "customers.",
             stacklevel=3,
         )
     doubt = weight.std(ddof=1) / rows**0.5

@@ -1,4 +1,4 @@
-"""Collaborative filtering by factors: a few numbers a customer and a product, whose products score."""
+"""Collaborative filtering by factors: a few numbers a side, multiplied pair by pair and added up."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from helpers.training.recommend.base import Log, Recommender
 
 
 class Factors(Recommender):
-    """Score a product for a customer by the product of their factors."""
+    """Score a product for a customer: their factors multiplied pair by pair and added up."""
 
     def __init__(self, factors: int, seed: int, show_seen: bool = False):
         super().__init__(show_seen)
         self.factors, self.seed = factors, seed
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
-        """Return the products of the factors."""
+        """Return the sums of the factors' products."""
         return self.of_customers[rows] @ self.of_products.T
 
 
