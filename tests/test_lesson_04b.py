@@ -72,6 +72,9 @@ def check_figures(told, left_behind):
     assert left_behind["found"].high == pytest.approx(gains.mean() + wider)
     whole = score["one amount"] - score["as in 04a"]
     assert told["gain"] == pytest.approx(whole.mean(), abs=1e-6)
+    # "each against the list that it changes": the amounts leave the list that holds the logarithm.
+    shorter = (score["one amount"] - score["+ log_tenure"]).mean()
+    assert left_behind["steps"]["three amounts out"].mean == pytest.approx(shorter)
     # One fold by hand, without cross_val_score.
     pool, left = left_behind["pool"], left_behind["left"]
     past, part = next(left_behind["folds"].split(pool, left))
