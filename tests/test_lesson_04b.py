@@ -44,7 +44,7 @@ def check_claims(told, left_behind):
     # The levels are news, the count of protections is none.
     assert taken["taken"]["levels"]
     assert not taken["taken"]["protections"]
-    assert taken["taken"]["one amount for three"] == (taken["low"]["one amount for three"] > -0.002)
+    assert taken["taken"]["three amounts out"] == (taken["low"]["three amounts out"] > -0.002)
     # "The bill is a tariff, the total is arithmetic."
     assert left_behind["tariff"] > 0.99
     assert left_behind["total"] > 0.99
@@ -72,6 +72,9 @@ def check_figures(told, left_behind):
     assert left_behind["found"].high == pytest.approx(gains.mean() + wider)
     whole = score["one amount"] - score["as in 04a"]
     assert told["gain"] == pytest.approx(whole.mean(), abs=1e-6)
+    # "each against the list that it changes": the amounts leave the list that holds the logarithm.
+    shorter = (score["one amount"] - score["+ log_tenure"]).mean()
+    assert left_behind["steps"]["three amounts out"].mean == pytest.approx(shorter)
     # One fold by hand, without cross_val_score.
     pool, left = left_behind["pool"], left_behind["left"]
     past, part = next(left_behind["folds"].split(pool, left))
@@ -89,7 +92,7 @@ def test_what_the_lesson_says_holds_and_its_figures_are_computed_anew(played, se
 
 def test_as_stored_the_logarithm_is_taken_and_three_amounts_go(played):
     taken = played(5, REPEATS=4)[1]["table"]["taken"].to_dict()
-    assert taken == {"levels": True, "log_tenure": True, "protections": False, "one amount for three": True}  # fmt: skip
+    assert taken == {"levels": True, "log_tenure": True, "protections": False, "three amounts out": True}  # fmt: skip
 
 
 def test_on_the_real_customers_the_same_holds(real):
