@@ -74,6 +74,9 @@ def test_what_the_lesson_says_holds_and_its_figures_are_counted_anew(played, see
 def test_on_the_real_customers_the_same_holds(real):
     check_claims(*real)
     check_figures(*real)
+    # Repeated cross-validation on this file gives 0.845 with a spread of 0.012 over the folds;
+    # one split, trained on three fifths of the customers, may lie two spreads away.
+    assert real[1]["test_auc"] == pytest.approx(0.845, abs=0.024)
 
 
 def test_the_pictures_of_the_metrics_add_up_to_what_scikit_learn_counts(played):
