@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_START_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,10 @@ def seconds_of(command: list[str], folder: Path | None = None) -> float:
 
 def alone(code: str, *arguments: object) -> str:
     """Return the last line that Python code prints in a process of its own, on one thread."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, **one},
+        env={**os.environ, **_ONE_THREAD},
         check=True,
         capture_output=True,
         text=True,
@@ -75,3 +80,40 @@ def most_held() -> float:
         return psutil.Process().memory_info().peak_wset / 1e6
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most * (1 if sys.platform == "darwin" else 1_024) / 1e6
+
+
+@contextmanager
+def served(code: str, *arguments: object) -> Iterator[tuple[int, int]]:
+    """Run a service in a process of its own until the block is left; yield its port and process id.
+
+    The code finds the port, then the arguments, in `sys.argv`.
+
+    Raises
+    ------
+    RuntimeError
+        If nothing listens at the port within a minute and a half.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", code, str(port), *map(str, arguments)]
+    process = subprocess.Popen(
+        command, cwd=Path(__file__).parents[1], env={**os.environ, **_ONE_THREAD}
+    )
+    try:
+        over = time.monotonic() + _START_S
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > over:
+                raise RuntimeError("The service of the bench did not start.")
+            time.sleep(0.1)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,9 +19,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, served
 
-_ROUNDS, _SECONDS, _LINES, _START_S = 7, 0.8, 16, 90.0
+_ROUNDS, _SECONDS, _LINES = 7, 0.8, 16
 _SERVER = '''
 import os, sys
 from pathlib import Path
@@ -266,28 +263,7 @@ async def _swapped(port, data, key, swaps=100):
 
 @contextmanager
 def serving(core: int, folder: Path) -> Iterator[tuple[int, dict, psutil.Process]]:
-    """Run the server in a process of its own until the block is left; yield its port, what to send, and it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", _SERVER, str(port), str(core), str(folder)]
-    process = subprocess.Popen(command, env={**os.environ, **one}, cwd=Path(__file__).parents[1])
-    try:
-        over = time.monotonic() + _START_S
-        while not _listens(port):
-            if process.poll() is not None or time.monotonic() > over:
-                raise RuntimeError("The service of the bench did not start.")
-            time.sleep(0.1)
+    """Run the server until the block is left; yield its port, what to send, and its process."""
+    with served(_SERVER, core, folder) as (port, process):
         known = json.loads((folder / "known.json").read_text(encoding="utf-8"))
-        yield port, known, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+        yield port, known, psutil.Process(process)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import local
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, served
 from helpers.worlds.shop.month import Context
 from helpers.worlds.traffic import over_http
 
-_COUNT, _AT_ONCE, _GOAL_S, _START_S = 4_000, 8, 5.0, 30.0
+_COUNT, _AT_ONCE, _GOAL_S = 4_000, 8, 5.0
 _SERVICE = """
 import sys
 import uvicorn
@@ -36,7 +32,7 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="critical", 
 
 def bench_traffic() -> list[Measure]:
     """Send 4,000 requests to an empty FastAPI endpoint; beside it the standard library's client."""
-    with _running() as port:
+    with served(_SERVICE) as (port, _):
         bare, ours = _bare(port), _ours(port)
     seconds = _COUNT / ours
     goal = f"at most {_GOAL_S:g} s for {_COUNT:,}"
@@ -45,30 +41,6 @@ def bench_traffic() -> list[Measure]:
         Measure("requests to an empty FastAPI endpoint", ours, bare, name, "a second", "", None),
         Measure("the same in time", seconds, _COUNT / bare, name, "s", goal, seconds <= _GOAL_S),
     ]
-
-
-@contextmanager
-def _running():
-    """Run the service in a process of its own until the block is left; yield its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", _SERVICE, str(port)])
-    try:
-        over = time.monotonic() + _START_S
-        while _listens(port) is False and time.monotonic() < over and process.poll() is None:
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _ours(port):
