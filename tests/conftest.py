@@ -83,14 +83,6 @@ def beauty_folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def lesson_by_seed(tmp_path_factory):
-    """A function of stem, seed and other parameters: what `told_by` returns; each is run once."""
-    return cache(
-        lambda stem, seed, **more: told_by(stem, tmp_path_factory.mktemp(stem), SEED=seed, **more)
-    )
-
-
 def type_lifecycle(*words: object, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
     """Run `lifecycle WORDS` as a user would; return what it printed and its exit code."""
     environment = {**os.environ, "COLUMNS": "200", **options.pop("env", {})}
@@ -158,9 +150,9 @@ def told_by(
 
 
 @pytest.fixture(scope="module")
-def told(request, tmp_path_factory):
-    """Run the lesson that the test module calls STEM, once for each seed and change."""
-    stem, folder = request.module.STEM, tmp_path_factory.mktemp("told")
+def played(request, tmp_path_factory):
+    """Run the lesson that the test module calls STEM, once for each seed and change (see `told_by`)."""
+    stem, folder = request.module.STEM, tmp_path_factory.mktemp("played")
     run = cache(lambda seed, edits, more: told_by(stem, folder, dict(edits), SEED=seed, **dict(more)))  # fmt: skip
     return lambda seed, edits=(), **more: run(seed, edits, tuple(sorted(more.items())))
 

@@ -1,7 +1,5 @@
 """Lesson 04a: its figures counted by hand, its claims on twenty seeds, and on IBM's file."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 from conftest import ROOT, SEEDS, told_by
@@ -12,12 +10,6 @@ from helpers.course.runner.shelf import code_cells, read_notebook
 pytestmark = pytest.mark.slow
 
 STEM = "04a_churn_baseline"
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """What the lesson told and left behind, by seed; a seed runs once."""
-    return cache(lambda seed, **more: told_by(STEM, tmp_path_factory.mktemp("04a"), SEED=seed, **more))  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Lesson 04d: its figures counted by hand, its claims on twenty seeds, and on IBM's file."""
 
-from functools import cache
-
 import pandas as pd
 import pytest
 from conftest import SEEDS, stored_table, told_by
@@ -11,12 +9,6 @@ pytestmark = pytest.mark.slow
 
 STEM = "04d_where_the_model_fails"
 PERSONAL = {"SeniorCitizen", "gender", "Partner", "Dependents"}
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """What the lesson told and left behind, by seed; a seed runs once."""
-    return cache(lambda seed, **more: told_by(STEM, tmp_path_factory.mktemp("04d"), SEED=seed, **more))  # fmt: skip
 
 
 @pytest.fixture(scope="module")

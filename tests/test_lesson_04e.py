@@ -11,8 +11,8 @@ STEM = "04e_spend"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_the_lesson_says_holds_on_every_seed(told, seed):
-    figures, cells = told(seed)
+def test_what_the_lesson_says_holds_on_every_seed(played, seed):
+    figures, cells = played(seed)
     assert cells["trap_r2"] > 0.99
     prices = dict(zip(cells["services"], cells["tariff"].coef_, strict=True))
     built = {"PhoneService": 20, "DSL": 25, "Fiber optic": 50, "StreamingTV": 10}
@@ -35,22 +35,22 @@ def test_what_the_lesson_says_holds_on_every_seed(told, seed):
 
 
 @pytest.mark.parametrize(("asked", "verdict"), [(0.001, "kept"), (0.01, "open")])
-def test_the_verdict_looks_at_the_whole_interval_as_in_04a(told, asked, verdict):
-    figures, _ = told(2, SAVING=asked)
+def test_the_verdict_looks_at_the_whole_interval_as_in_04a(played, asked, verdict):
+    figures, _ = played(2, SAVING=asked)
     assert figures["low"] < figures["saving"] < 0.01 < figures["high"]
     assert figures["verdict"] == verdict
 
 
-def test_a_euro_too_low_costs_what_is_not_paid_minus_the_premium(told):
-    _, cells = told(1)
+def test_a_euro_too_low_costs_what_is_not_paid_minus_the_premium(played):
+    _, cells = played(1)
     spend, insured = cells["insured"]["spend"], cells["parts"][1]
     premium, unpaid = 0.01 * insured, 0.04 * np.maximum(spend - insured, 0)
     more = premium + unpaid - 0.01 * spend  # than with every euro foretold
     assert 1000 * more.mean() == pytest.approx(cells["cost"](spend, insured))
 
 
-def test_the_metrics_by_hand_are_those_of_scikit_learn(told):
-    _, cells = told(1)
+def test_the_metrics_by_hand_are_those_of_scikit_learn(played):
+    _, cells = played(1)
     spend, guess = cells["validation"]["spend"], 3 * cells["validation"]["last_bill"]
     assert cells["rmse"] == pytest.approx(root_mean_squared_error(spend, guess))
     assert cells["r2"] == pytest.approx(r2_score(spend, guess))
@@ -60,16 +60,16 @@ def test_the_metrics_by_hand_are_those_of_scikit_learn(told):
     assert cells["cost"](spend, guess) == pytest.approx(1000 * both * loss)
 
 
-def test_the_fair_rival_is_the_cheapest_multiple_of_all(told):
-    _, cells = told(1)
+def test_the_fair_rival_is_the_cheapest_multiple_of_all(played):
+    _, cells = played(1)
     bill, spend = cells["train"]["last_bill"], cells["train"]["spend"]
     tried = [cells["cost"](spend, multiple * bill) for multiple in np.arange(2, 5, 0.01)]
     rival = cells["cost"](spend, cells["foretell"]("best multiple", cells["train"], cells["train"]))
     assert min(tried) * 0.999 < rival <= min(tried)
 
 
-def test_nothing_of_the_target_is_known_on_the_day(told):
-    _, cells = told(1)
+def test_nothing_of_the_target_is_known_on_the_day(played):
+    _, cells = played(1)
     issued = cells["issued"]
     for month, table in cells["everybody"].items():
         scored = table["scored_at"].dt.normalize()
@@ -83,27 +83,27 @@ def test_nothing_of_the_target_is_known_on_the_day(told):
 
 
 @pytest.mark.slow
-def test_swapped_and_equal_prices_as_your_turn_proposes(told):
-    _, cells = told(2, TOO_LOW_COSTS=0.01, TOO_HIGH_COSTS=0.03)
+def test_swapped_and_equal_prices_as_your_turn_proposes(played):
+    _, cells = played(2, TOO_LOW_COSTS=0.01, TOO_HIGH_COSTS=0.03)
     assert cells["share"] == pytest.approx(0.25)
     assert cells["best"]["our cost"] < cells["best"]["absolute"]
     assert cells["by_leavers"] < 0.5  # too high is the dear error now, and fewer are insured high
-    _, cells = told(2, TOO_LOW_COSTS=0.02, TOO_HIGH_COSTS=0.02)
+    _, cells = played(2, TOO_LOW_COSTS=0.02, TOO_HIGH_COSTS=0.02)
     assert cells["best"]["our cost"] == pytest.approx(cells["best"]["absolute"], abs=1)
     judged = cells["judged"]
     assert judged.loc["line, our cost", "MAE"] == judged.loc["line, absolute loss", "MAE"]
 
 
 @pytest.mark.slow
-def test_tenure_does_not_bring_the_asked_saving_as_your_turn_asks(told):
+def test_tenure_does_not_bring_the_asked_saving_as_your_turn_asks(played):
     edits = (('"last_bill"]\nspend', '"last_bill", "tenure"]\nspend'),)
-    figures, cells = told(2, edits)
+    figures, cells = played(2, edits)
     assert cells["columns"][-1] == "tenure"
     assert figures["saving"] < figures["asked"]
 
 
-def test_the_trap_on_the_real_file(told, telco_csv):
-    _, cells = told(1, TELCO_CSV=str(telco_csv))
+def test_the_trap_on_the_real_file(played, telco_csv):
+    _, cells = played(1, TELCO_CSV=str(telco_csv))
     assert cells["trap_r2"] == pytest.approx(0.9988, abs=0.0005)
     prices = dict(zip(cells["services"], cells["tariff"].coef_, strict=True))
     built = {"PhoneService": 20, "DSL": 25, "Fiber optic": 50, "StreamingTV": 10}

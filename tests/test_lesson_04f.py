@@ -14,8 +14,8 @@ STEM = "04f_segments"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_the_lesson_says_holds_on_every_seed(told, seed):
-    figures, cells = told(seed)
+def test_what_the_lesson_says_holds_on_every_seed(played, seed):
+    figures, cells = played(seed)
     assert cells["part"]["megabytes"] > 0.99  # the unit decides
     assert cells["say_of"](cells["points"], cells["as_it_is"]).drop("megabytes").max() < 0.3
     assert cells["say_of"](cells["both"], cells["segment"]).min() > 0.5
@@ -38,16 +38,16 @@ def test_what_the_lesson_says_holds_on_every_seed(told, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_test_that_finds_nothing_is_no_proof_of_nothing(told, seed):
-    figures, cells = told(seed)
+def test_a_test_that_finds_nothing_is_no_proof_of_nothing(played, seed):
+    figures, cells = played(seed)
     assert figures["chance"] == pytest.approx(chi2_contingency(cells["counts"]).pvalue, rel=1e-5)
     said = {True: "They **differ**", False: "We **cannot tell**"}[bool(figures["chance"] < 0.05)]
     assert cells["stated"].startswith(said)
     assert cells["left"].between(0.04, 0.2).all()
 
 
-def test_the_judges_are_those_of_scikit_learn(told):
-    figures, cells = told(1)
+def test_the_judges_are_those_of_scikit_learn(played):
+    figures, cells = played(1)
     both = cells["both"]
     found = KMeans(4, n_init=10, random_state=0).fit_predict(both)
     assert adjusted_rand_score(found, cells["segment"]) > 0.98
@@ -56,16 +56,16 @@ def test_the_judges_are_those_of_scikit_learn(told):
     assert np.asarray(both.std(ddof=0)) == pytest.approx(1)
 
 
-def test_one_cloud_has_our_values_and_our_correlations(told):
-    _, cells = told(1)
+def test_one_cloud_has_our_values_and_our_correlations(played):
+    _, cells = played(1)
     both, cloud = cells["both"], cells["one_cloud"]()
     for place, name in enumerate(both):
         assert sorted(cloud[:, place]) == sorted(both[name])
     assert spearmanr(cloud).statistic == pytest.approx(spearmanr(both).statistic, abs=0.12)
 
 
-def test_the_two_halves_share_nobody(told, monkeypatch):
-    _, cells = told(1)
+def test_the_two_halves_share_nobody(played, monkeypatch):
+    _, cells = played(1)
     table, halves = pd.DataFrame({"x": np.arange(101.0), "y": 0.0}), []
 
     class Spy(KMeans):
@@ -82,8 +82,8 @@ def test_the_two_halves_share_nobody(told, monkeypatch):
     assert halves[0] != halves[2]  # by lot, each time anew
 
 
-def test_the_points_are_todays_customers_counted_by_hand(told):
-    _, cells = told(1)
+def test_the_points_are_todays_customers_counted_by_hand(played):
+    _, cells = played(1)
     usage = cells["operator"].history()["usage"]
     points = cells["points"]
     assert set(points.index) <= set(cells["customers"].index)
@@ -97,32 +97,32 @@ def test_the_points_are_todays_customers_counted_by_hand(told):
 
 
 @pytest.mark.slow
-def test_without_the_logarithm_little_of_the_truth_is_left(told):
+def test_without_the_logarithm_little_of_the_truth_is_left(played):
     text = "logs = points.transform(lambda column: np.log(column) if column.skew() > 1 else column)"
-    figures, cells = told(2, ((text, "logs = points"),))
-    assert figures["again"] < told(2)[0]["again"]
+    figures, cells = played(2, ((text, "logs = points"),))
+    assert figures["again"] < played(2)[0]["again"]
     assert cells["judged"].loc["both", "truth"] < 0.65
 
 
-def test_three_at_most_come_back_and_are_too_few(told):
-    figures, cells = told(3, MOST_SEGMENTS=3)
+def test_three_at_most_come_back_and_are_too_few(played):
+    figures, cells = played(3, MOST_SEGMENTS=3)
     assert figures["k"] == 3
     assert figures["again"] > cells["STABLE"]
-    assert cells["judged"].loc["both", "truth"] < told(3)[1]["judged"].loc["both", "truth"] - 0.1
+    assert cells["judged"].loc["both", "truth"] < played(3)[1]["judged"].loc["both", "truth"] - 0.1
 
 
 @pytest.mark.slow
-def test_gender_makes_segments_that_come_back_and_mean_nothing(told):
+def test_gender_makes_segments_that_come_back_and_mean_nothing(played):
     text = 'tables = {"as it is"'
     more = f'logs["gender"] = customers["gender"].eq("Female")\n{text}'
-    figures, cells = told(2, ((text, more),))
+    figures, cells = played(2, ((text, more),))
     assert figures["again"] > cells["STABLE"]
     assert cells["say_of"](cells["both"], cells["segment"])["gender"] > 0.5
     assert cells["judged"].loc["both", "truth"] < 0.65
 
 
-def test_real_customers_have_no_truth(told, telco_csv):
-    figures, cells = told(1, TELCO_CSV=str(telco_csv))
+def test_real_customers_have_no_truth(played, telco_csv):
+    figures, cells = played(1, TELCO_CSV=str(telco_csv))
     assert cells["judged"]["truth"].isna().all()
     assert "no truth" in figures["verdict"]
     assert list(cells["points"]) == ["tenure", "MonthlyCharges", "extras"]

@@ -1,7 +1,5 @@
 """Lesson 04g: lists and figures by hand against other code, its claims on twenty seeds, and on reviews."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from conftest import SEEDS
@@ -10,10 +8,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def played(lesson_by_seed):
-    """What the lesson told and left behind, by seed."""
-    return partial(lesson_by_seed, "04g_recommenders")
+STEM = "04g_recommenders"
 
 
 def check_claims(told, left_behind):

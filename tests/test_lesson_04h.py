@@ -1,7 +1,5 @@
 """Lesson 04h: its figures counted anew, its claims on twenty seeds, and the offline half on reviews."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from conftest import SEEDS, told_by
@@ -10,10 +8,7 @@ from scipy.stats import kendalltau
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def played(lesson_by_seed):
-    """What the lesson told and left behind, by seed."""
-    return partial(lesson_by_seed, "04h_judge_recommenders")
+STEM = "04h_judge_recommenders"
 
 
 def check_claims(told, left_behind):
