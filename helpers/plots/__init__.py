@@ -1,6 +1,6 @@
 """Pictures only: each function takes a table, draws it and returns the axes; none computes."""
 
-from helpers.plots.comparisons import plot_dots, plot_hundred, plot_profit, plot_shares
+from helpers.plots.comparisons import plot_dots, plot_hundred, plot_profit, plot_shares, plot_steps
 from helpers.plots.courses import (
     plot_curves,
     plot_learning_curve,
@@ -26,6 +26,7 @@ __all__ = [
     "plot_parts",
     "plot_profit",
     "plot_shares",
+    "plot_steps",
     "show",
     "use_style",
 ]
