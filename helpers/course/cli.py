@@ -507,7 +507,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl, serving): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(
