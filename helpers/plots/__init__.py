@@ -10,12 +10,14 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
+from helpers.plots.services import plot_answered, plot_steps
 
 __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_answered",
     "plot_curves",
     "plot_dots",
     "plot_hundred",
@@ -26,6 +28,7 @@ __all__ = [
     "plot_parts",
     "plot_profit",
     "plot_shares",
+    "plot_steps",
     "show",
     "use_style",
 ]
