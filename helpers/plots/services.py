@@ -37,7 +37,7 @@ def plot_answered(at: pd.Series, answered: Mapping[str, pd.Series]) -> Axes:
     return ax
 
 
-def plot_steps(milliseconds: Mapping[str, float], marked: str) -> Axes:
+def plot_times(milliseconds: Mapping[str, float], marked: str) -> Axes:
     """Draw how long each step took, on a scale in which each line is ten times the one before.
 
     Parameters
@@ -47,7 +47,7 @@ def plot_steps(milliseconds: Mapping[str, float], marked: str) -> Axes:
 
     Examples
     --------
-    >>> ax = plot_steps({"read": 0.01, "score": 1.0}, marked="score")
+    >>> ax = plot_times({"read": 0.01, "score": 1.0}, marked="score")
     >>> [text.get_text().strip() for text in ax.texts]
     ['0.010 ms', '1.000 ms']
     """
