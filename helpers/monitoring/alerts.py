@@ -166,14 +166,21 @@ def evaluate(rules: Iterable[Rule], scrapes: pd.DataFrame) -> pd.DataFrame:
     [[nan, 'inactive'], [0.1, 'firing']]
     """
     require_columns(scrapes, "scrapes", ["at", "series", "name", "value"])
+    wide = scrapes.pivot_table("value", "at", "series", aggfunc="last")
+    series = scrapes.drop_duplicates("series").set_index("series")
+    # Where nothing came, nothing is known; what is not there yet, or fell, began at 0.
+    counts = wide.fillna(0.0).where(wide["up"].eq(1)).ffill()
+    rises = counts.diff().fillna(0.0)
+    rises = rises.where(rises >= 0, counts)
     told = []
     for rule in rules:
-        counted = 0
+        part = _selected(series, rule.part)
         if rule.of:
-            counted = _increase(scrapes, rule.of, rule.over)
-            value = _increase(scrapes, rule.part, rule.over) / counted.where(counted > 0)
+            over = rises.rolling(pd.Timedelta(rule.over)).sum()
+            counted = over[_selected(series, rule.of)].sum(axis=1).round(9)
+            value = over[part].sum(axis=1) / counted.where(counted > 0)
         else:
-            value = _wide(scrapes, rule.part).min(axis=1)
+            value = wide[part].min(axis=1)
         enough = counted >= rule.least if rule.of else True
         outside = enough & ((value < rule.at_least) | (value > rule.at_most))
         at = value.index.to_series()
@@ -184,24 +191,14 @@ def evaluate(rules: Iterable[Rule], scrapes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(told, ignore_index=True).sort_values("at", kind="stable", ignore_index=True)
 
 
-def _wide(scrapes, selector):
-    """Return the selected figures, a row a moment and a column a series."""
+def _selected(series, selector):
+    """Return the names of the series that a selector means."""
     name, labels = _SELECTOR(selector).groups()
-    mine = scrapes["name"].eq(name)
+    mine = series["name"].eq(name)
     for label, kind, value in _LABEL(labels or ""):
-        column = scrapes.get(label, pd.Series("", scrapes.index)).fillna("")
+        column = series.get(label, pd.Series("", series.index)).fillna("")
         mine &= column.str.fullmatch(value if kind == "=~" else re.escape(value))
-    wide = scrapes[mine].pivot_table("value", "at", "series", aggfunc="last")
-    return wide.reindex(sorted(scrapes["at"].unique()))
-
-
-def _increase(scrapes, selector, over):
-    wide, alive = _wide(scrapes, selector), _wide(scrapes, "up").eq(1).all(axis=1)
-    wide = (
-        wide.where(wide.notna(), 0.0).where(alive).ffill()
-    )  # where nothing came, nothing is known
-    rise = wide.diff().fillna(0.0)
-    return rise.where(rise >= 0, wide).sum(axis=1).rolling(pd.Timedelta(over)).sum()
+    return series.index[mine]
 
 
 def prometheus_rules(rules: Iterable[Rule]) -> str:

@@ -10,15 +10,18 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
+from helpers.plots.service import plot_alerts, plot_latency
 
 __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_alerts",
     "plot_curves",
     "plot_dots",
     "plot_hundred",
+    "plot_latency",
     "plot_learning_curve",
     "plot_loop",
     "plot_marked",

@@ -96,7 +96,8 @@ async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         return await send({"type": "http.response.body", "body": b"{}"})
     began, headers = time.perf_counter(), dict(scope["headers"])
-    who = service._key(headers[b"authorization"], "predict")
+    who = service._key(headers[b"authorization"])
+    who.open("predict")
     await framework(scope, receive, send)
     service._account("/fastapi", 200, time.perf_counter() - began, b"trace", who, "", "")
 
