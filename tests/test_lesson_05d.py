@@ -76,10 +76,8 @@ def test_the_shares_are_those_of_the_world_played_without_http(played):
         if day.number == 16:
             break
     share = cells["share"]
-    assert share.dropna().to_dict() == pytest.approx(
-        {number: np.mean(counted[number]) for number in share.dropna().index}
-    )
-    assert len(share.dropna()) == 15  # of the first day there is no evening before
+    assert share.to_dict() == pytest.approx({day: np.mean(told) for day, told in counted.items()})
+    assert list(share.index) == list(range(1, 17))
 
 
 def test_the_changes_it_proposes_keep_the_claims_true(played):

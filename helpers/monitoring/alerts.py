@@ -176,7 +176,7 @@ def evaluate(rules: Iterable[Rule], scrapes: pd.DataFrame) -> pd.DataFrame:
     for rule in rules:
         part = _selected(series, rule.part)
         if rule.of:
-            over = rises.rolling(pd.Timedelta(rule.over)).sum()
+            over = rises.rolling(_span(rule.over)).sum()
             counted = over[_selected(series, rule.of)].sum(axis=1).round(9)
             value = over[part].sum(axis=1) / counted.where(counted > 0)
         else:
@@ -185,10 +185,14 @@ def evaluate(rules: Iterable[Rule], scrapes: pd.DataFrame) -> pd.DataFrame:
         outside = enough & ((value < rule.at_least) | (value > rule.at_most))
         at = value.index.to_series()
         since = at.where(outside & ~outside.shift(fill_value=False)).ffill()
-        lasted = (at - since) >= pd.Timedelta(rule.lasting)
+        lasted = (at - since) >= _span(rule.lasting)
         state = np.select([~outside, lasted], ["inactive", "firing"], "pending")
         told.append(pd.DataFrame({"at": at, "rule": rule.name, "value": value, "state": state}))
     return pd.concat(told, ignore_index=True).sort_values("at", kind="stable", ignore_index=True)
+
+
+def _span(text):
+    return pd.Timedelta(seconds=int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]])
 
 
 def _selected(series, selector):
