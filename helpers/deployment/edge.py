@@ -124,7 +124,7 @@ def on_device(stored: bytes, rows: pd.DataFrame) -> np.ndarray:
                 f"{name} has gaps; a text in ONNX cannot be missing. Fill them first, as in training."
             )
         given[name] = rows[[name]].to_numpy(np.float32 if number else object)
-    return session.run(["probabilities"], given)[0][:, 1]
+    return session.run(["probabilities"], given)[0][:, 1].astype(float)
 
 
 def parity(model: Pipeline, stored: bytes, rows: pd.DataFrame) -> Parity:
