@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
-from scipy.stats import chisquare, norm, t
+from scipy.special import stdtr, stdtrit
+from scipy.stats import chisquare, norm
 
 from helpers.checks import (
     require_columns,
@@ -534,8 +535,8 @@ def _compared(total, rows, treated, past=None):
     if error:
         parts = sum(one**2 / (size - 1) for one, size in zip(errors, sizes, strict=True))
         freedom = error**4 / parts
-        half = t.ppf(1 - ALPHA / 2, freedom) * error
-        p = 2 * t.sf(abs(difference) / error, freedom)
+        half = stdtrit(freedom, 1 - ALPHA / 2) * error
+        p = 2 * stdtr(freedom, -abs(difference) / error)
     relative = difference / means[0] if means[0] else np.nan
     figures = (*means, difference, difference - half, difference + half, relative, error, p)
     return Compared(*map(float, figures), len(total))
