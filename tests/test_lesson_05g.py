@@ -7,7 +7,7 @@ from conftest import SEEDS
 from pandas import DataFrame
 from scipy.stats import ttest_ind
 
-from helpers.plots import plot_leads, plot_looks, plot_threads
+from helpers.plots import plot_leads, plot_looks, plot_threads, use_style
 
 STEM = "05g_ab_test"
 slow = pytest.mark.slow
@@ -57,7 +57,6 @@ def test_what_the_lesson_says_holds_and_each_verdict_follows_from_its_figures(pl
     assert min(needed["clicked"], needed["eur"]) > 1.5 * needed["bought"]
     # What the test is blind to comes later: visits, and with them revenue.
     assert told["late"] > max(told["early"], 0)
-    assert told["late_is"] == "told"
     assert told["eur"] > 0
 
 
@@ -68,8 +67,9 @@ def test_over_twenty_seeds_peeking_finds_what_is_not_there_and_the_cure_does_not
     assert once < 0.08  # near 1 in 20
     assert peeked > 0.2
     assert crossed <= 0.05
-    verdicts = [played(seed)[0]["verdict"] for seed in range(1, 21)]
-    assert verdicts.count("better") >= 14
+    sentences = [played(seed)[0] for seed in range(1, 21)]
+    assert [one["verdict"] for one in sentences].count("better") >= 14
+    assert [one["late_is"] for one in sentences].count("told") >= 17  # of the visits
     # At the stop the difference flatters: luck has helped.
     stops = [(cells["stop"], cells["end"]) for _, cells in map(played, range(1, 21))]
     flattered = [stop["difference"] - end.difference for stop, end in stops if stop["told"]]
@@ -145,8 +145,9 @@ def test_threads_that_leave_the_band_are_counted_and_drawn_in_orange():
     import matplotlib.pyplot as plt
 
     threads = DataFrame({"in": [0.2, -0.9], "out": [-1.2, 0.0], "gap": [np.nan, 0.5]}, [8, 9])
+    use_style()
     ax = plot_threads(threads, "t-test", plt.figure().gca())
-    assert ax.get_title() == "t-test: 1 of 3 are called different"
+    assert ax.get_title("left") == "t-test: 1 of 3 are called different"
     assert [line.get_color() for line in ax.lines].count("#E69F00") == 1
 
 
