@@ -1,6 +1,20 @@
 """Pictures only: each function takes a table, draws it and returns the axes; none computes."""
 
-from helpers.plots.comparisons import plot_dots, plot_hundred, plot_profit, plot_shares
+from helpers.plots.comparisons import (
+    plot_calibration,
+    plot_dots,
+    plot_draws,
+    plot_fit,
+    plot_folds,
+    plot_hundred,
+    plot_hundreds,
+    plot_intervals,
+    plot_profit,
+    plot_roc,
+    plot_rungs,
+    plot_shares,
+    plot_steps,
+)
 from helpers.plots.courses import (
     plot_curves,
     plot_leads,
@@ -19,9 +33,15 @@ __all__ = [
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_calibration",
     "plot_curves",
     "plot_dots",
+    "plot_draws",
+    "plot_fit",
+    "plot_folds",
     "plot_hundred",
+    "plot_hundreds",
+    "plot_intervals",
     "plot_leads",
     "plot_learning_curve",
     "plot_looks",
@@ -30,7 +50,10 @@ __all__ = [
     "plot_months",
     "plot_parts",
     "plot_profit",
+    "plot_roc",
+    "plot_rungs",
     "plot_shares",
+    "plot_steps",
     "plot_threads",
     "show",
     "use_style",
