@@ -27,12 +27,15 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
+from helpers.plots.service import plot_alerts, plot_answered, plot_latency, plot_times
 
 __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_alerts",
+    "plot_answered",
     "plot_calibration",
     "plot_curves",
     "plot_dots",
@@ -42,6 +45,7 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_latency",
     "plot_leads",
     "plot_learning_curve",
     "plot_looks",
@@ -55,6 +59,7 @@ __all__ = [
     "plot_shares",
     "plot_steps",
     "plot_threads",
+    "plot_times",
     "show",
     "use_style",
 ]
