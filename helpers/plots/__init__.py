@@ -24,12 +24,15 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
+from helpers.plots.service import plot_alerts, plot_answered, plot_latency, plot_times
 
 __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_alerts",
+    "plot_answered",
     "plot_calibration",
     "plot_curves",
     "plot_dots",
@@ -39,6 +42,7 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_latency",
     "plot_learning_curve",
     "plot_loop",
     "plot_marked",
@@ -49,6 +53,7 @@ __all__ = [
     "plot_rungs",
     "plot_shares",
     "plot_steps",
+    "plot_times",
     "show",
     "use_style",
 ]
