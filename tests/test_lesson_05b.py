@@ -2,7 +2,6 @@
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import SEEDS
 from statsmodels.stats.weightstats import CompareMeans
@@ -95,12 +94,13 @@ def test_a_control_group_first_takes_those_who_would_not_have_been_called(played
     assert cells["steps"]["contact"] == played(1)[1]["steps"]["contact"]
 
 
-def test_each_verdict_has_its_words(played):
-    certain = [figures for figures, _ in (played(seed) for seed in (2, 5, 7))]
-    for one in certain:
-        words = "they keep customers" if one["low"] > 0 else "open, go on"
-        assert one["verdict"] == words
-    assert len(pd.Series([one["verdict"] for one in certain]).unique()) == 2
+@pytest.mark.parametrize(
+    ("seed", "size", "words"), [(1, 4_000, "they keep customers"), (1, 1_000, "open, go on")]
+)
+def test_each_verdict_has_its_words(played, seed, size, words):
+    figures, _ = played(seed, SUBSCRIBERS=size)
+    assert figures["verdict"] == words
+    assert (figures["low"] > 0) == (words == "they keep customers")
 
 
 def test_the_list_of_the_night_is_parquet_that_any_tool_reads(played):
