@@ -17,10 +17,13 @@ from helpers.plots.comparisons import (
 )
 from helpers.plots.courses import (
     plot_curves,
+    plot_leads,
     plot_learning_curve,
+    plot_looks,
     plot_marked,
     plot_months,
     plot_parts,
+    plot_threads,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
@@ -44,7 +47,9 @@ __all__ = [
     "plot_hundreds",
     "plot_intervals",
     "plot_latency",
+    "plot_leads",
     "plot_learning_curve",
+    "plot_looks",
     "plot_loop",
     "plot_marked",
     "plot_months",
@@ -54,6 +59,7 @@ __all__ = [
     "plot_rungs",
     "plot_shares",
     "plot_steps",
+    "plot_threads",
     "show",
     "use_style",
 ]
