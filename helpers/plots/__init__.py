@@ -14,6 +14,7 @@ from helpers.plots.comparisons import (
     plot_rungs,
     plot_shares,
     plot_steps,
+    plot_waterfall,
 )
 from helpers.plots.courses import (
     plot_curves,
@@ -60,6 +61,7 @@ __all__ = [
     "plot_shares",
     "plot_steps",
     "plot_threads",
+    "plot_waterfall",
     "show",
     "use_style",
 ]
