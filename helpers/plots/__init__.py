@@ -14,24 +14,32 @@ from helpers.plots.comparisons import (
     plot_rungs,
     plot_shares,
     plot_steps,
+    plot_waterfall,
 )
 from helpers.plots.courses import (
     plot_curves,
+    plot_leads,
     plot_learning_curve,
+    plot_looks,
     plot_marked,
     plot_months,
     plot_parts,
+    plot_threads,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
+from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
 
 __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
+    "plot_alerts",
+    "plot_answered",
     "plot_calibration",
     "plot_curves",
+    "plot_doors",
     "plot_dots",
     "plot_draws",
     "plot_fit",
@@ -39,7 +47,10 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_latency",
+    "plot_leads",
     "plot_learning_curve",
+    "plot_looks",
     "plot_loop",
     "plot_marked",
     "plot_months",
@@ -49,6 +60,8 @@ __all__ = [
     "plot_rungs",
     "plot_shares",
     "plot_steps",
+    "plot_threads",
+    "plot_waterfall",
     "show",
     "use_style",
 ]
