@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from pandas import DataFrame
 from conftest import first_always
+from pandas import DataFrame
 from scipy.stats import binomtest, ttest_rel
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 
