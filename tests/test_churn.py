@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.deployment.batch import score_batch
-from helpers.deployment.registry import load_package, save_package
+from helpers.deployment.package import pack, unpack
 from helpers.etl.businesses import clean_telco, read_telco
 from helpers.etl.businesses.telco import TELCO_LEVELS
 from helpers.training.churn import (
@@ -310,10 +310,10 @@ def test_one_outcome_copies_and_nothing_to_learn_from_are_told():
 
 
 @pytest.mark.parametrize("name", ["mean of two", "random forest", "gradient boosting, default"])
-def test_a_candidate_is_packaged_and_scores_a_batch(tmp_path, name, recwarn):
+def test_a_candidate_is_packaged_and_scores_a_batch(name, recwarn):
     model = some_candidates(name)[name]
     recwarn.clear()
-    again = load_package(save_package(model, tmp_path, "churn", {}))
+    again = unpack(pack(model))
     table = RAW.assign(customerID=RAW["Account ID"])
     batch = score_batch(again, table, 0.5)
     assert not recwarn.list

@@ -19,12 +19,11 @@ from helpers.checks import (
     require_share,
     require_unique,
 )
+from helpers.deployment.package import place_of_leaving
 from helpers.files import write_whole
 
 _CHAINS = ("steps", "transformer_list")  # of a pipeline, of a union
 _WRAPPED = ("best_estimator_", "estimator_", "model_")  # what a search, a threshold, a sampler fits
-# The label of who stays -> the label of who leaves. Other pairs are refused, not guessed.
-LEAVES = {"0": "1", "0.0": "1.0", "false": "true", "no": "yes", "stayed": "churned"}
 
 
 def score_batch(model: Pipeline, customers: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -83,33 +82,6 @@ def score_batch(model: Pipeline, customers: pd.DataFrame, threshold: float) -> p
     require_filled(scored, "the scored batch", "churn_probability")
     order = ["call", "churn_probability", "customerID"]
     return scored.sort_values(order, ascending=[False, False, True]).reset_index(drop=True)
-
-
-def place_of_leaving(model: BaseEstimator) -> int:
-    """Return the column of `predict_proba` that holds the probability to leave.
-
-    Raises
-    ------
-    ValueError
-        If the model gives no probabilities, or its labels do not tell who leaves.
-    """
-    labels = list(getattr(model, "classes_", []))
-    if not labels or not hasattr(model, "predict_proba"):
-        raise ValueError(
-            f"the model is a fitted classifier that gives probabilities; got {type(model).__name__}. "
-            "Call fit first, or take a classifier with predict_proba."
-        )
-    names = [str(label).strip().casefold() for label in labels]
-    if len(names) == 2:
-        for place, name in enumerate(names):
-            if LEAVES.get(names[1 - place]) == name:
-                return place
-    shown = ", ".join(repr(_plain(label)) for label in labels)
-    wrong = "who leaves is not known" if len(labels) > 1 else "it has seen one outcome only"
-    raise ValueError(
-        f"the model was trained on the label(s) {shown}: {wrong}. Train it on customers of both kinds, "
-        'with True for who leaves: customers["Churn"] == "Yes".'
-    )
 
 
 def _parts(model) -> Iterator[BaseEstimator]:
