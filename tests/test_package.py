@@ -13,14 +13,16 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
-from helpers.deployment.package import pack, unpack
+from helpers.deployment.package import pack, place_of_leaving, unpack
 from helpers.files import sha256_of
 from helpers.training.churn import logistic, majority
 
@@ -248,3 +250,58 @@ def test_another_scikit_learn_is_told_at_loading(libraries):
 def test_the_same_scikit_learn_is_not_worth_a_word(recwarn):
     unpack(pack(fitted()), libraries={"scikit-learn": sklearn.__version__})
     assert not recwarn.list
+
+
+# Who leaves.
+
+
+def labelled(labels, model=None):
+    """Return a model whose labels say who stays and who leaves."""
+    model = logistic(["tenure"], []) if model is None else model
+    return model.fit(CUSTOMERS, [labels[left] for left in CUSTOMERS["left"]])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [(0, 1), (False, True), (0.0, 1.0), ("No", "Yes"), ("Stayed", "Churned"), ("stayed ", "CHURNED"), ("0", "1")],
+)  # fmt: skip
+def test_the_class_that_leaves_is_taken_by_its_name(labels):
+    search = GridSearchCV(logistic(["tenure"], []), {"logisticregression__C": [1.0]}, cv=2)
+    for model in (labelled(labels), labelled(labels, search)):
+        chance = model.predict_proba(CUSTOMERS)[:, place_of_leaving(model)]
+        assert (np.diff(chance) < 0).all()  # the longer a customer is here, the less
+
+
+@pytest.mark.parametrize(
+    "labels", [("A", "B"), (-1, 1), ("Maybe", "Yes"), ("Churned", "Left"), (1, 2)]
+)
+def test_labels_that_do_not_tell_who_leaves_are_refused(labels):
+    said = ", ".join(map(repr, sorted(labels)))
+    with pytest.raises(
+        ValueError, match=rf"label\(s\) {said}: who leaves is not known.*== \"Yes\""
+    ):
+        place_of_leaving(labelled(labels))
+
+
+def test_labels_of_three_kinds_or_of_one_are_refused():
+    three = logistic(["tenure"], []).fit(CUSTOMERS, ["Stayed", "Churned", "Joined", *["Churned"] * 3])  # fmt: skip
+    with pytest.raises(ValueError, match=r"'Churned', 'Joined', 'Stayed': who leaves is not known"):
+        place_of_leaving(three)
+    for label in (0, 1, "Yes"):
+        with pytest.raises(
+            ValueError, match=rf"label\(s\) {label!r}: it has seen one outcome only"
+        ):
+            place_of_leaving(labelled((label, label), majority()))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        logistic(["tenure"], []),
+        labelled((0, 1), make_pipeline(make_column_transformer(("passthrough", ["tenure"])), LinearSVC())),
+    ],
+    ids=["not fitted", "no probabilities"],
+)  # fmt: skip
+def test_a_model_that_gives_no_probabilities_is_refused(model):
+    with pytest.raises(ValueError, match="fitted classifier that gives probabilities; got Pipeline"):  # fmt: skip
+        place_of_leaving(model)
