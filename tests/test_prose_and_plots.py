@@ -23,12 +23,21 @@ from helpers.lifecycle import Stage
 from helpers.plots import (
     BLUE,
     ORANGE,
+    plot_calibration,
     plot_dots,
+    plot_draws,
+    plot_fit,
+    plot_folds,
     plot_hundred,
+    plot_hundreds,
+    plot_intervals,
     plot_loop,
     plot_months,
     plot_profit,
+    plot_roc,
+    plot_rungs,
     plot_shares,
+    plot_steps,
     show,
     use_style,
 )
@@ -40,6 +49,20 @@ STEPS = pd.DataFrame(
     {"before": [0.85, 0.74], "after": [0.71, 0.73]}, index=["logistic", "majority"]
 )
 HUNDRED = pd.Series({"hit": 0.148, "miss": 0.117, "wasted call": 0.075, "left in peace": 0.66})
+ROC = pd.DataFrame(
+    {
+        "threshold": [np.inf, 0.9, 0.4, 0.1],
+        "stayers_called": [0.0, 0.0, 0.5, 1.0],
+        "leavers_called": [0.0, 0.6, 0.8, 1.0],
+    }
+)
+RANGES = pd.DataFrame(
+    {"recall": [0.2, 0.7], "low": [0.1, 0.6], "high": [0.4, 0.8], "taken": [False, True]},
+    index=["Two year", "One year"],
+)
+PROMISED = pd.DataFrame({"predicted": [0.1, 0.6], "happened": [0.2, 0.5]})
+RUNGS = pd.Series({"contract only": 0.74, "logistic": 0.84, "boosting": 0.86})
+NUMBERS = pd.Series({"boosting": 819, "logistic": 42, "contract only": 3})
 ALT = "Three bars: monthly contracts leave most often."
 
 
@@ -295,12 +318,134 @@ def test_the_agreed_floor_is_drawn_when_there_is_one():
     assert len(ax.lines) == 3
 
 
+def test_a_line_at_zero_is_drawn_when_asked_for():
+    assert len(plot_dots(STEPS, "difference").lines) == 2
+    assert list(plot_dots(STEPS, "difference", zero=True).lines[-1].get_xdata()) == [0, 0]
+
+
+def test_each_threshold_stands_on_the_roc_curve_where_that_many_are_called():
+    ax = plot_roc(ROC, {"break-even": 0.2, "one half": 0.5})
+    curve, coin, *dots = ax.lines
+    assert list(curve.get_xdata()) == ROC["stayers_called"].tolist()
+    assert list(curve.get_ydata()) == ROC["leavers_called"].tolist()
+    assert list(coin.get_ydata()) == [0, 1]
+    # At 0.2 everybody from 0.4 on is called, at 0.5 everybody from 0.9 on.
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(0.5, 0.8), (0.0, 0.6)]
+    assert texts_of(ax) == ["break-even", "one half"]
+
+
+def test_hundreds_are_panels_with_titles_and_each_looks_at_its_own_kinds():
+    figure = plot_hundreds(
+        {"accuracy": HUNDRED, "recall": HUNDRED}, [["miss"], list(HUNDRED.index)]
+    )
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["accuracy", "recall"]
+    pale = [[dots.get_alpha() < 1 for dots in ax.collections] for ax in figure.axes[:2]]
+    assert pale == [[True, True, False, True, True, True], [False] * 6]
+    assert not figure.axes[2].axison, "a third panel that has nobody is not drawn"
+
+
+def test_hundreds_look_at_all_kinds_unless_told():
+    (ax,) = plot_hundreds({"all": HUNDRED}, columns=1).axes
+    assert all(dots.get_alpha() == 1 for dots in ax.collections)
+
+
+def test_the_line_of_a_fit_is_the_nearest_one():
+    dots, line = plot_fit(pd.Series([0, 1, 2]), pd.Series([1, 3, 5])).lines
+    assert list(dots.get_ydata()) == [1, 3, 5]
+    assert line.get_xdata() == pytest.approx([0, 2])
+    assert line.get_ydata() == pytest.approx([1, 5])
+
+
+def test_folds_are_lines_from_before_to_after_and_dots_of_their_difference():
+    lines, dots = plot_folds(STEPS, "ROC-AUC").axes
+    drawn = [line.get_ydata().tolist() for line in lines.lines]
+    assert drawn == STEPS.to_numpy().tolist()
+    assert [label.get_text() for label in lines.get_xticklabels()] == ["before", "after"]
+    zero, differences = dots.lines
+    assert list(zero.get_xdata()) == [0, 0]
+    assert differences.get_xdata() == pytest.approx([0.71 - 0.85, 0.73 - 0.74])
+    assert dots.get_xlabel() == "difference of ROC-AUC"
+
+
+def test_steps_are_rows_with_dots_bar_and_what_became_of_them():
+    folds = {"One year": np.array([0.6, 0.8]), "Two year": np.array([0.1, 0.3])}
+    rows = plot_steps(folds, RANGES, "difference").axes
+    assert [ax.get_title(loc="left") for ax in rows] == ["One year: taken", "Two year: not taken"]
+    drawn = [[list(line.get_xdata()) for line in ax.lines] for ax in rows]
+    assert drawn == [[[0.6, 0.8], [0.6, 0.8], [0, 0]], [[0.1, 0.3], [0.1, 0.4], [0, 0]]]
+    assert [ax.get_xlabel() for ax in rows] == ["", "difference"]
+
+
+def test_rungs_carry_their_figure_and_size_and_the_chosen_one_is_large():
+    ax = plot_rungs(RUNGS, NUMBERS, "logistic", "ROC-AUC")
+    all_of_them, chosen = ax.lines
+    assert list(all_of_them.get_xdata()) == RUNGS.tolist()
+    rungs = [label.get_text() for label in ax.get_yticklabels()]
+    assert rungs == ["contract only (3)", "logistic (42)", "boosting (819)"]
+    assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([0.84], [1])
+    assert chosen.get_markersize() > all_of_them.get_markersize()
+    assert texts_of(ax) == ["0.740", "0.840", "0.860"]
+
+
+def test_draws_are_counted_in_bars_and_the_floor_is_named():
+    ax = plot_draws([1.0, 2.0, 2.0, 5.0], 3.0, "gain, EUR")
+    assert sum(bar.get_height() for bar in ax.patches) == 4
+    assert list(ax.lines[0].get_xdata()) == [3.0, 3.0]
+    assert texts_of(ax) == ["the floor"]
+    assert ax.get_xlabel() == "gain, EUR"
+
+
+def test_intervals_are_bars_with_a_dot_from_top_to_bottom_and_a_reference():
+    ax = plot_intervals(RANGES, "recall", "share found", reference=0.9)
+    (bars,) = ax.collections
+    assert [part[:, 0].tolist() for part in bars.get_segments()] == [[0.1, 0.4], [0.6, 0.8]]
+    dots, reference = ax.lines
+    assert list(dots.get_xdata()) == [0.2, 0.7]
+    assert list(reference.get_xdata()) == [0.9, 0.9]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Two year", "One year"]
+    assert ax.yaxis_inverted()
+
+
+@pytest.mark.parametrize(
+    ("draw", "lacking"),
+    [
+        (lambda: plot_intervals(RANGES, "precision", "share", 0.9), "precision"),
+        (lambda: plot_roc(CURVE, {}), "stayers_called"),
+        (lambda: plot_calibration(CURVE, CURVE["threshold"], CURVE["threshold"] > 0), "predicted"),
+        (lambda: plot_steps({}, SHARES.to_frame(), "difference"), "low"),
+    ],
+)
+def test_a_picture_without_its_columns_is_refused_by_their_names(draw, lacking):
+    with pytest.raises(ValueError, match=rf"lacks the column\(s\) .*{lacking}"):
+        draw()
+
+
+def test_calibration_shows_promised_against_happened_and_a_tick_for_each_customer():
+    chance, left = pd.Series([0.1, 0.4, 0.7]), pd.Series([False, True, True])
+    kept, curve, above, below = plot_calibration(PROMISED, chance, left).lines
+    assert kept.get_linestyle() == "--"
+    assert list(curve.get_xdata()) == [0.1, 0.6]
+    assert list(curve.get_ydata()) == [0.2, 0.5]
+    assert (list(above.get_xdata()), set(above.get_ydata())) == ([0.4, 0.7], {1.05})
+    assert (list(below.get_xdata()), set(below.get_ydata())) == ([0.1], {-0.05})
+
+
+LEFT = pd.Series([True, False])
 DRAW = {
     "loop": (lambda _, ax: plot_loop(ax=ax), STEPS),
     "shares": (lambda table, ax: plot_shares(table, "share", ax=ax), SHARES),
     "profit": (lambda table, ax: plot_profit(table, {}, {}, ax=ax), CURVE),
     "hundred": (lambda table, ax: plot_hundred(table, ax=ax), HUNDRED),
     "dots": (lambda table, ax: plot_dots(table, "share", ax=ax), STEPS),
+    "roc": (lambda table, ax: plot_roc(table, {"one half": 0.5}, ax=ax), ROC),
+    "fit": (lambda table, ax: plot_fit(table["before"], table["after"], ax=ax), STEPS),
+    "rungs": (lambda table, ax: plot_rungs(table, NUMBERS, "logistic", "AUC", ax=ax), RUNGS),
+    "draws": (lambda table, ax: plot_draws(table, 0.5, "gain", ax=ax), SHARES),
+    "intervals": (lambda table, ax: plot_intervals(table, "recall", "share", 0.5, ax=ax), RANGES),
+    "calibration": (
+        lambda table, ax: plot_calibration(table, table["predicted"], LEFT, ax=ax),
+        PROMISED,
+    ),
 }
 
 

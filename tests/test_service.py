@@ -202,6 +202,8 @@ def test_a_key_that_is_used_too_fast_is_told_when_to_come_again(tmp_path):
     assert [one.status_code for one in answers][:2] == [200, 200]
     assert answers[-1].status_code == 429
     assert answers[-1].headers["retry-after"] == "1"
+    log = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
+    assert {line["key"] for line in log if line["status"] in (403, 429)} == {"slow"}
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ class _Key:
         self.hash, self.rate = bytes.fromhex(kept["sha256"]), kept["per_second"]
         self.left, self.seen = max(1.0, self.rate), time.monotonic()
 
-    def take(self):
+    def open(self, scope):
+        """Count a request; refuse it if the key is used too fast or does not open `scope`."""
         now = time.monotonic()
         self.left = min(max(1.0, self.rate), self.left + (now - self.seen) * self.rate)
         self.seen = now
@@ -133,6 +134,8 @@ class _Key:
             wait = str(math.ceil((1 - self.left) / self.rate)).encode()
             raise Refused(429, "too many requests", f"The key {self.name!r} is good for {self.rate:g} requests a second. Wait, then send again.", ((b"retry-after", wait),))  # fmt: skip
         self.left -= 1
+        if scope not in self.scopes:
+            raise Refused(403, "key of another scope", f"This key does not open {scope!r}. Ask for one that does.")  # fmt: skip
 
 
 class FeedbackRequest(msgspec.Struct):
@@ -346,7 +349,8 @@ class Service:
             if scope["method"] != route.method:
                 raise Refused(405, "wrong method", f"Send {route.method}.", ((b"allow", route.method.encode()),))  # fmt: skip
             if route.scope:
-                key = self._key(headers.get(b"authorization", b""), route.scope)
+                key = self._key(headers.get(b"authorization", b""))
+                key.open(route.scope)  # refused or not, the log names the key
             body = await self._body(headers, receive) if route.method == "POST" else b""
             if body is None:
                 return None  # the client has gone
@@ -366,17 +370,14 @@ class Service:
         self._account(path if route else "other", status, seconds, trace, key, note, error)
         return None
 
-    def _key(self, told, scope):
-        """Return the key that was shown, if it opens `scope` and is not used too fast."""
+    def _key(self, told):
+        """Return the key that was shown."""
         _, _, shown = told.partition(b" ")
         _, name, secret = [*shown.split(b"_", 2), b"", b""][:3]
         key = self._keys.get(name)
         given = hashlib.sha256(secret).digest()
         if not hmac.compare_digest(given, key.hash if key else b"") or told[:11].lower() != b"bearer lab_":  # fmt: skip
             raise Refused(401, "no key", "Send the header 'Authorization: Bearer KEY' with a key of this service.", ((b"www-authenticate", b"Bearer"),))  # fmt: skip
-        key.take()
-        if scope not in key.scopes:
-            raise Refused(403, "key of another scope", f"This key does not open {scope!r}. Ask for one that does.")  # fmt: skip
         return key
 
     async def _body(self, headers, receive):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import repeat
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from helpers.checks import require_columns
 from helpers.plots.look import BLUE, GREY, ORANGE
@@ -103,6 +106,34 @@ def plot_profit(
     return ax
 
 
+def plot_roc(curve: pd.DataFrame, thresholds: dict[str, float], ax: Axes | None = None) -> Axes:
+    """Draw the ROC curve, with a dot where each threshold stands on it.
+
+    Parameters
+    ----------
+    curve : one row per threshold, falling (scikit-learn's `roc_curve` with `drop_intermediate`
+        off): `threshold`, and of who stays and of who leaves the share called, `stayers_called`
+        and `leavers_called` (0.0 to 1.0).
+    thresholds : what each threshold to mark is called -> its value.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(curve, "curve", ["threshold", "stayers_called", "leavers_called"])
+    ax = ax or plt.figure(figsize=(4.8, 4.2)).gca()
+    ax.plot(curve["stayers_called"], curve["leavers_called"], marker="", color=BLUE)
+    ax.plot([0, 1], [0, 1], "--", color="black", marker="", linewidth=1)
+    for name, threshold in thresholds.items():
+        row = curve[curve["threshold"] >= threshold].iloc[-1]
+        place = row["stayers_called"], row["leavers_called"]
+        ax.plot(*place, "o", color=ORANGE)
+        ax.annotate(name, place, (7, -16), textcoords="offset points")
+    ax.set(xlabel="Stayers called, share", ylabel="Leavers called, share")
+    return ax
+
+
 def plot_hundred(
     shares: pd.Series, looks_at: Collection[str] = tuple(KINDS), ax: Axes | None = None
 ) -> Axes:
@@ -160,8 +191,40 @@ def plot_hundred(
     return ax
 
 
+def plot_hundreds(
+    panels: dict[str, pd.Series],
+    looks_at: Sequence[Collection[str]] | None = None,
+    columns: int = 3,
+) -> Figure:
+    """Draw `plot_hundred` several times, a panel each.
+
+    Parameters
+    ----------
+    panels : the title of each panel -> its shares.
+    looks_at : for each panel in turn, the kinds that are not drawn pale; by default all of them.
+    columns : how many panels stand side by side.
+
+    Returns
+    -------
+    The figure.
+    """
+    rows = -(-len(panels) // columns)
+    size = (4 * columns, 3 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    kinds = looks_at or repeat(tuple(KINDS))
+    for ax, (title, shares), counted in zip(axes.flat, panels.items(), kinds, strict=False):
+        plot_hundred(shares, counted, ax).set_title(title)
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
+    return figure
+
+
 def plot_dots(
-    table: pd.DataFrame, xlabel: str, floor: float | None = None, ax: Axes | None = None
+    table: pd.DataFrame,
+    xlabel: str,
+    floor: float | None = None,
+    zero: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a row of dots per row of `table`, one kind of dot per column, joined by a thin line.
 
@@ -170,6 +233,7 @@ def plot_dots(
     table : index = what each row is called, top to bottom; columns = what the dots mean.
     xlabel : what the values are.
     floor : an agreed floor, drawn as a dashed line.
+    zero : whether a line stands at 0.0, for differences.
     ax : where to draw; by default a new figure.
 
     Returns
@@ -183,7 +247,188 @@ def plot_dots(
         ax.plot(table[name], rows, linestyle="none", markersize=8, label=name)
     if floor is not None:
         ax.axvline(floor, color="black", linestyle="--", linewidth=1.2, label=f"floor {floor:.2f}")
+    if zero:
+        ax.axvline(0, color="black", linewidth=1, zorder=1)
+        ax.locator_params(axis="x", nbins=6)  # small differences have long figures
     ax.set(xlabel=xlabel, yticks=list(rows), yticklabels=list(table.index))
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return ax
+
+
+def plot_fit(x: pd.Series, y: pd.Series, ax: Axes | None = None) -> Axes:
+    """Draw a dot for each pair of `x` and `y`, and the straight line nearest to them.
+
+    Parameters
+    ----------
+    x, y : as many numbers, in the same order.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(4.6, 3)).gca()
+    ax.plot(x, y, linestyle="none", color=BLUE)
+    ends = np.array([x.min(), x.max()])
+    ax.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), color="black", marker="", linewidth=1)
+    return ax
+
+
+def plot_folds(folds: pd.DataFrame, metric: str) -> Figure:
+    """Draw two models on the same folds: left a line a fold, right the differences.
+
+    Parameters
+    ----------
+    folds : one row a fold, two columns: the model before and the model after.
+    metric : what the values are.
+
+    Returns
+    -------
+    The figure; its second axes hold the differences, after minus before.
+    """
+    figure, (lines, dots) = plt.subplots(1, 2, figsize=(9, 3.4))
+    lines.plot([0, 1], folds.T, color=GREY, linewidth=1, marker="o", markersize=4)
+    lines.set(xticks=[0, 1], xticklabels=list(folds), ylabel=metric)
+    lines.margins(x=0.3)
+    lines.set_title("Each line is a fold")
+    difference = folds.iloc[:, 1] - folds.iloc[:, 0]
+    dots.axvline(0, color="black", linewidth=1)
+    dots.plot(difference, range(len(folds)), linestyle="none", color=BLUE)
+    dots.set(xlabel=f"difference of {metric}", yticks=[])
+    dots.locator_params(axis="x", nbins=5)
+    return figure
+
+
+def plot_steps(differences: dict[str, np.ndarray], intervals: pd.DataFrame, xlabel: str) -> Figure:
+    """Draw what each step changes, a row with its own scale: a dot a fold, the interval as a bar.
+
+    Parameters
+    ----------
+    differences : what each step is called -> its differences, fold by fold.
+    intervals : index = the steps; `low`, `high`, and whether it was `taken`.
+    xlabel : what the differences are.
+
+    Returns
+    -------
+    The figure, with one axes a step.
+    """
+    require_columns(intervals, "intervals", ["low", "high", "taken"])
+    count = len(differences)
+    figure, rows = plt.subplots(count, 1, figsize=(7.2, 0.2 + 1.2 * count), squeeze=False)
+    for ax, (name, folds) in zip(rows.flat, differences.items(), strict=True):
+        step = intervals.loc[name]
+        ax.plot(folds, [0.5] * len(folds), linestyle="none", color=BLUE, alpha=0.5)
+        ax.plot(step[["low", "high"]], [-0.5, -0.5], marker="|", color=ORANGE, linewidth=4)
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set(yticks=[], ylim=(-1, 1))
+        ax.set_title(f"{name}: {'taken' if step['taken'] else 'not taken'}")
+    rows[-1, 0].set_xlabel(xlabel)
+    return figure
+
+
+def plot_rungs(
+    figures: pd.Series, sizes: pd.Series, chosen: str, xlabel: str, ax: Axes | None = None
+) -> Axes:
+    """Draw a ladder of models, one dot a rung with its figure; the chosen one has a large dot.
+
+    Parameters
+    ----------
+    figures : index = what each model is called, from the lowest rung up; what it reached.
+    sizes : of the same models, how many numbers each holds.
+    chosen : the model that was chosen, one of the index.
+    xlabel : what the figures are.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.5, 0.4 + 0.5 * len(figures))).gca()
+    rungs = [f"{name} ({sizes[name]:,})" for name in figures.index]
+    ax.plot(figures, rungs, linestyle="none", color=BLUE, markersize=8)
+    ax.plot(figures[chosen], figures.index.get_loc(chosen), "o", color=ORANGE, markersize=14)
+    for figure, rung in zip(figures, rungs, strict=True):
+        ax.annotate(
+            f"{figure:.3f}", (figure, rung), (0, 9), textcoords="offset points", ha="center"
+        )
+    ax.set(xlabel=xlabel, ylabel="model (numbers it holds)")
+    ax.margins(0.1, 0.15)
+    return ax
+
+
+def plot_draws(drawn: Sequence[float], floor: float, xlabel: str, ax: Axes | None = None) -> Axes:
+    """Draw how often each figure came out of a bootstrap, with the agreed floor as a dashed line.
+
+    Parameters
+    ----------
+    drawn : one figure a draw.
+    floor : the agreed floor.
+    xlabel : what the figures are.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(7.2, 3)).gca()
+    ax.hist(drawn, bins=25, color=BLUE)
+    ax.axvline(floor, color="black", linestyle="--")
+    ax.annotate(" the floor", (floor, 0.91), xycoords=("data", "axes fraction"))
+    ax.margins(y=0.2)
+    ax.set(xlabel=xlabel, ylabel="Draws")
+    return ax
+
+
+def plot_intervals(
+    table: pd.DataFrame, figure: str, xlabel: str, reference: float, ax: Axes | None = None
+) -> Axes:
+    """Draw a forest plot: a row a group, its figure as a dot, its interval as a bar.
+
+    Parameters
+    ----------
+    table : index = what each group is called, top to bottom; the column `figure`, `low`, `high`.
+    figure : the column that the dots show.
+    xlabel : what it is.
+    reference : what the groups are held against, drawn as a dashed line.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(table, "table", [figure, "low", "high"])
+    ax = ax or plt.figure(figsize=(7.2, 1 + 0.3 * len(table))).gca()
+    names = [str(name) for name in table.index]
+    ax.hlines(names, table["low"], table["high"], color=BLUE, linewidth=2)
+    ax.plot(table[figure], names, linestyle="none", color=BLUE, markersize=7)
+    ax.axvline(reference, color="black", linestyle="--", linewidth=1)
+    ax.set_xlabel(xlabel)
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    return ax
+
+
+def plot_calibration(
+    curve: pd.DataFrame, probability: pd.Series, left: pd.Series, ax: Axes | None = None
+) -> Axes:
+    """Draw what was promised against what happened, with the customers as ticks.
+
+    Parameters
+    ----------
+    curve : one row a group of customers: `predicted`, `happened` (0.0 to 1.0).
+    probability : of each customer, to leave.
+    left : who left: ticks above; the others stand below.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(curve, "curve", ["predicted", "happened"])
+    ax = ax or plt.figure(figsize=(5.6, 4.6)).gca()
+    ax.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1)
+    ax.plot(curve["predicted"], curve["happened"], "o-", color=BLUE)
+    for ticks, height in [(probability[left], 1.05), (probability[~left], -0.05)]:
+        ax.plot(ticks, [height] * len(ticks), "|", color="black", alpha=0.15, markersize=12)
+    ax.set(xlabel="predicted probability", ylabel="share that left", xlim=(-0.02, 1.02))
     return ax

@@ -1,0 +1,106 @@
+"""Lesson 05e: what it claims of phones, on twenty seeds and on what "Your turn" proposes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SEEDS
+from sklearn.metrics import brier_score_loss
+
+pytestmark = pytest.mark.slow
+
+STEM = "05e_on_the_device"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_the_lesson_says_holds_on_every_seed(played, seed):
+    figures, cells = played(seed)
+    assert abs(np.subtract(*cells["aucs"])) < 0.002  # the tempting check sees nothing
+    assert cells["off"].sum() >= 10
+    assert cells["gap"].max() > 0.01
+    assert cells["repaired"].passed
+    passed = {name: gate.passed for name, gate in cells["gates"].items()}
+    assert [name for name, good in passed.items() if not good] == ["network, int8"]
+    assert cells["gates"]["network, int8"].off > len(cells["test"]) / 2
+    assert cells["times"] > 3
+    assert figures["smallest"] == "logistic regression"
+    assert figures["worth"] == "it loses nothing"
+    assert figures["brier"] < figures["before"]
+    assert figures["less"] > 20 > cells["times"]
+    assert cells["much_faster"]
+    assert figures["leavers"] > 1.5 * figures["phones"]
+    assert figures["leave_if_old"] > 1.5 * figures["leave"]
+    still = cells["still"]
+    assert (still["owner leaves"] > still["owner stays"]).all()
+    assert cells["believed"]
+    answers = [said.partition(":")[0] for said in cells["tried"].values()]
+    assert answers == ["installed", *["Refused"] * 4]
+    assert cells["installed"] == 3
+    assert cells["third"].model == cells["first"].model != cells["second"].model
+
+
+def test_a_value_on_the_line_is_why_the_answers_differ(played):
+    """Moved off the lines by a hair, nearly all customers get one answer again."""
+    _, cells = played(1)
+    numbers, rows = cells["AMOUNTS"], cells["test"]
+    moved = rows.assign(**{name: rows[name] + 0.003 for name in numbers})
+    kept = cells["edge"].parity(cells["forest"], cells["stored"], moved)
+    assert kept.off < cells["off"].sum() / 4
+
+
+def test_the_table_is_scikit_learn_s_brier_score_and_the_size_of_the_file(played):
+    _, cells = played(1)
+    for name, row in cells["table"].iterrows():
+        answers = cells["edge"].on_device(cells["files"][name], cells["test"])
+        assert row["Brier"] == pytest.approx(brier_score_loss(cells["left"], answers))
+        assert row["KB"] == len(cells["files"][name]) / 1024
+        if name in cells["models"]:
+            server = cells["models"][name].predict_proba(cells["test"])[:, 1]
+            assert answers == pytest.approx(server, abs=1e-5)
+    lost = cells["squared"]["logistic regression"] - cells["squared"]["forest"]
+    drawn = np.random.default_rng(0).choice(lost, (1000, len(lost)))
+    highest = np.quantile(drawn.mean(axis=1), 0.977)
+    assert cells["table"]["worst case"]["logistic regression"] == pytest.approx(highest, abs=0.001)
+
+
+def test_the_phones_are_counted_one_by_one(played):
+    figures, cells = played(1)
+    used, labels = cells["month"]["usage"], cells["after"]["labels"]
+    late = {
+        one
+        for one in cells["month"]["customers"]["customerID"]
+        if used.loc[used["customerID"].eq(one), "used_on"].min() <= pd.Timestamp("2025-01-08")
+    }
+    left = set(labels.loc[labels["churned"].astype(bool), "customerID"])
+    phones = set(cells["phones"])
+    old = phones - late
+    assert figures["phones"] == pytest.approx(len(old) / len(phones))
+    assert figures["leavers"] == pytest.approx(len(old & left) / len(phones & left))
+    assert figures["leave_if_old"] == pytest.approx(len(old & left) / len(old))
+
+
+def test_no_loss_allowed_as_your_turn_proposes(played):
+    figures, cells = played(2, MAY_LOSE=0.0)
+    assert cells["table"]["fits"].eq(cells["table"]["worst case"] <= 0).all()
+    assert figures["smallest"] == "logistic regression"
+
+
+def test_a_small_network_is_smaller_than_a_large_one_in_int8_as_your_turn_asks(played):
+    _, cells = played(2, (("MLPClassifier((256, 256)", "MLPClassifier((16,)"),))
+    assert len(cells["files"]["neural network"]) / 1024 < 20
+    assert cells["gates"]["neural network"].passed
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+def test_a_line_without_scaler_is_the_same_on_the_phone_as_your_turn_asks(played):
+    edits = (("(LogisticRegression(max_iter=1000), StandardScaler())", '(LogisticRegression(max_iter=1000), "passthrough")'),)  # fmt: skip
+    _, cells = played(2, edits)
+    assert cells["gates"]["logistic regression"].passed
+
+
+def test_on_the_real_file(played, telco_csv):
+    figures, cells = played(1, TELCO_CSV=str(telco_csv))
+    assert len(cells["test"]) > 3500
+    assert cells["off"].sum() > 10
+    assert cells["repaired"].passed
+    assert figures["smallest"] == "logistic regression"
+    assert figures["worth"] == "it loses nothing"
