@@ -141,7 +141,8 @@ def told_by(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(helpers.prose, "display", lambda one: figures.update(one.metadata.get("figures", {})))  # fmt: skip
         for cell in cells:
-            exec(compile(cell.source, f"{stem}[{cell.id}]", "exec"), variables)
+            code = compile(cell.source, f"{stem}[{cell.id}]", "exec", dont_inherit=True)
+            exec(code, variables)
             if "parameters" in cell.metadata.get("tags", []):
                 unknown = parameters.keys() - variables.keys()
                 assert not unknown, f"{stem} has no {unknown}"

@@ -438,26 +438,49 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
 @click.option(
     "--folder", type=PATH, default="runs/service", help="For its keys, its log and the feedback."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, help="On this machine only.")
+@click.option("--host", default="127.0.0.1", help="Where it listens; by default this machine only.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, help="The port there.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that answer.")
-def serve(folder: Path, port: int, workers: int) -> None:
+def serve(folder: Path, host: str, port: int, workers: int) -> None:
     """Answer over HTTP for both businesses, on small worlds, until Ctrl-C."""
     from helpers.course.serving import key_for
     from helpers.course.serving import serve as answer
 
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        socket.create_server((host, port)).close()
     except OSError:
-        raise BadInput(f"Port {port} is taken. Choose another one with --port.") from None
+        raise BadInput(f"Port {port} of {host} cannot be had. Choose another one with --port.") from None  # fmt: skip
     folder = absolute(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    key = key_for(folder)
-    at = f"http://127.0.0.1:{port}"
+    at = f"http://{host}:{port}"
     click.echo(f"Training on small worlds; then it answers at {at} (what, and how: {at}/docs).")
+    if (folder / "keys.json").is_file() and not os.access(folder / "keys.json", os.W_OK):
+        click.echo("Its keys are those of keys.json, which may not be written.")  # a Secret
+        return answer(folder, host, port, workers)
+    key = key_for(folder)
     click.echo(f"Your key, shown once: {key}\nTry it from another window:\n")
     visit = '{"request_id": "visit-1", "customer_id": 1, "k": 3}'
     click.echo(f"curl {at}/recommend -H 'Content-Type: application/json' -H 'Authorization: Bearer {key}' -d '{visit}'\n")  # fmt: skip
-    answer(folder, port, workers)
+    return answer(folder, host, port, workers)
+
+
+@app.command()
+@click.option("--folder", type=PATH, default="runs/score", help="For the night's files.")
+@click.option(
+    "--customers",
+    type=click.IntRange(1_000, 10_000_000),
+    default=200_000,
+    help="So many are scored.",
+)
+def score(folder: Path, customers: int) -> None:
+    """Run the nightly batch: score customers, write whom to call. Killed, the same command goes on."""
+    from helpers.course.scoring import score as score_all
+
+    folder = absolute(folder)
+    outcomes = score_all(folder, customers)
+    for outcome, count in outcomes.items():
+        click.echo(f"{count:>11,}  {outcome}")
+    click.echo(f"Whom to call: {os.path.relpath(folder / 'calls.parquet')}")
 
 
 @app.command()
@@ -488,7 +511,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl, serving): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(

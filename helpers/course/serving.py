@@ -50,19 +50,20 @@ def made() -> Service:
     return service
 
 
-def serve(folder: Path, port: int, workers: int) -> None:
+def serve(folder: Path, host: str, port: int, workers: int) -> None:
     """Run the service until it is stopped.
 
     Parameters
     ----------
     folder : for its keys, its log and the feedback.
-    port : on this machine only.
+    host : the address it listens at; 127.0.0.1 is this machine only.
+    port : there.
     workers : processes.
     """
     os.environ[FOLDER] = str(folder)
     settings = door(app="helpers.course.serving:made", factory=True)
     # A worker says nothing while it trains, and is not to be taken for dead.
-    uvicorn.run(**settings, port=port, workers=workers, timeout_worker_healthcheck=300)
+    uvicorn.run(**settings, host=host, port=port, workers=workers, timeout_worker_healthcheck=300)
 
 
 def key_for(folder: Path) -> str:

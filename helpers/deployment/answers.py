@@ -31,7 +31,7 @@ Customer = Annotated[int, Meta(ge=0, le=2**53, examples=[42])] | Id
 Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Word = Annotated[str, Meta(max_length=200)]
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.][0-9]{1,15})?").fullmatch
-_PARITY, _MOST_LEVELS, _CHECKED_ROWS = 1e-9, 200, 200
+_PARITY, _MOST_LEVELS, _FEW, _CHECKED_ROWS = 1e-9, 200, 12, 200
 
 
 class Refused(Exception):
@@ -337,12 +337,12 @@ def _is_text(column):
 
 
 def _is_written_number(column):
-    """Return whether a column of text holds numbers, more than could be levels; blanks are gaps."""
+    """Return whether a column of text holds numbers, too many to be levels; blanks are gaps."""
     text = column.dtype.kind not in "iufbmM"
     there = (
         column.dropna().astype(str).loc[lambda one: one.str.strip() != ""] if text else column[:0]
     )
-    return there.nunique() > _MOST_LEVELS and there.map(_NUMBER).notna().all()
+    return there.nunique() > _FEW and there.map(_NUMBER).notna().all()
 
 
 def _forms(known):

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
-from scipy.stats import chisquare, norm, t
+from scipy.special import stdtr, stdtrit
+from scipy.stats import norm
 
 from helpers.checks import (
     require_columns,
@@ -26,7 +27,6 @@ from helpers.checks import (
 
 ALPHA = 0.05  # of telling a difference where none is, on both sides together
 FEWEST = 50  # customers of a variant, before which always_valid says nothing
-MISMATCH = 0.001  # below it the groups are not of the sizes that were assigned
 
 
 def power_of(
@@ -116,7 +116,7 @@ def sample_size(
     return enough
 
 
-def spread_of(table: DataFrame, metric: Hashable, by: Hashable = "customer_id") -> float:
+def spread_of(table: DataFrame, metric: Hashable) -> float:
     """Return the standard deviation of a metric from customer to customer, for `sample_size`.
 
     The metric is its mean over all rows; a customer with several rows counts with all of them.
@@ -127,7 +127,7 @@ def spread_of(table: DataFrame, metric: Hashable, by: Hashable = "customer_id") 
     >>> spread_of(visits, "found")
     0.5
     """
-    groups = _groups_of(table, metric, by)
+    groups = _groups_of(table, metric)
     _require_customers(len(groups.total), "the table")
     return float(_around(groups.total, groups.rows).std(ddof=1))
 
@@ -200,8 +200,6 @@ class Compared(NamedTuple):
 def compare_groups(
     table: DataFrame,
     metric: Hashable,
-    variant: Hashable = "variant",
-    by: Hashable = "customer_id",
     control: str = "control",
     before: Hashable | None = None,
 ) -> Compared:
@@ -212,7 +210,8 @@ def compare_groups(
 
     Parameters
     ----------
-    table : one row a visit, or a customer: `metric` (number or flag), `variant` (two names), `by`.
+    table : one row a visit, or a customer: `customer_id`, `variant` (two names), and the metric
+        (number or flag).
     control : the name of the group that is compared with.
     before : a column with a figure of each customer from *before* the experiment (CUPED). What it
         explains is taken out, and the range becomes narrower. A gap counts as the average. A figure
@@ -237,7 +236,7 @@ def compare_groups(
     >>> found.control, found.treated, round(found.low, 3), round(found.high, 3)
     (0.5, 1.0, 0.43, 0.57)
     """
-    groups = _two_groups(table, metric, variant, by, control)
+    groups = _two_groups(table, metric, control)
     past = None if before is None else _past(table, before, groups.code)
     return _compared(groups.total, groups.rows, groups.treated, past)
 
@@ -246,9 +245,6 @@ def always_valid(
     table: DataFrame,
     metric: Hashable,
     lift: float,
-    day: Hashable = "day",
-    variant: Hashable = "variant",
-    by: Hashable = "customer_id",
     control: str = "control",
 ) -> DataFrame:
     """Return the difference of two groups as known on each evening, with a range valid at every look.
@@ -259,10 +255,10 @@ def always_valid(
 
     Parameters
     ----------
-    table, metric, variant, by, control : as in `compare_groups`.
+    table, metric, control : as in `compare_groups`; `day`, a date or a number, tells when a row
+        becomes known.
     lift : the difference for which `sample_size(..., sequential=True)` was asked; the range is
         narrowest where that one is told. Choose it before the first look.
-    day : the column by which rows become known: a date, or a number.
 
     Returns
     -------
@@ -290,10 +286,10 @@ def always_valid(
     ([[200, 0.5, True], [400, 0.5, True]], [0.35, 0.39])
     """
     _require_lift(lift)
-    require_filled(table, "the table", day)
-    groups = _two_groups(table, metric, variant, by, control)
+    require_filled(table, "the table", "day")
+    groups = _two_groups(table, metric, control)
     values = table[metric].to_numpy(dtype=float)
-    when, days = pd.factorize(table[day], sort=True)
+    when, days = pd.factorize(table["day"], sort=True)
     rows, total, told, looks = 0.0, 0.0, False, []
     for number, date in enumerate(days):
         code, count = groups.code[when == number], len(groups.rows)
@@ -316,15 +312,13 @@ def always_valid(
 def guard_rails(
     table: DataFrame,
     worst: Mapping[str, float],
-    variant: Hashable = "variant",
-    by: Hashable = "customer_id",
     control: str = "control",
 ) -> DataFrame:
     """Return for each metric that must not suffer whether it did.
 
     Parameters
     ----------
-    table, variant, by, control : as in `compare_groups`; looked at once.
+    table, control : as in `compare_groups`; looked at once.
     worst : metric -> the worst difference that is accepted: -0.01 of one that must not fall by more
         than 0.01; 20 of one that must not rise by more than 20.
 
@@ -353,59 +347,12 @@ def guard_rails(
                 f"worst[{metric!r}] is the worst difference that is accepted, below 0 of a metric that "
                 f"must not fall and above 0 of one that must not rise; got {limit!r}. Write a small one."
             )
-        found = compare_groups(table, metric, variant, by, control)
+        found = compare_groups(table, metric, control)
         better = sorted(math.copysign(1, -limit) * (end - limit) for end in (found.low, found.high))
         verdict = "kept" if better[0] > 0 else "broken" if better[1] < 0 else "open"
         rows[metric] = (found.difference, found.low, found.high, limit, verdict)
     columns = ["difference", "low", "high", "worst", "verdict"]
     return DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("metric")
-
-
-def sample_ratio(
-    table: DataFrame,
-    shares: Mapping[str, float],
-    variant: Hashable = "variant",
-    by: Hashable = "customer_id",
-) -> DataFrame:
-    """Return how many customers each variant has and was to have, and whether chance explains it.
-
-    If not, customers were lost on the way of one variant, and no comparison can be believed.
-
-    Parameters
-    ----------
-    shares : name -> share of the customers that was assigned; together 1.
-
-    Returns
-    -------
-    One row a variant: `customers`, `expected`, `p` (of all together), `trusted` (p is at least 0.001).
-
-    Source
-    ------
-    Pearson's chi-squared test; Fabijan et al. (2019), KDD, on sample ratio mismatch.
-
-    Examples
-    --------
-    >>> table = DataFrame({"customer_id": range(1_000), "variant": ["a"] * 560 + ["b"] * 440})
-    >>> sample_ratio(table, {"a": 0.5, "b": 0.5})[["customers", "trusted"]].values.tolist()
-    [[560, False], [440, False]]
-    """
-    require_rows(table, "the table")
-    for column in (variant, by):
-        require_filled(table, "the table", column)
-    counts = table.groupby(variant)[by].nunique()
-    planned = Series({name: share for name, share in shares.items() if share > 0}, dtype=float)
-    strange = sorted(set(counts.index) - set(planned.index), key=str)
-    if strange or not math.isclose(planned.sum(), 1, abs_tol=1e-9):
-        raise ValueError(
-            f"shares names each variant and adds up to 1; got {dict(shares)}, and the table has "
-            f"{', '.join(map(str, counts.index))}. Write the shares that were assigned."
-        )
-    counts = counts.reindex(planned.index, fill_value=0)
-    expected = planned * counts.sum()
-    p = float(chisquare(counts, expected).pvalue) if len(counts) > 1 else 1.0
-    return DataFrame(
-        {"customers": counts, "expected": expected, "p": p, "trusted": p >= MISMATCH}
-    ).rename_axis(variant)
 
 
 # What the functions share.
@@ -440,12 +387,12 @@ class _Groups(NamedTuple):
     code: np.ndarray
 
 
-def _groups_of(table, metric, by, treated=None):
+def _groups_of(table, metric, treated=None):
     """Sum a metric by customer."""
-    for column in (metric, by):
+    for column in (metric, "customer_id"):
         require_filled(table, "the table", column)
     require_rows(table, "the table")
-    require_single(table[by], str(by))
+    require_single(table["customer_id"], "customer_id")
     values = pd.to_numeric(table[metric], errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(values).all():
         place = int((~np.isfinite(values)).argmax())
@@ -453,7 +400,7 @@ def _groups_of(table, metric, by, treated=None):
             f"{metric} has to hold numbers or flags; row {place + 1:,} holds "
             f"{table[metric].tolist()[place]!r}, of which there is no mean. Turn it into a number first."
         )
-    code, _ = pd.factorize(table[by])
+    code, _ = pd.factorize(table["customer_id"])
     count = code.max() + 1
     group = np.zeros(count, dtype=bool)
     if treated is not None:
@@ -461,20 +408,20 @@ def _groups_of(table, metric, by, treated=None):
     return _Groups(np.bincount(code, values, count), np.bincount(code), group, code)
 
 
-def _two_groups(table, metric, variant, by, control):
+def _two_groups(table, metric, control):
     """Sum a metric by customer of two variants; refuse a table that cannot be compared."""
-    require_filled(table, "the table", variant)
-    found = sorted(map(str, table[variant].unique()))
+    require_filled(table, "the table", "variant")
+    found = sorted(map(str, table["variant"].unique()))
     if len(found) != 2 or control not in found:
         raise ValueError(
-            f"{variant} has to hold two names, one of them the control group's, {control!r}; it holds "
+            f"variant has to hold two names, one of them the control group's, {control!r}; it holds "
             f"{', '.join(found) or 'nothing'}. Keep the rows of two variants, and pass control=."
         )
-    treated = table[variant].ne(control).to_numpy(dtype=bool)
-    groups = _groups_of(table, metric, by, treated)
+    treated = table["variant"].ne(control).to_numpy(dtype=bool)
+    groups = _groups_of(table, metric, treated)
     both = groups.treated[groups.code] != treated
     if both.any():
-        first = table[by].to_numpy()[both][0]
+        first = table["customer_id"].to_numpy()[both][0]
         raise ValueError(
             f"{len(np.unique(groups.code[both])):,} customer(s) are in both variants, the first being "
             f"{first!r}, so what differs is not the variant's doing alone. Assign by customer, with one "
@@ -534,8 +481,8 @@ def _compared(total, rows, treated, past=None):
     if error:
         parts = sum(one**2 / (size - 1) for one, size in zip(errors, sizes, strict=True))
         freedom = error**4 / parts
-        half = t.ppf(1 - ALPHA / 2, freedom) * error
-        p = 2 * t.sf(abs(difference) / error, freedom)
+        half = stdtrit(freedom, 1 - ALPHA / 2) * error
+        p = 2 * stdtr(freedom, -abs(difference) / error)
     relative = difference / means[0] if means[0] else np.nan
     figures = (*means, difference, difference - half, difference + half, relative, error, p)
     return Compared(*map(float, figures), len(total))

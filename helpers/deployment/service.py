@@ -612,7 +612,7 @@ class Door(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to watch the connection."""
         super().connection_made(transport)
-        self.limits: Limits = self.app_state["limits"]
+        self.limits: Limits = self.app_state.get("limits") or Limits()
         self.in_head, self.heard, self.since, self.deaf = True, 0, self.loop.time(), False
         self.loop.call_later(self.limits.read_s, self.watch)
 
@@ -698,12 +698,12 @@ def door(**more: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running(service: Service, port: int = 0) -> Iterator[str]:
+def running(service: Callable, port: int = 0) -> Iterator[str]:
     """Run a service on this machine until the block is left; yield its address.
 
     Parameters
     ----------
-    service : what is to answer.
+    service : what is to answer: a `Service`, or any other ASGI application, such as one of FastAPI.
     port : 0 takes a free one.
 
     Examples

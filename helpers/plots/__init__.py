@@ -14,17 +14,21 @@ from helpers.plots.comparisons import (
     plot_rungs,
     plot_shares,
     plot_steps,
+    plot_waterfall,
 )
 from helpers.plots.courses import (
     plot_curves,
+    plot_leads,
     plot_learning_curve,
+    plot_looks,
     plot_marked,
     plot_months,
     plot_parts,
+    plot_threads,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
-from helpers.plots.service import plot_alerts, plot_latency
+from helpers.plots.service import plot_alerts, plot_answered, plot_latency, plot_times
 
 __all__ = [
     "BLUE",
@@ -32,6 +36,7 @@ __all__ = [
     "GREY",
     "ORANGE",
     "plot_alerts",
+    "plot_answered",
     "plot_calibration",
     "plot_curves",
     "plot_dots",
@@ -42,7 +47,9 @@ __all__ = [
     "plot_hundreds",
     "plot_intervals",
     "plot_latency",
+    "plot_leads",
     "plot_learning_curve",
+    "plot_looks",
     "plot_loop",
     "plot_marked",
     "plot_months",
@@ -52,6 +59,9 @@ __all__ = [
     "plot_rungs",
     "plot_shares",
     "plot_steps",
+    "plot_threads",
+    "plot_times",
+    "plot_waterfall",
     "show",
     "use_style",
 ]

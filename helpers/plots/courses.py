@@ -192,3 +192,85 @@ def plot_parts(splits: dict[str, pd.DataFrame], ylabel: str) -> Figure:
     bars, names = panels[0][0].get_legend_handles_labels()
     figure.legend(bars, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(bars))
     return figure
+
+
+def plot_threads(threads: pd.DataFrame, name: str, ax: Axes) -> Axes:
+    """Draw a thread a column; those that ever leave the band from -1 to 1 are orange, and counted.
+
+    Parameters
+    ----------
+    threads : index = when, rising; a column a test; its difference as a share of what is allowed.
+    name : what the tests are called in the title.
+    ax : where to draw.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    crossed = (threads.abs() > 1).any()
+    for column in [*crossed.index[~crossed], *crossed.index[crossed]]:  # the orange ones on top
+        color = ORANGE if crossed[column] else "lightgrey"
+        ax.plot(threads[column], color=color, marker="", linewidth=1.2)
+    ax.hlines([-1, 1], *threads.index[[0, -1]], color="black", linestyle="--", linewidth=1.2)
+    ax.set_title(f"{name}: {crossed.sum()} of {len(crossed)} are called different")
+    return ax
+
+
+def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
+    """Draw a difference as known on each evening, with its ranges, and mark the evening that told.
+
+    Parameters
+    ----------
+    looks : from `helpers.deployment.experiment.always_valid`; `day` counts from 1. Evenings before
+        both ranges are known, or in the first week, are not drawn.
+    ylabel : what the difference counts, with its unit.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(8, 4)).gca()
+    told = looks[looks["told"]].head(1)
+    looks = looks[looks["day"].gt(7) & looks["difference"].notna()]
+    days = looks["day"]
+    for low, high, shade, name in [
+        ("low", "high", 0.18, "valid at every look"),
+        ("low_once", "high_once", 0.35, "valid at one look"),
+    ]:
+        ax.fill_between(days, looks[low], looks[high], color=BLUE, alpha=shade, lw=0, label=name)
+    ax.plot(days, looks["difference"], color=BLUE, marker="")
+    ax.axhline(0, color="black", linewidth=1)
+    ax.plot(told["day"], told["difference"], "o", color=ORANGE, label="told")
+    ax.legend(ncols=3, loc="upper right")
+    ax.set(xlabel="Evening", ylabel=ylabel)
+    return ax
+
+
+def plot_leads(leads: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
+    """Draw how leads develop, each with its range and named at its end.
+
+    Parameters
+    ----------
+    leads : one row a `line` and time: `at` (what stands below the axis), `lead`, `low`, `high`;
+        each line has the same times in the same order. Up to four lines.
+    ylabel : what a lead counts, with its unit.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(8, 4)).gca()
+    ends = leads.groupby("line", sort=False)["lead"].last()
+    heights = _kept_apart(ends.to_numpy(), 0.07 * (leads["high"].max() - leads["low"].min()))
+    for shift, (name, height) in enumerate(zip(ends.index, heights, strict=True)):
+        line, color = leads[leads["line"] == name], [GREY, BLUE, ORANGE, GREEN][shift]
+        spots = np.arange(len(line)) + shift / 12
+        reach = [line["lead"] - line["low"], line["high"] - line["lead"]]
+        ax.errorbar(spots, line["lead"], reach, color=color, marker="o")
+        ax.annotate(f"  {name}", (spots[-1] + 0.1, height), color=color, va="center")
+    ax.axhline(0, color="black", linewidth=1)
+    ax.set_xticks(np.arange(len(line)), line["at"])
+    ax.set(xlim=(-0.3, len(line) + 0.4), ylabel=ylabel)
+    return ax

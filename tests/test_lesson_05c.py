@@ -1,0 +1,96 @@
+"""Lesson 05c: what it says of forms, keys, readiness and staging, on twenty seeds; what a cloud would ask."""
+
+import json
+
+import pytest
+import requests
+from conftest import SEEDS
+
+from helpers.deployment.service import Service, new_key, running
+
+pytestmark = pytest.mark.slow
+
+STEM = "05c_serve"
+WRONG = ["contract in small letters", "a decimal comma", "no contract"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_the_lesson_says_holds_on_every_seed(played, seed):
+    figures, cells = played(seed)
+    small, guessed, ours = (cells[name] for name in ("small", "guessed", "ours"))
+    assert [small[what][0] for what in WRONG] == [200, 500, 500]
+    assert small["contract in small letters"][1] < small["as in the table"][1] - 0.05
+    assert [guessed[what][0] for what in WRONG] == [422, 422, 422]
+    assert [ours[what][0] for what in WRONG] == [200, 422, 422]
+    assert small["as in the table"] == ours["as in the table"]
+    assert set(cells["passed"]) == {200}
+    assert 0.3 * figures["asked"] < figures["refused"] <= figures["asked"]
+    assert (figures["failed"], figures["verdict"]) == (0, "it may go live")
+    assert cells["opened"].to_numpy().tolist() == [[401] * 3, [200, 403, 403], [403, 200, 403]]
+    assert cells["two"] == {"no model yet": [200, 503], "ours": [200, 200]}
+    today = cells["today"]
+    assert today["clicks kept"] == today["with a click"] > 0
+    assert cells["evening"]["telemetry"]["status"].eq(200).mean() > 0.95  # the world loses a few
+    assert cells["faster"] == "far"
+
+
+def test_what_was_refused_had_a_word_or_a_blank_that_the_few_rows_had_not(played):
+    _, cells = played(1)
+    asked, few = cells["asked"], cells["few"]
+    strange = asked["TotalCharges"].str.strip().eq("")
+    for name in cells["words"]:
+        strange |= ~asked[name].isin(few[name])
+    assert (cells["rehearsed"]["status"].eq(422).to_numpy() == strange.to_numpy()).all()
+
+
+def test_nobody_of_yesterday_is_known_from_yesterday(played):
+    _, cells = played(1)
+    days = cells["past"]["scored_on"]
+    assert cells["rows"]["scored_on"].max() < days[cells["last_day"]].min() == days.max()
+
+
+def test_with_more_rows_fewer_are_refused_as_your_turn_asks(played):
+    few, more = played(2)[0], played(2, EXAMPLES=50)[0]
+    assert more["refused"] < 0.3 * more["asked"] < few["refused"]
+    assert more["failed"] == 0
+
+
+def test_with_another_scope_one_cell_changes_as_your_turn_asks(played):
+    edits = (('["recommend", "feedback"]', '["recommend", "feedback", "predict"]'),)
+    opened = played(2, edits)[1]["opened"]
+    assert opened.loc["website"].tolist() == [200, 200, 403]
+
+
+def test_the_tariff_of_tomorrow_is_answered_by_the_open_form_only_as_your_turn_asks(played):
+    edits = (('"month-to-month"', '"Three years"'),)
+    _, cells = played(2, edits)
+    what = "contract in small letters"
+    assert [cells[name][what][0] for name in ("small", "guessed", "ours")] == [200, 422, 200]
+
+
+def test_a_cloud_is_answered_where_and_how_it_asks(played, tmp_path):
+    _, cells = played(1)
+    scoring, fields = cells["scoring"], cells["fields"]
+    key = {"Authorization": f"Bearer {new_key(tmp_path, 'cloud', ['predict'])}"}
+    with running(Service(tmp_path, scoring)) as address:
+        assert requests.get(f"{address}/ping", timeout=20).status_code == 200
+        many = {"instances": [fields, fields]}
+        told = requests.post(f"{address}/invocations", json=many, headers=key, timeout=20).json()
+    assert [one["probability"] for one in told["predictions"]] == pytest.approx(
+        [cells["ours"]["as in the table"][1]] * 2, abs=0.001
+    )
+
+
+def test_what_the_steps_time_is_what_the_service_does(played):
+    _, cells = played(1)
+    scoring, body = cells["scoring"], json.dumps(cells["doors"]["/predict"]).encode()
+    assert scoring.lean
+    assert body == cells["body"]
+    assert scoring.score(cells["values"]) == pytest.approx(scoring.score_carefully(cells["values"]))
+    assert set(cells["steps"]) == {
+        "there and back by HTTP",
+        "read and check the form",
+        "score, adding up",
+        "write the answer",
+        "score, asking by a table",
+    }
