@@ -28,7 +28,7 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
-from helpers.plots.service import plot_alerts, plot_answered, plot_latency, plot_times
+from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
 
 __all__ = [
     "BLUE",
@@ -39,6 +39,7 @@ __all__ = [
     "plot_answered",
     "plot_calibration",
     "plot_curves",
+    "plot_doors",
     "plot_dots",
     "plot_draws",
     "plot_fit",
@@ -60,7 +61,6 @@ __all__ = [
     "plot_shares",
     "plot_steps",
     "plot_threads",
-    "plot_times",
     "plot_waterfall",
     "show",
     "use_style",
