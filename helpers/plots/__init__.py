@@ -16,7 +16,9 @@ from helpers.plots.comparisons import (
     plot_steps,
 )
 from helpers.plots.courses import (
+    plot_canary,
     plot_curves,
+    plot_lanes,
     plot_leads,
     plot_learning_curve,
     plot_looks,
@@ -37,6 +39,7 @@ __all__ = [
     "plot_alerts",
     "plot_answered",
     "plot_calibration",
+    "plot_canary",
     "plot_curves",
     "plot_dots",
     "plot_draws",
@@ -45,6 +48,7 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_lanes",
     "plot_latency",
     "plot_leads",
     "plot_learning_curve",
