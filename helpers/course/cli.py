@@ -465,6 +465,25 @@ def serve(folder: Path, host: str, port: int, workers: int) -> None:
 
 
 @app.command()
+@click.option("--folder", type=PATH, default="runs/score", help="For the night's files.")
+@click.option(
+    "--customers",
+    type=click.IntRange(1_000, 10_000_000),
+    default=200_000,
+    help="So many are scored.",
+)
+def score(folder: Path, customers: int) -> None:
+    """Run the nightly batch: score customers, write whom to call. Killed, the same command goes on."""
+    from helpers.course.scoring import score as score_all
+
+    folder = absolute(folder)
+    outcomes = score_all(folder, customers)
+    for outcome, count in outcomes.items():
+        click.echo(f"{count:>11,}  {outcome}")
+    click.echo(f"Whom to call: {os.path.relpath(folder / 'calls.parquet')}")
+
+
+@app.command()
 @click.argument("name")
 @click.option("--into", type=PATH, help="Folder; by default LIFECYCLE_DATA, else data/.")
 @click.option("--url", help="Another address of the very same file, such as a mirror.")
@@ -492,7 +511,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.argument("name")
 @json_option
 def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl, serving): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(

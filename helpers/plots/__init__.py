@@ -14,6 +14,7 @@ from helpers.plots.comparisons import (
     plot_rungs,
     plot_shares,
     plot_steps,
+    plot_waterfall,
 )
 from helpers.plots.courses import (
     plot_canary,
@@ -64,6 +65,7 @@ __all__ = [
     "plot_steps",
     "plot_threads",
     "plot_times",
+    "plot_waterfall",
     "show",
     "use_style",
 ]

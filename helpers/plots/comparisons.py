@@ -66,6 +66,30 @@ def plot_shares(
     return ax
 
 
+def plot_waterfall(steps: pd.Series, xlabel: str) -> Axes:
+    """Draw how a whole is taken apart step by step: each bar ends where the one above it began.
+
+    Parameters
+    ----------
+    steps : how many each step takes away, top to bottom; the last is what remains.
+    xlabel : what is counted.
+
+    Returns
+    -------
+    The axes drawn on; what remains is blue, what was taken away grey.
+    """
+    ax = plt.figure(figsize=(8, 0.9 + 0.42 * len(steps))).gca()
+    remains = steps.sum() - steps.cumsum()
+    colours = [GREY] * (len(steps) - 1) + [BLUE]
+    bars = ax.barh([str(name) for name in steps.index], steps, left=remains, color=colours)
+    labels = [f"{taken:,}" for taken in steps]
+    ax.bar_label(bars, labels, padding=4)
+    ax.set(xlabel=xlabel, xlim=(0, 1.1 * steps.sum()))
+    ax.grid(visible=False, axis="y")
+    ax.invert_yaxis()
+    return ax
+
+
 def plot_profit(
     curve: pd.DataFrame,
     thresholds: dict[str, float],

@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import course, etl, models, recommend, rollout, serving, traffic, worlds
+from benchmarks import batch, course, etl, models, recommend, rollout, serving, traffic, worlds
 from helpers.course import BadInput
 
 BENCHES = {
@@ -25,6 +25,7 @@ BENCHES = {
     "scale": recommend.bench_scale,
     "rollout": rollout.bench_rollout,
     "serving": serving.bench_serving,
+    "batch": batch.bench_batch,
 }
 
 
