@@ -50,7 +50,7 @@ def test_the_canary_ends_where_its_bar_is_reached(played, seed):
 def test_the_bill_is_counted_anew(played):
     _, cells = played(1)
     past, november = cells["past"], cells["november"]
-    spent = {one: 0.0 for one in past["feedback"]["session_id"]}
+    spent = dict.fromkeys(past["feedback"]["session_id"], 0.0)
     for row in past["orders"].itertuples():
         if row.session_id in spent:
             spent[row.session_id] += row.price_eur
