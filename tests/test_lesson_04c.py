@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, SEEDS, stored_table, told_by
 from scipy.stats import rankdata
@@ -54,20 +55,22 @@ def auc_by_ranks(left, chance):
 
 def check_claims(told, left_behind):
     """Hold what the lesson's text says without a figure."""
-    both, sizes, by_fold = (left_behind[name] for name in ("both", "sizes", "by_fold"))
+    sizes, by_fold = left_behind["sizes"], left_behind["by_fold"]
+    learned_from = pd.Series(left_behind["flattering"])
     # "A model that can remember looks splendid on what it remembers."
-    lost = both["learned from"] - both["not seen"]
+    lost = learned_from - by_fold[learned_from.index].mean()
     assert lost[["random forest", "boosting, default"]].min() > 0.05
     assert lost["logistic regression"] < 0.02
-    assert told["lost"] > 0.05
+    assert lost[learned_from.idxmax()] > 0.05
     # "The three figures can only fall."
-    assert told["one_fold"] >= told["claimed"] - 1e-6 >= told["honest"] - 2e-6
+    one_fold, claimed, honest = left_behind["claims"]
+    assert one_fold >= claimed >= honest
     # "A forest is large": it holds the most numbers, and the rule with one column the fewest.
     assert (sizes.index[0], sizes.index[-1]) == ("contract only", "random forest")
     # "Boosting easily overfits at its defaults": with a budget it gets better.
     assert by_fold["boosting, tuned"].mean() > by_fold["boosting, default"].mean()
     # "the one that goes into every comparison": not the figure that flatters.
-    assert by_fold["boosting, tuned"].mean() == pytest.approx(told["honest"], abs=1e-5)
+    assert by_fold["boosting, tuned"].mean() == pytest.approx(honest)
     seen = "more than chance" if told["low"] > 0 else "the exam leaves it open"
     assert told["verdict"].endswith(seen)
     assert ("no step" in told["verdict"]) == (sizes[told["held"]] <= sizes["logistic regression"])
@@ -93,7 +96,7 @@ def check_figures(told, left_behind):
     table = left_behind["scores"].to_numpy()
     others = table.sum(axis=1, keepdims=True) - table
     honest = np.mean([table[others[:, part].argmax(), part] for part in range(table.shape[1])])
-    assert told["honest"] == pytest.approx(honest, abs=1e-5)
+    assert left_behind["claims"][2] == pytest.approx(honest)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -132,7 +135,7 @@ def test_every_trial_of_the_search_and_each_turn_stand_in_the_record(tmp_path):
     logged = runs.set_index("tags.mlflow.runName")["metrics.roc_auc"]
     for name, score in left_behind["by_fold"].mean().items():
         assert logged[name] == pytest.approx(score, abs=1e-12)
-    assert runs.loc[runs["params.turn"] != "1", "tags.data_sha256"].nunique() == 1
+    assert len(set(runs.loc[runs["params.turn"] != "1", "tags.data_sha256"])) == 1
     chosen = runs.set_index("tags.mlflow.runName").loc["boosting, tuned"]
     for name, value in left_behind["search"].best_params_.items():
         assert float(chosen[f"params.{name}"]) == pytest.approx(value)
@@ -156,11 +159,12 @@ def test_three_measured_columns_stand_side_by_side_and_times_are_marked():
 
 @pytest.mark.slow
 def test_your_turn_a_larger_budget_buys_more_trials_and_no_lower_claim(played):
-    (small, few), (large, many) = (played(1, **more) for more in ({}, {"BUDGET": 30}))
+    (_, few), (told, many) = (played(1, **more) for more in ({}, {"BUDGET": 30}))
     assert (len(few["trials"]), len(many["trials"])) == (6, 30)
-    assert large["claimed"] >= large["honest"] - 2e-6
-    assert large["one_fold"] > small["one_fold"]
-    check_figures(large, many)
+    one_fold, claimed, honest = many["claims"]
+    assert claimed >= honest
+    assert one_fold > few["claims"][0]
+    check_figures(told, many)
 
 
 def test_your_turn_a_high_margin_keeps_a_simpler_model(played):

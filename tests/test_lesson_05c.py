@@ -1,7 +1,5 @@
 """Lesson 05c: what it says of forms, keys, readiness and staging, on twenty seeds; what a cloud would ask."""
 
-import json
-
 import pytest
 import requests
 from conftest import SEEDS
@@ -26,12 +24,13 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert set(cells["passed"]) == {200}
     assert 0.3 * figures["asked"] < figures["refused"] <= figures["asked"]
     assert (figures["failed"], figures["verdict"]) == (0, "it may go live")
-    assert cells["opened"].to_numpy().tolist() == [[401] * 3, [200, 403, 403], [403, 200, 403]]
+    none, center, website = [401] * 3, [200, 403, 403], [403, 200, 403]
+    assert cells["opened"].to_numpy().tolist() == [none, none, center, website]
     assert cells["two"] == {"no model yet": [200, 503], "ours": [200, 200]}
     today = cells["today"]
     assert today["clicks kept"] == today["with a click"] > 0
     assert cells["evening"]["telemetry"]["status"].eq(200).mean() > 0.95  # the world loses a few
-    assert cells["faster"] == "far"
+    assert cells["signed"] < ours["as in the table"][1] - 0.05  # two years bind
 
 
 def test_what_was_refused_had_a_word_or_a_blank_that_the_few_rows_had_not(played):
@@ -79,18 +78,3 @@ def test_a_cloud_is_answered_where_and_how_it_asks(played, tmp_path):
     assert [one["probability"] for one in told["predictions"]] == pytest.approx(
         [cells["ours"]["as in the table"][1]] * 2, abs=0.001
     )
-
-
-def test_what_the_steps_time_is_what_the_service_does(played):
-    _, cells = played(1)
-    scoring, body = cells["scoring"], json.dumps(cells["doors"]["/predict"]).encode()
-    assert scoring.lean
-    assert body == cells["body"]
-    assert scoring.score(cells["values"]) == pytest.approx(scoring.score_carefully(cells["values"]))
-    assert set(cells["steps"]) == {
-        "there and back by HTTP",
-        "read and check the form",
-        "score, adding up",
-        "write the answer",
-        "score, asking by a table",
-    }

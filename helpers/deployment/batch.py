@@ -41,7 +41,7 @@ def score_file(
     score: Callable[[pd.DataFrame], pd.DataFrame],
     version: str,
     by: str = "customerID",
-    rows: int = 50_000,
+    rows: int = 100_000,
     spread: Callable[[Callable, Iterable], Iterable] = map,
 ) -> Path:
     """Score a Parquet file in parts, into another one: whole or not at all, and the same bytes each time.
@@ -144,29 +144,35 @@ def _look_at(source, by):
 
     with _duckdb() as connection:
         try:
-            table = connection.from_parquet(str(source))
+            connection.execute(f"CREATE VIEW customers AS FROM read_parquet('{_text(source)}')")
         except duckdb.Error as error:
             raise ValueError(
                 f"{source.name} cannot be read as Parquet: {str(error).partition(chr(10))[0]}. Write the "
                 "customers there first."
             ) from error
-        kinds = dict(zip(table.columns, map(str, table.types), strict=True))
+
+        def ask(columns):
+            return connection.execute(f"SELECT {columns} FROM customers").fetchall()
+
+        kinds = {
+            name: kind for name, kind, *_ in connection.execute("DESCRIBE customers").fetchall()
+        }
         require_columns(pd.DataFrame(columns=list(kinds)), source.name, [by])
         texts = [name for name, kind in kinds.items() if kind == "VARCHAR" and name != by]
         asked = ["count(*)", *(f"count({many}{_quoted(by)})" for many in ("", "DISTINCT "))]
         asked += [f"approx_count_distinct({_quoted(name)})" for name in texts]
-        count, filled, different, *many = table.aggregate(", ".join(asked)).fetchall()[0]
+        ((count, filled, different, *many),) = ask(", ".join(asked))
         if not count or filled < count or different < count:
             wrong = "no row" if not count else f"{count - filled:,} row(s) without {by}" if filled < count else f"{count - different:,} row(s) whose {by} is there before"  # fmt: skip
             raise ValueError(
                 f"{source.name} has {wrong}; one row a customer is needed, or somebody would be "
                 "contacted twice or never. Mend the table, then start again."
             )
-        levels = {
-            name: [one for (one,) in table.select(_quoted(name)).distinct().fetchall() if one is not None]
-            for name, known in zip(texts, many, strict=True) if known <= _FEW
-        }  # fmt: skip
-    return {name: sorted(found) for name, found in levels.items() if found}, count
+        few = [name for name, known in zip(texts, many, strict=True) if known <= _FEW]
+        levels = {name: [one for (one,) in ask(f"DISTINCT {_quoted(name)}")] for name in few}
+    return {
+        name: sorted(set(found) - {None}) for name, found in levels.items() if any(found)
+    }, count
 
 
 def _score_part(job, source, levels, score, by, rows):

@@ -30,7 +30,7 @@ from helpers.plots.courses import (
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop
-from helpers.plots.service import plot_alerts, plot_answered, plot_latency, plot_times
+from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
 
 __all__ = [
     "BLUE",
@@ -42,6 +42,7 @@ __all__ = [
     "plot_calibration",
     "plot_canary",
     "plot_curves",
+    "plot_doors",
     "plot_dots",
     "plot_draws",
     "plot_fit",
@@ -64,7 +65,6 @@ __all__ = [
     "plot_shares",
     "plot_steps",
     "plot_threads",
-    "plot_times",
     "plot_waterfall",
     "show",
     "use_style",

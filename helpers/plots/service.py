@@ -94,26 +94,29 @@ def plot_answered(at: pd.Series, answered: Mapping[str, pd.Series]) -> Axes:
     return ax
 
 
-def plot_times(milliseconds: Mapping[str, float], marked: str) -> Axes:
-    """Draw how long each step took, on a scale in which each line is ten times the one before.
+def plot_doors(opened: pd.DataFrame) -> Axes:
+    """Draw which caller gets through which door: blue where it opens, with the status that was given.
 
     Parameters
     ----------
-    milliseconds : step -> time, above 0.
-    marked : the step in another color.
+    opened : one row a caller, one column a door; the status, 200 where it opened.
 
     Examples
     --------
-    >>> ax = plot_times({"read": 0.01, "score": 1.0}, marked="score")
-    >>> [text.get_text().strip() for text in ax.texts]
-    ['0.010 ms', '1.000 ms']
+    >>> ax = plot_doors(pd.DataFrame({"/predict": [401, 200]}, ["nobody", "call center"]))
+    >>> [text.get_text() for text in ax.texts]
+    ['401', '200']
     """
-    _, ax = plt.subplots(figsize=(9, 0.8 + 0.4 * len(milliseconds)))
-    colors = [ORANGE if name == marked else BLUE for name in milliseconds]
-    bars = ax.barh(list(milliseconds), list(milliseconds.values()), color=colors)
-    ax.bar_label(bars, fmt=" %.3f ms")
-    ax.set(xscale="log", xlabel="milliseconds; each line is ten times the one before")
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.margins(x=0.15)
+    _, ax = plt.subplots(figsize=(1.6 + 1.5 * opened.shape[1], 0.8 + 0.5 * len(opened)))
+    for down, (_, statuses) in enumerate(opened.iterrows()):
+        for right, status in enumerate(statuses):
+            face, ink = (BLUE, "white") if status == 200 else ("#EEEEEE", "black")
+            ax.barh(down, 0.94, left=right - 0.47, height=0.9, color=face)
+            ax.text(right, down, status, ha="center", va="center", color=ink)
+    ax.set(xticks=range(opened.shape[1]), xticklabels=opened.columns)
+    ax.set(yticks=range(len(opened)), yticklabels=opened.index, xlim=(-0.5, opened.shape[1] - 0.5))
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    ax.grid(visible=False)
     ax.invert_yaxis()
     return ax
