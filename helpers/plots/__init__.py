@@ -17,7 +17,9 @@ from helpers.plots.comparisons import (
     plot_waterfall,
 )
 from helpers.plots.courses import (
+    plot_canary,
     plot_curves,
+    plot_lanes,
     plot_leads,
     plot_learning_curve,
     plot_looks,
@@ -38,6 +40,7 @@ __all__ = [
     "plot_alerts",
     "plot_answered",
     "plot_calibration",
+    "plot_canary",
     "plot_curves",
     "plot_doors",
     "plot_dots",
@@ -47,6 +50,7 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_lanes",
     "plot_latency",
     "plot_leads",
     "plot_learning_curve",
