@@ -9,21 +9,28 @@ from helpers.deployment.service import Service, new_key, running
 pytestmark = pytest.mark.slow
 
 STEM = "05c_serve"
-WRONG = ["contract in small letters", "a decimal comma", "no contract"]
+STRANGE = ["contract in small letters", "a tariff of tomorrow"]
+WRONG = [*STRANGE, "a decimal comma", "no contract"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     figures, cells = played(seed)
-    small, guessed, ours = (cells[name] for name in ("small", "guessed", "ours"))
-    assert [small[what][0] for what in WRONG] == [200, 500, 500]
+    small, guessed, whole, ours = (cells[name] for name in ("small", "guessed", "whole", "ours"))
+    assert [small[what][0] for what in WRONG] == [200, 200, 500, 500]
     assert small["contract in small letters"][1] < small["as in the table"][1] - 0.05
-    assert [guessed[what][0] for what in WRONG] == [422, 422, 422]
-    assert [ours[what][0] for what in WRONG] == [200, 422, 422]
-    assert small["as in the table"] == ours["as in the table"]
+    assert len({small[what][1] for what in STRANGE}) == 1  # the model knows neither word
+    # Closed words refuse what is wrong, and the tariff of tomorrow; open ones answer and count both.
+    assert [guessed[what][0] for what in WRONG] == [422] * 4
+    assert [whole[what][0] for what in WRONG] == [422] * 4
+    assert [ours[what][0] for what in WRONG] == [200, 200, 422, 422]
+    assert (cells["counted"], cells["strange"], figures["silent"]) == (2, 2, 0)
+    assert small["as in the table"] == whole["as in the table"] == ours["as in the table"]
     assert set(cells["passed"]) == {200}
     assert 0.3 * figures["asked"] < figures["refused"] <= figures["asked"]
-    assert (figures["failed"], figures["verdict"]) == (0, "it may go live")
+    assert figures["refused"] == cells["rehearsed"]["status"].eq(422).sum()
+    assert (figures["wrongly"], figures["failed"]) == (0, 0)
+    assert figures["verdict"] == "it may go live"
     none, center, website = [401] * 3, [200, 403, 403], [403, 200, 403]
     assert cells["opened"].to_numpy().tolist() == [none, none, center, website]
     assert cells["two"] == {"no model yet": [200, 503], "ours": [200, 200]}
@@ -33,12 +40,10 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert cells["signed"] < ours["as in the table"][1] - 0.05  # two years bind
 
 
-def test_what_was_refused_had_a_word_or_a_blank_that_the_few_rows_had_not(played):
+def test_what_was_refused_had_a_word_that_the_few_rows_had_not(played):
     _, cells = played(1)
     asked, few = cells["asked"], cells["few"]
-    strange = asked["TotalCharges"].str.strip().eq("")
-    for name in cells["words"]:
-        strange |= ~asked[name].isin(few[name])
+    strange = sum(~asked[name].isin(few[name]) for name in cells["words"]).gt(0)
     assert (cells["rehearsed"]["status"].eq(422).to_numpy() == strange.to_numpy()).all()
 
 
@@ -60,11 +65,16 @@ def test_with_another_scope_one_cell_changes_as_your_turn_asks(played):
     assert opened.loc["website"].tolist() == [200, 200, 403]
 
 
-def test_the_tariff_of_tomorrow_is_answered_by_the_open_form_only_as_your_turn_asks(played):
-    edits = (('"month-to-month"', '"Three years"'),)
-    _, cells = played(2, edits)
-    what = "contract in small letters"
-    assert [cells[name][what][0] for name in ("small", "guessed", "ours")] == [200, 422, 200]
+def test_a_lost_comma_is_noticed_by_none_of_the_four_as_your_turn_asks(played):
+    _, cells = played(2, (('"85,05"', "8505.0"),))
+    names = ("small", "guessed", "whole", "ours")
+    assert [cells[name]["a decimal comma"][0] for name in names] == [200] * 4
+    assert cells["counted"] == 2
+
+
+def test_who_answers_a_strange_word_in_silence_stays_in_staging(played):
+    figures, _ = played(2, (("silent = max(0, strange - counted)", "silent = strange"),))
+    assert (figures["silent"], figures["verdict"]) == (2, "it stays in staging")
 
 
 def test_a_cloud_is_answered_where_and_how_it_asks(played, tmp_path):
