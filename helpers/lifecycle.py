@@ -49,7 +49,7 @@ _NOTEBOOKS = {
     Stage.DATA_COLLECTION: "02a_collect_records",
     Stage.DATA_PREPARATION: "03a_transform",
     Stage.MODEL_DEVELOPMENT: "04a_churn_baseline",
-    Stage.MODEL_DEPLOYMENT: "05a_package_and_batch",
+    Stage.MODEL_DEPLOYMENT: "05a_package",
 }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def write_customers(folder: Path, count: int = COUNT) -> Path:
     """Write customers with gaps, quotation marks and a name that looks like ours."""
     table = pd.DataFrame({
         "customerID": [f"{place:05d}" for place in range(count)],
-        "Plan 'x' \"y\"": np.resize(np.array(["it's", "b", None], dtype=object), count),
+        "Plan 'x' \"y\"": np.resize(np.array(["it's", "b", None, ""], dtype=object), count),
         "file": np.resize([1.5, np.nan], count),
         "since": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(count), "D"),
     })  # fmt: skip
@@ -272,3 +273,23 @@ def test_the_first_reason_counts_and_nobody_is_lost():
 def test_a_list_of_customers_who_are_missing_or_twice_is_refused(scored, said):
     with pytest.raises(ValueError, match=said):
         contact_list(scored, {})
+
+
+@pytest.mark.slow
+def test_the_nightly_command_writes_the_same_list_each_time(lifecycle, tmp_path):
+    words = ("score", "--customers", "4000", "--folder")
+    told = lifecycle(*words, tmp_path / "whole")
+    assert told.returncode == 0
+    assert (
+        sum(int(line.split()[0].replace(",", "")) for line in told.stdout.splitlines()[:-1])
+        == 4_000
+    )
+    (tmp_path / "cut").mkdir()
+    shutil.copy(tmp_path / "whole" / "customers-4000.parquet", tmp_path / "cut")
+    (tmp_path / "cut" / "calls.parquet").write_text("last night's")
+    assert lifecycle(*words, tmp_path / "cut").stdout == told.stdout.replace("whole", "cut")
+    for name in ("scores.parquet", "calls.parquet"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    called = read(tmp_path / "whole" / "calls.parquet")
+    assert called["risky"].all()
+    assert called["customerID"].is_unique

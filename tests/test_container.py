@@ -97,20 +97,21 @@ def test_the_image_is_built_and_answers_with_the_keys_it_was_given(tmp_path):
     (tmp_path / "keys.json").chmod(0o444)
     keys = f"{tmp_path / 'keys.json'}:/service/keys.json:ro"
     run = [podman, "run", "-d", "--rm", "--read-only", "--cap-drop", "all", "--memory", "1g"]
-    run += ["--tmpfs", "/tmp", "-v", keys, "-p", f"127.0.0.1:18080:{PORT}", "lab:test", "serve"]
+    run += ["--tmpfs", "/tmp", "-v", "/service", "-v", keys, "--network", "host"]
+    run += ["lab:test", "serve"]
     name = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
     try:
         over = time.monotonic() + 300
         while True:
             try:
-                if requests.get("http://127.0.0.1:18080/ready", timeout=5).ok:
+                if requests.get(f"http://127.0.0.1:{PORT}/ready", timeout=5).ok:
                     break
             except requests.RequestException:
                 pass
             assert time.monotonic() < over
             time.sleep(1)
         told = requests.post(
-            "http://127.0.0.1:18080/recommend",
+            f"http://127.0.0.1:{PORT}/recommend",
             json={"request_id": "a", "customer_id": 1, "k": 3},
             headers={"Authorization": f"Bearer {key}"},
             timeout=20,

@@ -861,7 +861,7 @@ def test_a_schedule_is_off_outside_its_months():
     assert schedule.get("season") is None
 
 
-QUICK = [("bot_traffic", "shop"), ("dead_feed", "operator"), ("bad_release", "operator")]
+QUICK = [("bot_traffic", "shop"), ("bad_release", "operator")]
 
 
 def a_few(names):

@@ -19,6 +19,7 @@ def measured(part, name):
     return {one.what: one for one in part(folder)}
 
 
+@pytest.mark.slow
 def test_reviews_of_a_retailer_split_by_time_reach_their_goals(sephora_folder):
     lines = measured(recommend.sephora, "sephora_a_reviews.csv.gz")
     assert all(one.met is not False for one in lines.values())

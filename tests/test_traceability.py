@@ -17,14 +17,15 @@ from helpers.course.runner.shelf import read_notebook
 # The weakest form in which an item counts as held: D shown by code whose result a test asserts,
 # E also an exercise with a check, W a question with a checked answer, T a tool named at its place.
 FORMS = {
-    "D": "2 4 19-22 27-39 45-58 61-73 85-87 100-105 107-110 114-122 132-134 138-145 148-154 160 168 169 173 174 178-180 201 158 163-167 170 198 176 200 202 156 199",
+    "D": "2 4 19-22 27-39 45-58 61-73 85-87 100-105 107-110 114-122 132-134 138-145 148-154 156 158 160 162-170 173 174 176 178-180 198-202 171 172 182 183 276",
     "E": "3 7 8 26 40 41 43 60 74-84 88-90 112 113 123-131 135 136 146 147",
-    "W": "1 5 6 9-18 23-25 42 44 59 106 111 137 161 159 155 157",
-    "T": "91-99 195-197 187-194",
+    "W": "1 5 6 9-18 23-25 42 44 59 106 111 137 155 157 159 161 177",
+    "T": "91-99 184-197",
 }  # fmt: skip
 TOOLS = {
     91: ["pandas", "NumPy", "scikit-learn"], 92: ["Airflow"], 93: ["Luigi"], 94: ["Talend"],
     95: ["Snowflake"], 96: ["BigQuery"], 97: ["Redshift"], 98: ["Feast"], 99: ["Tecton"],
+    184: ["TensorFlow Serving"], 185: ["TorchServe"], 186: ["MLflow"],
     187: ["Flask"], 188: ["FastAPI"], 189: ["Django"], 190: ["Docker"], 191: ["Kubernetes"],
     192: ["AWS SageMaker"], 193: ["Google AI Platform"], 194: ["Azure ML"],
     195: ["Prometheus"], 196: ["Grafana"], 197: ["DataDog"],

@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_rows, require_share
-from helpers.deployment.batch import place_of_leaving
+from helpers.deployment.package import place_of_leaving
 
 # "$" alone would let a line break through at the end; [0-9] is not \d, which means all of Unicode.
 _END = r"$(?!\n)"

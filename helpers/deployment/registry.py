@@ -1,234 +1,668 @@
-"""Stage 5: a model as a folder that can be read without trusting it: no pickle, a card, hashes."""
+"""Stage 5: versions of a model on MLflow: all of it pinned, gates before customers, one call back.
+
+A version is three files: the model without pickle (`package`), golden rows by which it is known, and
+a card that names the hash of both.
+"""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import platform
 import re
+import tempfile
+import time
 import warnings
-import zipfile
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
+from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import NamedTuple
 
-from sklearn.exceptions import NotFittedError
+import numpy as np
+import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
-from helpers.files import TRUSTED, sha256_of, write_whole
+from helpers.checks import require_columns, require_flags, require_rows, require_share
+from helpers.deployment.answers import Scoring
+from helpers.deployment.package import LIBRARIES, pack, place_of_leaving, unpack
+from helpers.files import TRUSTED, sha256_of
+from helpers.training.compare import LOSSES, fairness_gaps, paired_bootstrap
+from helpers.training.evaluate import METRICS
+from helpers.training.track import NEEDED, code_version, data_hash, log_run, opened
 
-MODEL_FILE, CARD_FILE = "model.skops", "card.json"
+ALIASES = ("staging", "challenger", "champion")
+GATES = ("schema", "golden rows", "parity", "latency", "fairness", "better")
+MODEL_FILE, KNOWN_FILE, CARD_FILE, FOLDER = "model.skops", "known.json", "card.json", "version"
+SAME = 1e-9  # as far may a probability lie from the one before
+_KNOWN_ROWS, _TIMED_ROWS, _CHAMPIONS = 100, 50, 50
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}").fullmatch
 
 
-def save_package(model: Pipeline, folder: str | Path, name: str, about: dict) -> Path:
-    """Store a fitted pipeline with its card; the folder's version is the model's fingerprint.
+class Loaded(NamedTuple):
+    """A version read back: the model, from which probability on it says yes, and what is known of it."""
+
+    name: str
+    version: str
+    model: Pipeline
+    threshold: float
+    known: pd.DataFrame  # golden rows, raw as they came
+    answers: np.ndarray  # the probabilities that the model gave them when it was registered
+    card: dict
+
+    def breaks(self, rows: pd.DataFrame) -> list[str]:
+        """Return how raw rows break the schema of the version, one sentence a column; none if they fit.
+
+        A column may hold gaps only if it did in training; columns that the model does not read are
+        passed over.
+        """
+        found = []
+        for column, (kind, gaps) in self.card["schema"].items():
+            if column not in rows:
+                found.append(f"{column} is missing")
+                continue
+            values = rows[column]
+            empty = int(values.isna().sum())
+            if empty and not gaps:
+                found.append(f"{column} has {empty:,} gap(s), in training it had none")
+            if (here := _kind(values)) != kind and empty < len(values):
+                found.append(f"{column} holds {here}, in training {kind}")
+        return found
+
+    def score(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return the probability to leave for each raw row.
+
+        Raises
+        ------
+        ValueError
+            If the rows break the schema.
+        """
+        if found := self.breaks(rows):
+            raise ValueError(
+                f"The rows are not as {self.name} version {self.version} knows them: {'; '.join(found)}. "
+                "Send the raw table, as it was in training."
+            )
+        return _probabilities(self.model, rows)
+
+
+def register(
+    model: Pipeline,
+    name: str,
+    data: pd.DataFrame,
+    threshold: float,
+    metrics: Mapping[str, float],
+    about: Mapping[str, object],
+) -> str:
+    """Pin a model with all that its decisions depend on; change any of it and it is another version.
+
+    Pinned are the model with its fitted preparation (skops, never pickle), the schema of the raw table,
+    golden rows with the model's answers, threshold, metrics, the hash of the data, the version of the
+    code, of Python and the libraries, and what the card says.
 
     Parameters
     ----------
-    model : a fitted scikit-learn pipeline.
-    folder : where packages are kept.
-    name : what the model is called, such as "churn".
-    about : what a reader of the card needs: training data, metrics, criterion; texts, numbers (of
-        NumPy, too), flags, None, and lists and dicts of those.
+    model : a fitted pipeline that takes the raw table.
+    name : such as "churn": small letters, digits, "-" and "_".
+    data : the raw rows it was fitted on. Kept are their hash, and 100 rows with only the columns that
+        the model reads: no id of a customer, unless the model reads it.
+    threshold : the decision is yes from this probability on.
+    metrics : what was measured, one number each.
+    about : the model card for people; "purpose" (what it is for) and "limits" (what it is not for) are
+        needed, the rest is free.
 
     Returns
     -------
-    The package's folder, ``folder/name/version``. Storing the same model again changes nothing
-    but the card.
+    The version, "1" for the first. What is the same in all of it keeps its version.
 
     Raises
     ------
     ValueError
-        If the model is not fitted or holds a part that `load_package` would refuse, `about` holds
-        what JSON cannot, such as NaN, or `name` is no name of a folder. Nothing is stored then.
+        If `tracking` was not called, the card is not filled in, or the model cannot be read back
+        without pickle and answer its golden rows the same. Nothing is registered then.
+
+    Source
+    ------
+    Mitchell et al. (2019), FAT*, for the model card.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from helpers.training.churn import majority
-    >>> model = majority().fit([[0], [0]], [0, 1])
-    >>> package = save_package(model, tempfile.mkdtemp(), "churn", about={"rows": 2})
-    >>> sorted(file.name for file in package.iterdir())
-    ['card.json', 'model.skops']
+    >>> from helpers.training.churn import logistic
+    >>> from helpers.training.track import tracking
+    >>> data = pd.DataFrame({"tenure": [1, 2, 60, 70] * 50, "left": [True, True, False, False] * 50})
+    >>> model = logistic(["tenure"], []).fit(data, data["left"])
+    >>> tracking(tempfile.mkdtemp(), "churn")
+    >>> about = {"purpose": "whom to call", "limits": "not for prices"}
+    >>> register(model, "churn", data, 0.5, {"roc_auc": 1.0}, about)
+    '1'
+    >>> check("churn", "1", data, churned="left", group="tenure", by="tenure", seed=7).index.tolist()
+    ['schema', 'golden rows', 'parity', 'latency', 'fairness', 'better']
+    >>> load("churn", "1").threshold
+    0.5
     """
-    import skops.io
-
-    if name in ("", "..") or Path(name).name != name:
-        raise ValueError(
-            f"name is one word for a folder, such as 'churn'; got {name!r}, which would store the model "
-            "elsewhere. Write it without slashes and dots in front."
-        )
-    about = _json(about, "about")
-    cannot = f"This {type(model).__name__} cannot be packaged"
-    try:
-        stored = _same_bytes(skops.io.dumps(model))
-        unknown = _unknown_types(stored)
-        if not unknown:
-            skops.io.loads(stored, trusted=TRUSTED)  # what cannot be read again is told now
-    except Exception as error:
-        raise ValueError(
-            f"{cannot}: skops cannot store it and read it again ({_first_line(error)}). Take another "
-            "kind of model."
-        ) from error
-    if unknown:
-        raise ValueError(
-            f"{cannot}: it holds {_refusal(unknown, 'code that is not stored with it')}"
-        )
-    try:
-        check_is_fitted(model)
-    except (NotFittedError, TypeError) as error:
-        raise ValueError(
-            f"{cannot}: it is no fitted scikit-learn model. Call fit first."
-        ) from error
-    fingerprint = sha256_of(stored)
-    package = Path(folder) / name / fingerprint[:12]
+    mlflow = opened()
+    client = mlflow.MlflowClient()
+    _require_name(name)
+    require_share(threshold, "threshold")
+    require_rows(data, "data")
+    for needed in ("purpose", "limits"):
+        if not str(about.get(needed) or "").strip():
+            raise ValueError(
+                f"about[{needed!r}] is empty; a reader of the card needs it to know when not to use the "
+                'model. Write a sentence, such as {"purpose": "whom to call", "limits": "not for prices"}.'
+            )
+    columns, known, answers = _golden(model, data)
+    stored, kept = pack(model), _write_rows(known, answers)
     card = {
         "name": name,
-        "version": fingerprint[:12],
-        "sha256": fingerprint,
-        "about": about,
+        "about": dict(about),
+        "threshold": threshold,
+        "metrics": dict(metrics),
+        "schema": {one: [_kind(data[one]), bool(data[one].isna().any())] for one in columns},
+        "model_sha256": sha256_of(stored),
+        "known_sha256": sha256_of(kept),
+        "data_sha256": data_hash(data),
+        "code_version": code_version(),
         "python": platform.python_version(),
-        "libraries": {library: version(library) for library in ["scikit-learn", "skops", "numpy"]},
+        "libraries": {one: version_of(one) for one in LIBRARIES},
     }
-    card_text = json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    write_whole(package / MODEL_FILE, stored)
-    # The card comes last: a package without one was not finished and is refused.
-    write_whole(package / CARD_FILE, card_text)
-    return package
-
-
-def read_card(package: str | Path) -> dict:
-    """Return the card of a package.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no finished package.
-
-    Examples
-    --------
-    >>> read_card("nowhere")
-    Traceback (most recent call last):
-    ValueError: nowhere holds no finished package: card.json is missing or damaged. Package the \
-model again with save_package.
-    """
-    try:
-        card = json.loads((Path(package) / CARD_FILE).read_text(encoding="utf-8"))
-        if not isinstance(card, dict):
-            raise ValueError(f"a card is a JSON object, not {type(card).__name__}")
-        return card
-    except (OSError, ValueError) as error:
+    card = {one: _plain(value, one) for one, value in card.items()}
+    told = (json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    fingerprint = sha256_of(told)
+    for one in _all_versions(client, name):
+        if one.tags.get("fingerprint") == fingerprint:
+            return str(one.version)
+    again, _ = _read_rows(kept)
+    if np.abs(_probabilities(unpack(stored), again) - answers).max() > SAME:
         raise ValueError(
-            f"{Path(package).name} holds no finished package: {CARD_FILE} is missing or damaged. "
-            "Package the model again with save_package."
-        ) from error
+            f"The {type(model).__name__} answers its golden rows otherwise once it was stored and read "
+            "back. Take another kind of model."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        _write_for_mlflow(mlflow, model, folder)
+        for file, content in ((MODEL_FILE, stored), (KNOWN_FILE, kept), (CARD_FILE, told)):
+            Path(folder, file).write_bytes(content)
+        run = log_run(f"{name} registered", {"threshold": threshold}, metrics, data)
+        client.log_artifacts(run, folder, FOLDER)
+    _make_model(mlflow, client, name)
+    made = client.create_model_version(
+        name, f"runs:/{run}/{FOLDER}", run, {"fingerprint": fingerprint}, description=str(about["purpose"])
+    )  # fmt: skip
+    return str(made.version)
 
 
-def load_package(package: str | Path) -> Pipeline:
-    """Load a packaged model after checking its fingerprint and every type inside it.
+def load(name: str, which: str | int = "champion") -> Loaded:
+    """Read a version back, after checking each of its files and each type inside the model.
 
     Parameters
     ----------
-    package : the folder that `save_package` returned.
-
-    Returns
-    -------
-    The fitted pipeline.
+    name : of the model.
+    which : a version, or an alias: "staging", "challenger", "champion".
 
     Raises
     ------
     ValueError
-        If the package is unfinished, its bytes differ from the card, or it holds a type that is
-        not on the list of scikit-learn types that can be read without running foreign code.
+        If there is no such version, a file is missing or not the one that was registered, or the model
+        holds a type that is not on the list of what is safe to read; the message names it.
 
     Warns
     -----
     UserWarning
-        If it was packaged with another version of scikit-learn than the one here.
+        If it was registered with another version of scikit-learn than the one here.
+    """
+    mlflow = opened()
+    found = _find(mlflow, name, which)
+    said = f"{name} version {found.version}"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            got = mlflow.artifacts.download_artifacts(
+                run_id=found.run_id, artifact_path=FOLDER, dst_path=folder
+            )
+            files = (CARD_FILE, MODEL_FILE, KNOWN_FILE)
+            told, stored, kept = (Path(got, one).read_bytes() for one in files)
+        except (OSError, mlflow.MlflowException) as error:
+            raise ValueError(
+                f"The files of {said} are not where they were stored. Take another version, or register the "
+                "model again."
+            ) from error
+    if sha256_of(told) != found.tags.get("fingerprint"):
+        raise ValueError(_changed(said, CARD_FILE))
+    card = json.loads(told)
+    for file, content, right in (
+        (MODEL_FILE, stored, "model_sha256"), (KNOWN_FILE, kept, "known_sha256"),
+    ):  # fmt: skip
+        if sha256_of(content) != card[right]:
+            raise ValueError(_changed(said, file))
+    model = unpack(stored, said, card["libraries"])
+    known, answers = _read_rows(kept)
+    return Loaded(name, str(found.version), model, card["threshold"], known, answers, card)
+
+
+def served(name: str) -> Callable[[str, str], Scoring]:
+    """Return what a `Service` loads versions of this model by: kind ("score") and version -> model.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from helpers.training.churn import majority
-    >>> model = majority().fit([[0], [0]], [0, 1])
-    >>> load_package(save_package(model, tempfile.mkdtemp(), "churn", {})).predict([[5]]).item()
-    0
-    """
-    import skops.io
+    `Service(folder, load("score", "champion"), load=load)` with `load = served("churn")` answers with
+    the champion, and `/admin/swap` takes any version, or "champion" after `roll_back`.
 
-    package = Path(package)
-    card = read_card(package)
-    try:
-        stored = (package / MODEL_FILE).read_bytes()
-    except OSError as error:
+    >>> served("churn")("lists", "1")
+    Traceback (most recent call last):
+    ValueError: churn gives scores; no lists are registered. Ask for "score".
+    """
+
+    def of_version(kind: str, which: str) -> Scoring:
+        if kind != Scoring.kind:
+            raise ValueError(f'{name} gives scores; no {kind} are registered. Ask for "score".')
+        found = load(name, which)
+        return Scoring(found.model, found.known, found.threshold, found.version)
+
+    return of_version
+
+
+def versions(name: str) -> pd.DataFrame:
+    """Return the versions of a model, the newest first.
+
+    Returns
+    -------
+    One row a version: `version`, `aliases` (a list), `fingerprint` (12 digits of it), `gates`: "passed",
+    "failed: " with their names, "not checked", or "rolled back".
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    mlflow = opened()
+    _require_model(mlflow, name)
+    client = mlflow.MlflowClient()
+    named = client.get_registered_model(name).aliases
+    rows = []
+    for one in sorted(_all_versions(client, name), key=lambda one: -int(one.version)):
+        aliases = sorted(alias for alias, where in named.items() if str(where) == str(one.version))
+        fingerprint = one.tags.get("fingerprint", "")[:12]
+        rows.append((str(one.version), aliases, fingerprint, _verdict(one.tags)))
+    return pd.DataFrame(rows, columns=["version", "aliases", "fingerprint", "gates"])
+
+
+def check(
+    name: str,
+    which: str | int,
+    held_out: pd.DataFrame,
+    group: str,
+    seed: int,
+    churned: str = "churned",
+    by: str = "customerID",
+    metric: str = "roc_auc",
+    latency_ms: float = 100.0,
+    fairness: float = 0.8,
+) -> pd.DataFrame:
+    """Judge a version by six gates and keep the record with it; `promote` asks for it.
+
+    Parameters
+    ----------
+    name, which : as in `load`.
+    held_out : raw rows that it was not fitted on, with what became of the customers.
+    group : the column whose groups are to be treated alike.
+    seed : of the bootstrap.
+    churned : column of flags: who left.
+    by : column that names the customer.
+    metric : by which it has to be better, a name that `helpers.training.evaluate.scores` returns.
+    latency_ms : of 100 rows asked one by one, 95 are to be answered within so many milliseconds.
+    fairness : the group found least is found so many times as often as the one found most, at least;
+        0.8 is the four-fifths rule.
+
+    Returns
+    -------
+    One row a gate, by its name: `passed`, `value`, `limit`, `said` (a sentence).
+
+    - schema: columns of the held-out rows that are not as in training; none may be.
+    - golden rows: largest distance of an answer from the one at registering; within 1e-9.
+    - parity: largest distance of answers one by one from those to the whole table; within 1e-9.
+    - latency: milliseconds for one row, of which 95 % stay below.
+    - fairness: recall of the group found least / of the group found most.
+    - better: lower end of the gain's range (95 %, customers drawn again) against the champion, or,
+      where there is none, against giving everybody the same probability; above 0.
+
+    Where the schema is broken the last four are not run and count as failed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such version, a column is missing, or the metric is unknown.
+    """
+    mlflow = opened()
+    require_columns(held_out, "held_out", [churned, by, group])
+    require_rows(held_out, "held_out", at_least=2)
+    require_flags(held_out[churned], churned)
+    require_share(fairness, "fairness")
+    if metric not in METRICS:
+        raise ValueError(f"metric is one of {', '.join(METRICS)}; got {metric!r}.")
+    new, before = load(name, which), _champion(mlflow, name)
+    broken = new.breaks(held_out)
+    known = float(np.abs(_probabilities(new.model, new.known) - new.answers).max())
+    records = {
+        "schema": (not broken, len(broken), 0, "; ".join(broken)[:300] or "as in training"),
+        "golden rows": (known <= SAME, known, SAME, f"{len(new.known)} rows answered again"),
+    }
+    if not broken:
+        old = load(name, before) if before else None
+        records |= _behave(new, held_out, latency_ms)
+        scored = pd.DataFrame({
+            by: held_out[by].to_numpy(), "churned": held_out[churned].to_numpy(dtype=bool),
+            group: held_out[group].to_numpy(), "churn_probability": new.score(held_out),
+        })  # fmt: skip
+        records["fairness"] = _treat(scored, group, new.threshold, fairness)
+        records["better"] = _beat(scored, new, old, held_out, metric, by, seed)
+    else:
+        not_run = (False, np.nan, np.nan, "not run: the schema is broken")
+        records |= dict.fromkeys(GATES[2:], not_run)
+    table = pd.DataFrame.from_dict(records, "index", columns=["passed", "value", "limit", "said"])
+    kept = {"against": before, "gates": {one: list(row) for one, row in records.items()}}
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(name, new.version, "gates", json.dumps(kept, default=float))
+    client.set_model_version_tag(name, new.version, "rolled_back", "")
+    return table.astype({"passed": bool, "value": float, "limit": float})
+
+
+def promote(name: str, which: str | int, to: str = "champion") -> str:
+    """Give a version an alias; to reach customers it must have passed its gates.
+
+    Parameters
+    ----------
+    name, which : as in `load`.
+    to : "staging" is free; "challenger" asks for all gates but `better`; "champion" for all, against
+        the champion of now.
+
+    Returns
+    -------
+    The version that has the alias now.
+
+    Raises
+    ------
+    ValueError
+        If a gate was not passed or not asked, the champion is another since, or the version was rolled
+        back and not checked again. The alias stays where it is.
+    """
+    mlflow = opened()
+    client = mlflow.MlflowClient()
+    if to not in ALIASES:
+        raise ValueError(f"to is one of {', '.join(ALIASES)}; got {to!r}.")
+    found = _find(mlflow, name, which)
+    chosen, before = str(found.version), _champion(mlflow, name)
+    if to != "staging" and chosen != before:
+        _require_passed(found, to, before)
+    load(name, chosen)  # what cannot be read is no champion
+    if to == "champion" and chosen != before:
+        # First who came before whom, then the switch: killed between the two, nothing has changed.
+        line = [*_line(client, name, before), chosen][-_CHAMPIONS:]
+        client.set_registered_model_tag(name, "champions", json.dumps(line))
+    client.set_registered_model_alias(name, to, chosen)
+    return chosen
+
+
+def roll_back(name: str) -> str:
+    """Make the champion before the champion again; return its version.
+
+    The version that failed has to pass its gates again before it can return.
+
+    Raises
+    ------
+    ValueError
+        If there is no champion, none was before, or the one before cannot be read any more. The
+        champion stays then.
+    """
+    mlflow = opened()
+    client = mlflow.MlflowClient()
+    _require_model(mlflow, name)
+    now = _champion(mlflow, name)
+    line = _line(client, name, now)
+    if len(line) < 2:
         raise ValueError(
-            f"{package.name} holds no {MODEL_FILE}. Package the model again with save_package."
-        ) from error
-    if sha256_of(stored) != card.get("sha256"):
-        raise ValueError(
-            f"{MODEL_FILE} of {package.name} has the fingerprint {sha256_of(stored)[:12]}, its card "
-            f"says {str(card.get('sha256'))[:12]}: it was changed or damaged. Do not load it; "
-            "package the model again."
+            f"There is nothing to roll {name} back to: "
+            + (f"version {now} is its first champion." if now else "it has no champion.")
+            + " Promote another version."
         )
-    try:
-        unknown = _unknown_types(stored)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    back = line[-2]
+    load(name, back)
+    client.set_registered_model_alias(name, "champion", back)
+    client.set_model_version_tag(name, now, "rolled_back", "yes")
+    return back
+
+
+# The gates.
+
+
+def _behave(new, held_out, latency_ms):
+    """Return the records of parity and latency: rows asked one by one."""
+    places = np.linspace(0, len(held_out) - 1, min(len(held_out), _TIMED_ROWS)).astype(int)
+    together, alone, spent = new.score(held_out)[places], [], []
+    new.score(held_out.iloc[:1])  # the first pays for what is set up once
+    for place in places:
+        began = time.perf_counter()
+        alone.append(new.score(held_out.iloc[place : place + 1])[0])
+        spent.append(1000 * (time.perf_counter() - began))
+    apart, late = float(np.abs(together - alone).max()), float(np.quantile(spent, 0.95))
+    return {
+        "parity": (apart <= SAME, apart, SAME, f"{len(places)} rows, alone and in the table"),
+        "latency": (late <= latency_ms, late, latency_ms, "ms for one row, 95 % stay below"),
+    }
+
+
+def _treat(scored, group, threshold, floor):
+    """Return the record of fairness."""
+    gaps = fairness_gaps(scored, group, threshold).gaps
+    if "recall" not in gaps.index:
+        return (False, np.nan, floor, f"fewer than two groups of {group} have customers who left")
+    found = gaps.loc["recall"]
+    said = f"recall of {group} {found['lowest']} / of {found['highest']}"
+    ratio = float(found["ratio"])
+    return (ratio >= floor, ratio, floor, said if ratio == ratio else "nobody who left is found")
+
+
+def _beat(scored, new, old, held_out, metric, by, seed):
+    """Return the record of the gain against the champion."""
+    other = old.score(held_out) if old else np.full(len(scored), scored["churned"].mean())
+    limits = (new.threshold, old.threshold if old else new.threshold)
+    of, sign = METRICS[metric], -1 if metric in (*LOSSES, "calibration_error") else 1
+
+    def gain(rows):
+        truth = rows["churned"].to_numpy(dtype=bool)
+        ours, theirs = (of(truth, rows[one].to_numpy(), limit) for one, limit in zip(("churn_probability", "other"), limits, strict=True))  # fmt: skip
+        return sign * (ours - theirs)
+
+    found = paired_bootstrap(scored.assign(other=other), gain, seed, by)
+    against = f"version {old.version}" if old else "one probability for all"
+    said = f"{metric}: gain {found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}) on {against}"
+    return (found.low > 0, found.low, 0.0, said)
+
+
+def _require_passed(found, to, before):
+    """Stop unless a version may have an alias that customers see."""
+    said = f"{found.name} version {found.version} cannot be {to}"
+    ask = f"Call check({found.name!r}, {str(found.version)!r}, ...) on held-out rows first."
+    if found.tags.get("rolled_back"):
+        raise ValueError(f"{said}: it was rolled back. {ask}")
+    if "gates" not in found.tags:
+        raise ValueError(f"{said}: its gates were not asked. {ask}")
+    kept = json.loads(found.tags["gates"])
+    failed = {
+        one: row
+        for one, row in kept["gates"].items()
+        if not row[0] and not (to == "challenger" and one == "better")
+    }
+    if failed:
+        told = "; ".join(f"{one} is {row[1]:.4g}, the limit {row[2]:.4g} ({row[3]})" for one, row in failed.items())  # fmt: skip
+        raise ValueError(f"{said}: {told}. Mend the model and register it again.")
+    if to == "champion" and kept["against"] != before:
         raise ValueError(
-            f"{MODEL_FILE} of {package.name} has the card's fingerprint, but is no model stored by "
-            "save_package. Do not load it; package the model again."
-        ) from error
-    if unknown:
-        said = _refusal(unknown, "which may run foreign code when loaded")
-        raise ValueError(f"{package.name} holds the type(s) {said}")
-    libraries = card.get("libraries")
-    theirs = libraries.get("scikit-learn") if isinstance(libraries, dict) else None
-    ours = version("scikit-learn")
-    if theirs != ours:
-        warnings.warn(
-            f"{package.name} was packaged with scikit-learn {theirs or '(its card does not say)'}, here is "
-            f"{ours}: the model may answer differently. Compare some of its answers with those from "
-            "before, or package it again.",
-            stacklevel=2,
+            f"{said}: it was compared with {_called(kept['against'])}, and the champion is now "
+            f"{_called(before)}. {ask}"
         )
+
+
+def _called(champion):
+    return f"version {champion}" if champion else "no champion"
+
+
+def _verdict(tags):
+    """Return in words what a version's record says."""
+    if tags.get("rolled_back"):
+        return "rolled back"
+    if "gates" not in tags:
+        return "not checked"
+    failed = [one for one, row in json.loads(tags["gates"])["gates"].items() if not row[0]]
+    return f"failed: {', '.join(failed)}" if failed else "passed"
+
+
+# What MLflow keeps.
+
+
+def _require_name(name):
+    if not isinstance(name, str) or not _NAME(name):
+        raise ValueError(
+            f"name is a word such as 'churn': small letters, digits, '-' and '_', at most 64; got {name!r}."
+        )
+
+
+def _all_versions(client, name):
+    return client.search_model_versions(f"name = '{name}'", max_results=10_000)
+
+
+def _require_model(mlflow, name):
+    _require_name(name)
+    if not _all_versions(mlflow.MlflowClient(), name):
+        raise ValueError(f"No model is registered as {name!r}. Call register first.")
+
+
+def _make_model(mlflow, client, name):
     try:
-        return skops.io.loads(stored, trusted=TRUSTED)
+        client.create_registered_model(name)
+    except mlflow.MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _find(mlflow, name, which):
+    """Return MLflow's record of a version, by its number or alias."""
+    _require_model(mlflow, name)
+    client, which = mlflow.MlflowClient(), str(which)
+    named = client.get_registered_model(name).aliases
+    number = str(named.get(which, which))
+    found = [one for one in _all_versions(client, name) if str(one.version) == number]
+    if not found:
+        known = [*sorted(named), *sorted((str(one.version) for one in _all_versions(client, name)), key=int)]  # fmt: skip
+        raise ValueError(
+            f"{name} has no version or alias {which[:100]!r}; there are {', '.join(known)}. Write one of them."
+        )
+    return found[0]
+
+
+def _champion(mlflow, name):
+    """Return the version of the champion, "" where there is none."""
+    return str(mlflow.MlflowClient().get_registered_model(name).aliases.get("champion", ""))
+
+
+def _line(client, name, now):
+    """Return the champions up to the one of now, the first first; none if there is none."""
+    line = json.loads(client.get_registered_model(name).tags.get("champions", "[]"))
+    if now not in line:
+        return [now] if now else []
+    return line[: len(line) - line[::-1].index(now)]
+
+
+def _write_for_mlflow(mlflow, model, folder):
+    """Write MLflow's own description of a model, so that its tools load and serve the version, too."""
+    mlflow.sklearn.save_model(
+        model,
+        f"{folder}/model",
+        serialization_format="skops",
+        skops_trusted_types=TRUSTED,
+        pip_requirements=[f"{one}=={version_of(one)}" for one in NEEDED],
+    )
+    for one in Path(folder, "model").iterdir():
+        one.rename(Path(folder, one.name))
+    Path(folder, "model").rmdir()
+
+
+def _changed(said, file):
+    return f"{file} of {said} is not the one that was registered: it was changed or damaged. Do not load it; register the model again."
+
+
+# The raw table.
+
+
+def _kind(values):
+    """Return in a word what the values of a column are, without its gaps."""
+    values = values.dropna().infer_objects()
+    if pd.api.types.is_bool_dtype(values):
+        return "flags"
+    if pd.api.types.is_numeric_dtype(values):
+        return "numbers"
+    return "moments" if pd.api.types.is_datetime64_any_dtype(values) else "texts"
+
+
+def _probabilities(model, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a level that is new is told where the rows come in
+        return np.asarray(model.predict_proba(rows), dtype=float)[:, place_of_leaving(model)]
+
+
+def _golden(model, data):
+    """Return the columns that a model reads, some rows of them, and its answers."""
+    rows = data.iloc[np.linspace(0, len(data) - 1, min(len(data), _KNOWN_ROWS)).astype(int)]
+    rows = rows.reset_index(drop=True)
+    try:
+        answers = _probabilities(model, rows)
     except Exception as error:
         raise ValueError(
-            f"{package.name} cannot be read ({_first_line(error)}). It was packaged with scikit-learn "
-            f" {theirs}, here is {ours}. Package the model again."
+            f"The {type(model).__name__} does not answer the rows of data ({type(error).__name__}: "
+            f"{str(error)[:200]}). Put its preparation into the pipeline, and pass the raw table."
+        ) from error
+    read = [column for column in data if not _same_without(model, rows, column, answers)]
+    try:
+        same = np.array_equal(_probabilities(model, rows[read]), answers)
+    except (ValueError, KeyError):
+        same = False
+    read = read if same else list(data)
+    return read, rows[read], answers
+
+
+def _same_without(model, rows, column, answers):
+    try:
+        return np.array_equal(_probabilities(model, rows.drop(columns=column)), answers)
+    except (ValueError, KeyError, TypeError, IndexError):
+        return False
+
+
+def _write_rows(rows, answers):
+    """Return rows and answers as JSON that gives back the same numbers."""
+    plain = rows.astype(object).where(rows.notna(), None)
+    try:
+        return json.dumps({
+            "columns": {str(name): str(kind) for name, kind in rows.dtypes.items()},
+            "rows": [
+                [one.isoformat() if isinstance(one, pd.Timestamp) else one for one in row]
+                for row in plain.to_numpy().tolist()
+            ],
+            "answers": answers.tolist(),
+        }, allow_nan=False).encode()  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"data holds a value that cannot be kept as text ({error}). A raw table holds numbers, texts, "
+            "flags and moments."
         ) from error
 
 
-def _unknown_types(stored):
-    """Return the types in a stored model that are not read, in order."""
-    import skops.io
-
-    return sorted(set(skops.io.get_untrusted_types(data=stored)) - set(TRUSTED))
-
-
-def _refusal(unknown, foreign):
-    """Return the types that are refused, why (`foreign`, if not all are a library's), what to do."""
-    names = ", ".join(unknown)
-    if not all(name.startswith(("sklearn.", "numpy.", "scipy.")) for name in unknown):
-        return f"{names}, {foreign}. Package a model of plain scikit-learn parts."
-    brute = ', or algorithm="brute"' if "neighbors" in names else ""
-    return (
-        f"{names}, parts of a library that are not on the list of what is safe to read. Take another "
-        f"kind of model{brute}."
-    )
+def _read_rows(kept):
+    told = json.loads(kept)
+    rows = pd.DataFrame(told["rows"], columns=list(told["columns"]), dtype=object)
+    return rows.astype(told["columns"]), np.asarray(told["answers"], dtype=float)
 
 
-def _first_line(error):
-    """Return the kind of an error and the first line of its message."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".")
-
-
-def _json(value, where):
+def _plain(value, where):
     """Return a value as JSON has it; `where` it stands is for the message."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, dict):
-        made = {str(key): _json(one, f"{where}[{key!r}]") for key, one in value.items()}
+        made = {str(key): _plain(one, f"{where}[{key!r}]") for key, one in value.items()}
         if len(made) < len(value):
             raise ValueError(
                 f"{where} has two keys that are one text in JSON, as 1 and '1'; one value would be lost. "
@@ -236,7 +670,7 @@ def _json(value, where):
             )
         return made
     if isinstance(value, (list, tuple)):
-        return [_json(one, f"{where}[{place}]") for place, one in enumerate(value)]
+        return [_plain(one, f"{where}[{place}]") for place, one in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
             f"{where} is {value}, which JSON cannot hold. Write None, or leave it out of the card."
@@ -247,35 +681,3 @@ def _json(value, where):
         f"{where} is a {type(value).__name__}, which JSON cannot hold. Write it as a text, a number, a "
         "flag, a list or a dict."
     )
-
-
-def _same_bytes(archive: bytes) -> bytes:
-    """Rewrite skops's ZIP archive so that the same model gives the same bytes.
-
-    skops names parts by their address in memory, which differs from run to run; here they are
-    numbered in the order in which the schema names them, and the dates are fixed.
-    """
-    with zipfile.ZipFile(io.BytesIO(archive)) as old:
-        parts = {name: old.read(name) for name in old.namelist()}
-    schema = parts.pop("schema.json").decode()
-    numbers: dict[str, int] = {}
-
-    def number(match: re.Match) -> str:
-        return match[1] + str(numbers.setdefault(match[2], len(numbers))) + match[3]
-
-    def rename(match: re.Match) -> str:
-        # A user's own key may look like a part's name: "1.scale" is a step, not a file.
-        return number(match) if match[0].strip('"') in parts else match[0]
-
-    schema = re.sub(r'("__id__": )(\d+)()', number, schema)
-    schema = re.sub(r'(")(\d+)(\.\w+")', rename, schema)
-    renamed = {
-        f"{numbers[stem]}{dot}{suffix}": content
-        for name, content in parts.items()
-        for stem, dot, suffix in [name.partition(".")]
-    }
-    stored = io.BytesIO()
-    with zipfile.ZipFile(stored, "w") as new:
-        for name, content in sorted({**renamed, "schema.json": schema.encode()}.items()):
-            new.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
-    return stored.getvalue()

@@ -23,7 +23,9 @@ from helpers.plots.comparisons import (
     plot_waterfall,
 )
 from helpers.plots.courses import (
+    plot_canary,
     plot_curves,
+    plot_lanes,
     plot_leads,
     plot_learning_curve,
     plot_looks,
@@ -45,6 +47,7 @@ __all__ = [
     "plot_answered",
     "plot_boards",
     "plot_calibration",
+    "plot_canary",
     "plot_curves",
     "plot_doors",
     "plot_dots",
@@ -56,6 +59,7 @@ __all__ = [
     "plot_hundred",
     "plot_hundreds",
     "plot_intervals",
+    "plot_lanes",
     "plot_latency",
     "plot_leads",
     "plot_learning_curve",

@@ -274,3 +274,59 @@ def plot_leads(leads: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes
     ax.set_xticks(np.arange(len(line)), line["at"])
     ax.set(xlim=(-0.3, len(line) + 0.4), ylabel=ylabel)
     return ax
+
+
+def plot_canary(log: pd.DataFrame, title: str) -> Figure:
+    """Draw a canary by evenings: its share of the customers, and how bad it looked beside its bar.
+
+    Parameters
+    ----------
+    log : the rows of one guard rail of `Canary.log`.
+    title : what is found.
+
+    Returns
+    -------
+    A figure with two axes, the share above.
+    """
+    require_columns(log, "log", ["evening", "share", "deviations", "bar", "verdict"])
+    size = {"figsize": (7.2, 4.4), "sharex": True, "height_ratios": [1, 2]}
+    figure, (above, below) = plt.subplots(2, 1, **size)
+    above.bar(log["evening"], log["share"], color=BLUE)
+    above.set(ylabel="share of\ncustomers", ylim=(0, 1), title=title)
+    above.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    bar, looks = log["bar"].ffill(), log["deviations"]
+    below.step(log["evening"], bar, where="mid", color="black", linestyle="--", marker="")
+    below.plot(log["evening"], looks, color=BLUE, marker=".")
+    below.axhline(0, color=GREY, linewidth=1)
+    first, last, verdict = log["evening"].iloc[0], log["evening"].iloc[-1], log["verdict"].iloc[-1]
+    color = ORANGE if verdict == "roll back" else GREEN
+    below.plot(last, looks.iloc[-1], "o", color=color, markersize=9)
+    ends = _kept_apart(np.array([looks.iloc[-1], bar.iloc[-1]]), 0.08 * np.ptp(below.get_ylim()))
+    for text, height, shade in zip([verdict, "the bar"], ends, [color, "black"], strict=True):
+        below.annotate(f"   {text}", (last, height), color=shade, va="center")
+    below.set(xlabel="evening", ylabel="standard errors worse")
+    below.set_xlim(first - 0.6, last + 0.6 + 0.2 * max(last - first, 4))
+    below.xaxis.set_major_locator(MultipleLocator(1 if last < 16 else 5))
+    return figure
+
+
+def plot_lanes(requests: pd.DataFrame, title: str) -> Axes:
+    """Draw two places that answer in turn, one lane each, over the days.
+
+    Parameters
+    ----------
+    requests : index = days, a column a place, values = requests answered on that day.
+    title : what is found.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = plt.figure(figsize=(7.2, 2.2)).gca()
+    heights = 0.8 * requests / requests.to_numpy().max()
+    for lane, (name, color) in enumerate(zip(requests, (BLUE, GREEN), strict=True)):
+        ax.bar(requests.index, heights[name], bottom=-lane, color=color)
+        ax.axhline(-lane, color=GREY, linewidth=1)
+    ax.set_yticks([0.4 - lane for lane in range(len(requests.columns))], list(requests))
+    ax.set(xlabel="day", xticks=list(requests.index), title=title)
+    return ax

@@ -74,7 +74,7 @@ def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) 
     """Return a logistic regression with its preparation inside, so that the two travel together.
 
     Amounts are standardized, levels one-hot encoded; both are fitted on the training rows only. A
-    level never seen in training counts as none of the known ones; `score_batch` says so.
+    level never seen in training counts as none of the known ones.
 
     Parameters
     ----------
@@ -277,8 +277,6 @@ class ReadTable(TransformerMixin, BaseEstimator):
     >>> ReadTable({"charges": (".", ",")}, ["partner"], []).fit_transform(table).to_numpy().tolist()
     [[29.85, 'Yes'], [nan, 'No']]
     """
-
-    checks_input = True  # `score_batch` need not check these columns again
 
     def __init__(self, numbers: dict[str, tuple[str, str]], flags: list, levels: list):
         self.numbers, self.flags, self.levels = numbers, flags, levels

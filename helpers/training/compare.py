@@ -129,10 +129,11 @@ def paired_bootstrap(
             f"different {by} and {value}. Take more rows, or another metric."
         )
     rng = np.random.default_rng(seed)
-    values = []
+    values, single = [], np.concatenate(places) if len(places) == len(table) else None
     for _ in range(draws):
         drawn = rng.integers(0, len(places), len(places))
-        values.append(metric_of(table.iloc[np.concatenate([places[one] for one in drawn])]))
+        rows = np.concatenate([places[one] for one in drawn]) if single is None else single[drawn]
+        values.append(metric_of(table.iloc[rows]))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(np.asarray(values, dtype=float), [tail, 1 - tail])
     return Difference(value, float(low), float(high))

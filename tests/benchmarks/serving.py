@@ -18,8 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import requests
 
 from benchmarks.measure import Measure, served
+from helpers.deployment.registry import check, promote, register, roll_back
+from helpers.deployment.registry import served as versions_of
+from helpers.deployment.service import Service, new_key, running
+from helpers.etl.businesses import clean_telco
+from helpers.training.churn import CHOSEN_LEVELS, logistic
+from helpers.training.track import tracking
+from helpers.worlds import Operator
 
 _ROUNDS, _SECONDS, _LINES = 7, 0.8, 16
 _SERVER = '''
@@ -168,6 +176,7 @@ def _measures(port, known, server):
         yield Measure(f"p99 of {path} at {half:,.0f} a second", p99[path], p99["/empty"], "the empty endpoint's", "ms", "at most 2 of it", met)  # fmt: skip
     failed, swaps = asyncio.run(_swapped(port, asked["/predict"], known["key"]))
     yield Measure(f"failed requests in {swaps} hot swaps under load", failed, None, "", "", "0", failed == 0)  # fmt: skip
+    yield from _rolled_back()
 
 
 def _computed(server):
@@ -281,3 +290,40 @@ def serving(core: int, folder: Path) -> Iterator[tuple[int, dict, psutil.Process
     with served(_SERVER, core, folder) as (port, process):
         known = json.loads((folder / "known.json").read_text(encoding="utf-8"))
         yield port, known, psutil.Process(process)
+
+
+def _rolled_back(times=5):
+    """Roll a version of the registry back, again and again; the longest time counts."""
+    snapshots = Operator(subscribers=500, seed=1).history()["snapshots"]
+    known, took, told = clean_telco(snapshots), [], []
+    with tempfile.TemporaryDirectory() as folder:
+        tracking(folder, "bench")
+        for model in (logistic(["tenure"], []), logistic(levels=CHOSEN_LEVELS)):
+            about = {"purpose": "to be timed", "limits": "not for customers"}
+            new = register(model.fit(known, known["churned"]), "churn", known, 0.3, {}, about)
+            asked = {"group": "SeniorCitizen", "seed": 1, "metric": "brier", "latency_ms": 60_000, "fairness": 0.0}  # fmt: skip
+            check("churn", new, known, **asked)
+            promote("churn", new)
+        of_version, key = versions_of("churn"), new_key(folder, "bench", ["predict", "admin"])
+        service = Service(folder, of_version("score", new), load=of_version)
+        with running(service) as address, requests.Session() as web:
+            web.headers["Authorization"] = f"Bearer {key}"
+            row = known[service.serving["score"].columns].iloc[:1]
+            visit = {"request_id": "a", "fields": json.loads(row.to_json(orient="records"))[0]}
+            swap = {"model": "score", "version": "champion"}
+            web.post(f"{address}/admin/swap", json={**swap, "version": "1"}).raise_for_status()
+            web.post(f"{address}/admin/swap", json=swap).raise_for_status()
+            for _ in range(times):
+                began = time.perf_counter()
+                back = roll_back("churn")
+                took.append(time.perf_counter() - began)
+                web.post(f"{address}/admin/roll_back", json={"model": "score"}).raise_for_status()
+                answer = web.post(f"{address}/predict", json=visit).json()
+                told.append(time.perf_counter() - began)
+                if answer["model_version"] != back:
+                    raise RuntimeError(f"Version {answer['model_version']} answered after a rollback to {back}.")  # fmt: skip
+                check("churn", new, known, **asked)
+                promote("churn", new)
+                web.post(f"{address}/admin/swap", json=swap).raise_for_status()
+    yield Measure("rollback in process, the longest of 5", max(took), None, "", "s", "within 1", max(took) <= 1)  # fmt: skip
+    yield Measure("rollback until HTTP answers with the version before", max(told), None, "", "s", "within 1", max(told) <= 1)  # fmt: skip

@@ -15,7 +15,7 @@ from helpers.course import BadInput, absolute
 
 FIRST = "00_the_lifecycle.ipynb"
 # Names that were given up -> the lesson and exercise that took over.
-RETIRED = {"04a_churn_models": "04a_churn_baseline"}
+RETIRED = {"04a_churn_models": "04a_churn_baseline", "05a_package_and_batch": "05a_package"}
 
 
 def find_folder(given: Path | None = None) -> Path:
