@@ -579,7 +579,7 @@ def plot_boards(boards: pd.DataFrame, hits: pd.DataFrame) -> Axes:
         ax.text(across, -1, name, weight="bold")
         for down, (product, hit) in enumerate(zip(boards[name], hits[name], strict=True)):
             text = f"✓ {product[:24]}" if hit else product[:24]
-            ax.text(across, down, text, color=BLUE if hit else GREY, size=9)
+            ax.text(across, down, text, color=BLUE if hit else GREY, size=8)
     ax.set(xlim=(0, boards.shape[1]), ylim=(len(boards), -1.5))
     ax.axis("off")
     return ax
