@@ -22,18 +22,25 @@ from helpers import prose
 from helpers.lifecycle import Stage
 from helpers.plots import (
     BLUE,
+    GREY,
     ORANGE,
+    plot_boards,
     plot_calibration,
     plot_dots,
     plot_draws,
+    plot_errors,
     plot_fit,
     plot_folds,
+    plot_groups,
     plot_hundred,
     plot_hundreds,
     plot_intervals,
     plot_loop,
+    plot_lowest,
     plot_months,
+    plot_panels,
     plot_profit,
+    plot_ranks,
     plot_roc,
     plot_rungs,
     plot_shares,
@@ -55,6 +62,11 @@ ROC = pd.DataFrame(
         "stayers_called": [0.0, 0.0, 0.5, 1.0],
         "leavers_called": [0.0, 0.6, 0.8, 1.0],
     }
+)
+LOSSES = pd.DataFrame({"squared": [3.0, 2.0, 1.0], "absolute": [4.0, 2.0, 6.0]}, [10, 20, 30])
+BOARDS = pd.DataFrame({"popular": ["cream", "soap"], "hybrid": ["gel", ""]})
+JUDGED = pd.DataFrame(
+    {"offline": [0.9, 0.8, 0.7], "in play": [0.5, 0.7, 0.6]}, ["svd", "trend", "content"]
 )
 RANGES = pd.DataFrame(
     {"recall": [0.2, 0.7], "low": [0.1, 0.6], "high": [0.4, 0.8], "taken": [False, True]},
@@ -430,6 +442,66 @@ def test_calibration_shows_promised_against_happened_and_a_tick_for_each_custome
     assert (list(below.get_xdata()), set(below.get_ydata())) == ([0.1], {-0.05})
 
 
+def colours_of(dots):
+    """The colour of each point of a scatter."""
+    return [to_hex(one).upper() for one in dots.get_facecolors()]
+
+
+def test_errors_lie_over_their_guess_and_the_marked_are_orange():
+    ax = plot_errors([10, 20], [-1, 2], pd.Series([True, False]), "guessed, EUR", "error, EUR")
+    (dots,) = ax.collections
+    assert dots.get_offsets().tolist() == [[10, -1], [20, 2]]
+    assert colours_of(dots) == [ORANGE, BLUE]
+    assert list(ax.lines[0].get_ydata()) == [0, 0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("guessed, EUR", "error, EUR")
+
+
+def test_each_loss_has_a_dot_at_its_lowest_point_and_its_name_below():
+    ax = plot_lowest(LOSSES, "amount, EUR", "EUR")
+    assert texts_of(ax) == ["absolute: 20 EUR", "squared: 30 EUR"]
+    first, dot, second, other = ax.lines
+    assert list(first.get_ydata()) == [2, 1, 3]
+    assert list(second.get_ydata()) == [3, 2, 1]
+    assert [(one.get_xdata()[0], one.get_ydata()[0]) for one in (dot, other)] == [(20, 1), (30, 1)]
+
+
+def test_groups_show_the_same_points_in_other_colours():
+    figure = plot_groups(LOSSES, {"as it is": [0, 0, 1], "scaled": [0, 1, 1]})
+    left, right = figure.axes
+    assert [ax.get_title("left") for ax in figure.axes] == ["as it is", "scaled"]
+    (one,), (other,) = left.collections, right.collections
+    assert one.get_offsets().tolist() == other.get_offsets().tolist() == LOSSES.to_numpy().tolist()
+    assert one.get_array().tolist() == [0, 0, 1]
+    assert (left.get_xlabel(), left.get_ylabel()) == ("squared", "absolute")
+
+
+def test_panels_share_one_scale_and_say_the_sign_by_color():
+    figure = plot_panels(pd.DataFrame({"new": [0.5, -1], "old": [1, 2]}, ["use", "age"]), "{:.1f}")
+    new, old = figure.axes
+    assert [bar.get_width() for bar in new.patches] == [0.5, -1]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in new.patches] == [BLUE, ORANGE]
+    assert texts_of(old) == ["1.0", "2.0"]
+    assert new.get_xlim() == old.get_xlim()
+    assert new.yaxis_inverted()
+    assert [label.get_text() for label in new.get_yticklabels()] == ["use", "age"]
+
+
+def test_boards_tick_what_was_bought():
+    ax = plot_boards(BOARDS, BOARDS.eq("cream"))
+    assert texts_of(ax) == ["popular", "✓ cream", "soap", "hybrid", "gel", ""]
+    colours = [text.get_color() for text in ax.texts if text.get_weight() != "bold"]
+    assert colours == [BLUE, GREY, GREY, GREY]
+
+
+def test_ranks_stand_by_the_figures_and_the_title_says_who_moves_most():
+    ax = plot_ranks(JUDGED, {"svd": ORANGE})
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1, 3], [2, 1], [3, 2]]
+    assert ax.lines[0].get_color() == ORANGE
+    assert texts_of(ax)[:2] == ["svd", "svd, 50%"]
+    assert ax.get_title("left") == "svd: place 1 (offline), 3 (in play)"
+    assert ax.yaxis_inverted()
+
+
 LEFT = pd.Series([True, False])
 DRAW = {
     "loop": (lambda _, ax: plot_loop(ax=ax), STEPS),
@@ -441,6 +513,14 @@ DRAW = {
     "fit": (lambda table, ax: plot_fit(table["before"], table["after"], ax=ax), STEPS),
     "rungs": (lambda table, ax: plot_rungs(table, NUMBERS, "logistic", "AUC", ax=ax), RUNGS),
     "draws": (lambda table, ax: plot_draws(table, 0.5, "gain", ax=ax), SHARES),
+    "errors": (
+        lambda table, ax: plot_errors(
+            table["before"], table["after"], LEFT, "guess", "error", ax=ax
+        ),
+        STEPS,
+    ),
+    "lowest": (lambda table, ax: plot_lowest(table, "amount", "EUR", ax=ax), LOSSES),
+    "ranks": (lambda table, ax: plot_ranks(table, {}, ax=ax), JUDGED),
     "intervals": (lambda table, ax: plot_intervals(table, "recall", "share", 0.5, ax=ax), RANGES),
     "calibration": (
         lambda table, ax: plot_calibration(table, table["predicted"], LEFT, ax=ax),

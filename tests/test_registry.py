@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from conftest import first_always
 from sklearn.base import BaseEstimator
 
 from helpers.deployment import package, registry
@@ -34,6 +35,7 @@ from helpers.training.track import tracking
 
 ABOUT = {"purpose": "whom to call", "limits": "not for prices"}
 NAMES = itertools.count()
+SLOW = pytest.mark.slow
 
 
 def table(rows, seed):
@@ -249,7 +251,7 @@ def test_numbers_of_numpy_are_kept_as_numbers(name):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("file", ["model.skops", "card.json", "known.json"])
+@pytest.mark.parametrize("file", first_always(["model.skops", "card.json", "known.json"]))
 def test_any_changed_byte_is_told(name, file):
     registered(name)
     path = files_of(name, "1") / file
@@ -264,7 +266,7 @@ def test_any_changed_byte_is_told(name, file):
     assert load(name, "1").version == "1"
 
 
-@pytest.mark.parametrize("file", ["model.skops", "card.json", "known.json"])
+@pytest.mark.parametrize("file", first_always(["model.skops", "card.json", "known.json"]))
 def test_a_file_that_was_changed_or_lost_is_never_read(name, file):
     registered(name)
     registered(name, fitted(levels=[]))
@@ -326,13 +328,13 @@ class ByTable(BaseEstimator):
 @pytest.mark.parametrize(
     ("gate", "change", "other"),
     [
-        ("latency", {"latency_ms": 0.0}, {}),
-        ("fairness", {"fairness": 0.8, "group": "contract"}, {}),
         ("golden rows", {}, {"answers": np.full(100, 0.5)}),
-        ("parity", {}, {"model": ByTable()}),
         ("better", {}, {}),
-        ("better", {"metric": "brier"}, {}),
-        ("better", {"metric": "accuracy"}, {}),
+        pytest.param("latency", {"latency_ms": 0.0}, {}, marks=SLOW),
+        pytest.param("fairness", {"fairness": 0.8, "group": "contract"}, {}, marks=SLOW),
+        pytest.param("parity", {}, {"model": ByTable()}, marks=SLOW),
+        pytest.param("better", {"metric": "brier"}, {}, marks=SLOW),
+        pytest.param("better", {"metric": "accuracy"}, {}, marks=SLOW),
     ],
 )
 def test_a_version_that_fails_one_gate_reaches_no_customer(two, monkeypatch, gate, change, other):
@@ -352,9 +354,9 @@ def test_a_version_that_fails_one_gate_reaches_no_customer(two, monkeypatch, gat
     ("rows", "told"),
     [
         (HELD_OUT.rename(columns={"tenure": "months"}), "tenure is missing"),
-        (HELD_OUT.assign(tenure=HELD_OUT["tenure"].astype(str)), "tenure holds texts, in training numbers"),
-        (HELD_OUT.assign(contract=HELD_OUT["contract"].where(HELD_OUT["senior"] == 1)), "contract has .* gap"),
-        (HELD_OUT.assign(tenure=HELD_OUT["tenure"] > 9), "tenure holds flags"),
+        pytest.param(HELD_OUT.assign(tenure=HELD_OUT["tenure"].astype(str)), "tenure holds texts, in training numbers", marks=SLOW),
+        pytest.param(HELD_OUT.assign(contract=HELD_OUT["contract"].where(HELD_OUT["senior"] == 1)), "contract has .* gap", marks=SLOW),
+        pytest.param(HELD_OUT.assign(tenure=HELD_OUT["tenure"] > 9), "tenure holds flags", marks=SLOW),
     ],
 )  # fmt: skip
 def test_a_broken_schema_fails_the_gates_that_need_it_and_scores_nobody(two, rows, told):

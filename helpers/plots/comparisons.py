@@ -456,3 +456,160 @@ def plot_calibration(
         ax.plot(ticks, [height] * len(ticks), "|", color="black", alpha=0.15, markersize=12)
     ax.set(xlabel="predicted probability", ylabel="share that left", xlim=(-0.02, 1.02))
     return ax
+
+
+def plot_errors(
+    guess: Sequence[float],
+    error: Sequence[float],
+    marked: pd.Series,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the error of each guess over the guess; some customers are orange.
+
+    Parameters
+    ----------
+    guess, error : one of each a customer, in the same order; an error of 0.0 lies on the line.
+    marked : a flag a customer: whether the dot is orange.
+    xlabel, ylabel : what is guessed and what the error is, with their units.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(8, 4)).gca()
+    ax.scatter(guess, error, s=9, marker="o", c=np.where(marked, ORANGE, BLUE))
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def plot_lowest(curves: pd.DataFrame, xlabel: str, unit: str, ax: Axes | None = None) -> Axes:
+    """Draw losses over what is decided, each with its lowest point as a dot, named below it.
+
+    Parameters
+    ----------
+    curves : index = what is decided, rising; a column a loss, above 0. Each is drawn as so many
+        times its lowest, up to twice.
+    xlabel : what is decided.
+    unit : of the index, said with each lowest point.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(8, 3.6)).gca()
+    lowest = curves.idxmin().sort_values()
+    for step, (name, place) in enumerate(lowest.items(), start=1):
+        (line,) = ax.plot(curves[name] / curves[name].min(), marker="")
+        ax.plot(place, 1, "o", color=line.get_color())
+        text = f"{name}: {place:.0f} {unit}"
+        ax.text(place, 1 - 0.07 * step, text, color=line.get_color(), ha="center", va="center")
+    ax.set(xlabel=xlabel, ylabel="loss, its best is 1", ylim=(0.93 - 0.07 * len(lowest), 2))
+    return ax
+
+
+def plot_groups(points: pd.DataFrame, groups: dict[str, Sequence[int]]) -> Figure:
+    """Draw the same points several times, a panel each, coloured by the group that they are in.
+
+    Parameters
+    ----------
+    points : two columns: what lies across and what upright.
+    groups : the title of each panel -> the number of each point's group.
+
+    Returns
+    -------
+    The figure.
+    """
+    count = len(groups)
+    figure, panels = plt.subplots(1, count, figsize=(4 * count, 3.4), sharey=True, squeeze=False)
+    for ax, (title, numbers) in zip(panels.flat, groups.items(), strict=True):
+        ax.scatter(*points.to_numpy().T, c=numbers, cmap="viridis", s=5)
+        ax.set(xlabel=points.columns[0], title=title)
+    panels[0, 0].set_ylabel(points.columns[1])
+    return figure
+
+
+def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "") -> Figure:
+    """Draw a panel of bars a column, all on one scale: blue above 0, orange below.
+
+    Parameters
+    ----------
+    table : index = what each bar is called, top to bottom; columns = the titles of the panels.
+    form : how a value is written beside its bar, such as "{:.0%}".
+    xlabel : what the values are.
+
+    Returns
+    -------
+    The figure.
+    """
+    count, names = table.shape[1], [str(name) for name in table.index]
+    size = (2.4 * count + 0.8, 1.3 + 0.35 * len(table))
+    figure, panels = plt.subplots(1, count, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for ax, (title, values) in zip(panels.flat, table.items(), strict=True):
+        colours = np.where(values > 0, BLUE, ORANGE)
+        ax.bar_label(ax.barh(names, values, color=colours), fmt=form, padding=3)
+        ax.axvline(0, color=GREY, linewidth=1)
+        ax.set_title(title, fontsize=10)
+        ax.grid(visible=False, axis="y")
+    panels[0, 0].margins(x=0.3)
+    panels[0, 0].invert_yaxis()
+    if xlabel:
+        figure.supxlabel(xlabel, fontsize=9)
+    return figure
+
+
+def plot_boards(boards: pd.DataFrame, hits: pd.DataFrame) -> Axes:
+    """Draw lists beside each other as words; a hit is blue and has a tick.
+
+    Parameters
+    ----------
+    boards : a column a list, its best on top; "" where a list is shorter. Long names are cut.
+    hits : flags of the same shape.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = plt.figure(figsize=(2.17 * boards.shape[1], 0.46 * len(boards))).gca()
+    for across, name in enumerate(boards):
+        ax.text(across, -1, name, weight="bold")
+        for down, (product, hit) in enumerate(zip(boards[name], hits[name], strict=True)):
+            text = f"✓ {product[:24]}" if hit else product[:24]
+            ax.text(across, down, text, color=BLUE if hit else GREY, size=9)
+    ax.set(xlim=(0, boards.shape[1]), ylim=(len(boards), -1.5))
+    ax.axis("off")
+    return ax
+
+
+def plot_ranks(figures: pd.DataFrame, colours: dict[str, str], ax: Axes | None = None) -> Axes:
+    """Draw the rank of each model by each figure, the best on top; the title says who moves most.
+
+    Parameters
+    ----------
+    figures : index = the models; a column a way to judge (0.0 to 1.0), more is better. The last is
+        written at the right end.
+    colours : a model -> its color; the others are grey.
+    ax : where to draw; by default a new figure.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    ax = ax or plt.figure(figsize=(8, 4)).gca()
+    ranks = figures.rank(ascending=False, method="first").astype(int)
+    for model, row in ranks.iterrows():
+        style = {"color": colours.get(model, GREY), "va": "center"}
+        ax.plot(ranks.columns, row, color=style["color"], marker="o")
+        ax.text(-0.05, row.iloc[0], model, ha="right", **style)
+        ax.text(
+            len(row) - 0.95, row.iloc[-1], f"{model}, {figures.loc[model].iloc[-1]:.0%}", **style
+        )
+    mover = (ranks.iloc[:, 0] - ranks.iloc[:, -1]).abs().idxmax()
+    places = [f"{place} ({judge})" for judge, place in ranks.loc[mover].items()]
+    ax.set(xlim=(-0.9, ranks.shape[1] - 0.1), ylim=(len(ranks) + 0.5, 0.5), yticks=[])
+    ax.set_title(f"{mover}: place {', '.join(places)}")
+    return ax

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pandas import DataFrame
+from scipy.sparse import csr_matrix
 
 from helpers.training.recommend.base import Log, Recommender
 
@@ -14,6 +15,18 @@ class Factors(Recommender):
     def __init__(self, factors: int, seed: int, show_seen: bool = False):
         super().__init__(show_seen)
         self.factors, self.seed = factors, seed
+
+    def learn(self, log: Log, products: DataFrame) -> None:
+        """Find the factors, customers in order of their ids: the order of rows must not move them."""
+        order = self.known.customer_ids.argsort()
+        likes = csr_matrix(self.likes(log)[order])
+        likes.sort_indices()
+        of_customers, self.of_products = self.factors_of(likes)
+        self.of_customers = of_customers[order.argsort()]
+
+    def factors_of(self, likes: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+        """Return the factors of the customers (rows of `likes`) and of the products."""
+        raise NotImplementedError
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Return the sums of the factors' products."""
@@ -53,10 +66,9 @@ class ALS(Factors):
         super().__init__(factors, seed, show_seen)
         self.alpha, self.iterations = alpha, iterations
 
-    def learn(self, log: Log, products: DataFrame) -> None:
+    def factors_of(self, likes: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Fit both sides in turn."""
         from implicit.cpu.als import AlternatingLeastSquares
-        from scipy.sparse import csr_matrix
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):  # implicit warns where two kinds of threads compete
@@ -67,8 +79,8 @@ class ALS(Factors):
                 random_state=self.seed,
                 num_threads=1,
             )
-            model.fit(csr_matrix(self.likes(log)), show_progress=False)
-        self.of_customers, self.of_products = model.user_factors, model.item_factors
+            model.fit(likes, show_progress=False)
+        return model.user_factors, model.item_factors
 
 
 class SVD(Factors):
@@ -94,17 +106,14 @@ class SVD(Factors):
     def __init__(self, factors: int = 64, seed: int = 7, show_seen: bool = False):
         super().__init__(factors, seed, show_seen)
 
-    def learn(self, log: Log, products: DataFrame) -> None:
+    def factors_of(self, likes: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Find the singular vectors."""
         from sklearn.decomposition import TruncatedSVD
 
-        likes = self.likes(log)
         if min(likes.shape) < 2:  # nothing to tell apart: what sells fills the lists
-            self.of_customers, self.of_products = (
-                np.zeros((one, 1), dtype=np.float32) for one in likes.shape
-            )
-            return
+            customers, products = (np.zeros((one, 1), dtype=np.float32) for one in likes.shape)
+            return customers, products
         most = min(self.factors, min(likes.shape) - 1)
         model = TruncatedSVD(most, random_state=self.seed)
-        self.of_customers = model.fit_transform(likes).astype(np.float32)
-        self.of_products = model.components_.T.astype(np.float32)
+        of_customers = model.fit_transform(likes).astype(np.float32)
+        return of_customers, model.components_.T.astype(np.float32)
