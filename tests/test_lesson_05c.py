@@ -66,7 +66,7 @@ def test_with_another_scope_one_cell_changes_as_your_turn_asks(played):
 
 
 def test_a_lost_comma_is_noticed_by_none_of_the_four_as_your_turn_asks(played):
-    _, cells = played(2, (('"85,05"', "8505.0"),))
+    _, cells = played(2, (('"85,05"', '"8505"'),))
     names = ("small", "guessed", "whole", "ours")
     assert [cells[name]["a decimal comma"][0] for name in names] == [200] * 4
     assert cells["counted"] == 2
