@@ -16,6 +16,7 @@ from helpers.etl.businesses.telco import TELCO_LEVELS
 from helpers.training.churn import (
     AMOUNTS,
     LEVELS,
+    ReadTable,
     candidates,
     column_kinds,
     is_positive,
@@ -405,3 +406,35 @@ def test_a_name_that_is_no_text_is_told(names):
         candidates(table)
     with pytest.raises(ValueError, match=r"lacks the column\(s\) 20"):
         candidates(separated(), target=20)
+
+
+@pytest.mark.parametrize(
+    "months",
+    [
+        ["2024-01", "2024-02", "2024-02"],
+        [202401, 202402, 202402],
+        [202401.0, np.nan, 202402.0],
+        ["202401", " 202402", "202402"],
+        pd.PeriodIndex(["2024-01", "2024-02", "2024-02"], freq="M"),
+    ],
+)
+def test_a_month_however_written_is_a_date_that_no_model_learns(months):
+    assert column_kinds(pd.DataFrame({"since": months}))["since"] == "date"
+
+
+def test_whole_numbers_that_are_no_months_stay_numbers():
+    table = pd.DataFrame({"meter": [202401, 202413, 202402], "income": [31_000, 202_401, 31_000]})
+    assert column_kinds(table).to_list() == ["number", "number"]
+
+
+def test_what_is_no_number_in_training_is_told_in_words_of_training():
+    table = pd.DataFrame({"charges": [1.0, np.inf, 3.0, 4.0]})
+    reader = ReadTable({"charges": (".", ",")}, [], [])
+    with pytest.raises(
+        ValueError, match=r"being inf \(row 2\); .* Make each a number or a gap"
+    ) as told:
+        reader.fit_transform(table)
+    assert "words of training" not in str(told.value)
+    reader.fit(table.replace(np.inf, 2.0))
+    with pytest.raises(ValueError, match="Bring it to the type and the words of training"):
+        reader.transform(table)

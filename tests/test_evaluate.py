@@ -179,6 +179,15 @@ def test_the_threshold_reaches_the_resampled_scores():
     assert interval(truth, probability, "recall", 7, draws=5, threshold=0.0) == (1.0, 1.0)
 
 
+def test_an_interval_of_fewer_than_thirty_leavers_is_told_to_be_too_narrow(recwarn):
+    """With 15 the range holds a recall of 0.9 in 79 % of the samples, from 30 on in 93 %."""
+    truth = pd.Series([True] * 30 + [False] * 90)
+    interval(truth, np.full(120, 0.7), "recall", 7, draws=5)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="only 29 are of the rarer outcome"):
+        interval(truth.iloc[1:], np.full(119, 0.7), "recall", 7, draws=5)
+
+
 def test_an_interval_of_unequal_lengths_is_refused():
     with pytest.raises(ValueError, match="got 2 and 5"):
         interval(TRUTH.head(2), PROBABILITY, "accuracy", seed=7, draws=5)

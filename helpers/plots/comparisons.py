@@ -547,7 +547,7 @@ def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "") -> Figure:
     The figure.
     """
     count, names = table.shape[1], [str(name) for name in table.index]
-    size = (2.4 * count + 0.8, 1.3 + 0.35 * len(table))
+    size = (2.3 * count + 0.8, 1.3 + 0.35 * len(table))
     figure, panels = plt.subplots(1, count, figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, (title, values) in zip(panels.flat, table.items(), strict=True):
         colours = np.where(values > 0, BLUE, ORANGE)
@@ -574,12 +574,12 @@ def plot_boards(boards: pd.DataFrame, hits: pd.DataFrame) -> Axes:
     -------
     The axes drawn on.
     """
-    ax = plt.figure(figsize=(2.17 * boards.shape[1], 0.46 * len(boards))).gca()
+    ax = plt.figure(figsize=(1.68 * boards.shape[1], 0.46 * len(boards))).gca()
     for across, name in enumerate(boards):
         ax.text(across, -1, name, weight="bold")
         for down, (product, hit) in enumerate(zip(boards[name], hits[name], strict=True)):
             text = f"✓ {product[:24]}" if hit else product[:24]
-            ax.text(across, down, text, color=BLUE if hit else GREY, size=9)
+            ax.text(across, down, text, color=BLUE if hit else GREY, size=8)
     ax.set(xlim=(0, boards.shape[1]), ylim=(len(boards), -1.5))
     ax.axis("off")
     return ax

@@ -52,7 +52,9 @@ MISSING, OTHER = "(missing)", "(other)"
 _NEARLY, _SOME = 0.9, 20  # share of numbers from which on words among them are slips; of so many
 _MANY = 50  # different levels, beyond which the rarest are one
 _CURVES = 500  # columns of curves at most
+_AS_TRAINED = "Bring it to the type and the words of training, or train again."
 _ID = re.compile(r"(^|[ _.-])(id|uuid|guid|key|msisdn|phone|no|nr|number)$", re.IGNORECASE)
+_MONTH = re.compile(r"(19|20)\d\d[-/]?(0[1-9]|1[0-2])")
 _ROW = re.compile(r"(id|num|nr|number|index|unnamed.*)$", re.IGNORECASE)
 _SURE = ("id", "uuid", "guid")  # even where they come again, as in a table of months
 
@@ -181,8 +183,8 @@ def column_kinds(table: pd.DataFrame) -> pd.Series:
     - used: "number" (numbers, or texts that all are numbers but for blanks), "flag" (yes and no,
       however written), "level" (words of which some come again);
     - left out: "id" (words that most customers have for themselves, or named like an id),
-      "date" (a model would learn the calendar of the training; derive a duration in days
-      instead), "constant", "empty".
+      "date" (also months, as 2024-01 or 202401: a model would learn the calendar of the training;
+      derive a duration in days instead), "constant", "empty".
 
     Raises
     ------
@@ -229,6 +231,8 @@ def _kind(name, values):
         return "empty" if not different else "level" if with_gaps else "constant"
     if parse_flags(filled).notna().all():
         return "flag"
+    if all(_MONTH.fullmatch(str(one).strip().removesuffix(".0")) for one in filled):
+        return "date"
     named = _ID.search(_parted(name))
     if named and (named[2].casefold() in _SURE or different > len(there) / 2):
         return "id"
@@ -287,7 +291,12 @@ class ReadTable(TransformerMixin, BaseEstimator):
         self.feature_names_in_ = np.asarray([*self.numbers, *self.flags, *self.levels], dtype=object)  # fmt: skip
         self.n_features_in_ = len(self.feature_names_in_)
         self._require(X)
-        self.with_gaps_ = [name for name in self.numbers if self._number(X[name]).isna().any()]
+        self.with_gaps_ = []
+        for name in self.numbers:
+            gaps = self._number(X[name]).isna()
+            if gaps.any():
+                self.with_gaps_.append(name)
+                _require_read(X[name], gaps, "Make each a number or a gap, or drop the column.")
         self.known_, self.kept_ = {}, {}
         for name in [*self.flags, *self.levels]:
             codes, words = self._words(X[name])
@@ -314,9 +323,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
             gaps = read[name].isna()
             if not gaps.any():
                 continue
-            unread = gaps & blanks_to_gaps(X[name].astype(object)).notna()
-            if unread.any():
-                _tell(X[name], unread, "no number", stop=True)
+            _require_read(X[name], gaps, _AS_TRAINED)
             if name not in self.with_gaps_:
                 _tell(X[name], gaps, "a gap, of which training had none", "its median is taken.")
         for name in [*self.flags, *self.levels]:
@@ -325,7 +332,8 @@ class ReadTable(TransformerMixin, BaseEstimator):
             if strange.any():
                 known = ", ".join(map(repr, self.known_[name][:5]))
                 said = f"a value never seen in training (known are {known})"
-                _tell(X[name], strange, said, stop=strange.all() and len(X) > 1)
+                hopeless = strange.all() and len(X) > 1
+                _tell(X[name], strange, said, stop=_AS_TRAINED if hopeless else "")
             kept = self.kept_[name]
             other = kept.index(OTHER) if len(self.known_[name]) > _MANY else -1
             places = np.array([kept.index(word) if word in kept else other for word in words])
@@ -376,8 +384,15 @@ def _style(values):
     return number_style(blanks_to_gaps(values.astype(object)).dropna().astype("str"))
 
 
-def _tell(values, rows, what, then="the model takes it for none of these.", stop=False):
-    """Refuse values that cannot be used, or warn of them where the others can."""
+def _require_read(values, gaps, stop):
+    """Stop where something stands that could not be read as a number."""
+    unread = gaps & blanks_to_gaps(values.astype(object)).notna()
+    if unread.any():
+        _tell(values, unread, "no number", stop=stop)
+
+
+def _tell(values, rows, what, then="the model takes it for none of these.", stop=""):
+    """Refuse values that cannot be used, saying what to do, or warn of them where the others can."""
     first = int(np.argmax(rows))
     value = values.iloc[first]
     shown = "a gap" if pd.isna(value) else repr(value.item() if hasattr(value, "item") else value)
@@ -386,10 +401,7 @@ def _tell(values, rows, what, then="the model takes it for none of these.", stop
         f"{shown} (row {first + 1:,}); "
     )
     if stop:
-        raise ValueError(
-            f"{said}the model cannot use the column. Bring it to the type and the words of training, or "
-            "train again."
-        )
+        raise ValueError(f"{said}the model cannot use the column. {stop}")
     warnings.warn(said + then, stacklevel=3)
 
 

@@ -18,7 +18,7 @@ from helpers.checks import (
 )
 
 BINS = 10  # of equal width, in which probabilities are held against what happened
-FEW = 10  # customers of the rarer outcome, below which a bootstrap says too little
+FEW = 30  # customers of the rarer outcome, below which a bootstrap says too little
 
 
 def _calibration_error(truth, probability):
@@ -133,8 +133,16 @@ def interval(
     Warns
     -----
     UserWarning
-        If one outcome has fewer than ten customers: drawing the same few again shows less than chance
-        does, and nothing at all where all are right.
+        If one outcome has fewer than thirty customers: drawing the same few again shows less than
+        chance does, and nothing at all where all are right.
+
+    Notes
+    -----
+    How often the range held the true value, of 4,000 samples in which one in four leaves: a recall of
+    0.9 in 66 % with ten leavers, 79 % with 15, and 93 to 95 % from 30 on. The range of
+    `calibration_error` says how the samples differ and not where the truth lies, for chance alone
+    makes an error: of a model 30 % too high it held the truth in 45 % with 15 leavers, 72 % with 30,
+    84 % with 50 and 90 % with 100, and the 0 of a calibrated model never.
 
     Source
     ------
