@@ -27,7 +27,7 @@ import time
 OURS = ("course", "test", "setup", "lock")
 LIFECYCLE = (
     "bake", "bench", "check", "data", "doctor", "grade", "handout", "lab", "list", "proof",
-    "release", "run", "serve", "--version",
+    "release", "run", "score", "serve", "--version",
 )
 
 HELP = """\

@@ -20,14 +20,17 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     asking, looking_up = cells["ways"].median()
     assert asking > 10 * looking_up > 0
     assert min(cells["parts"], key=cells["parts"].get) == "look up the list"
-    assert cells["times"][0.5] < 6 < 15 < cells["times"][0.9] < 40
+    assert cells["times"][0.5] < 6 < 22 < cells["times"][0.95] < 100
+    assert cells["felt"]["p99"][0.7] < cells["PATIENCE_MS"] < cells["felt"]["p99"][0.95]
+    *way, _ = cells["parts"].values()
+    assert sum(way) == pytest.approx(cells["whole"].mean())
     in_time = cells["fates"]["in time"]
     assert in_time["refuse nobody"] < 0.1
     assert in_time["refuse early"] == pytest.approx(1 / 1.3, abs=0.03)
     assert cells["fates"]["too late"]["refuse early"] == 0
     assert cells["fates"]["last wait"]["refuse nobody"] > 10
     statuses = [one.status_code for one in cells["tries"].values()]
-    assert statuses == [200, 422, 413, 404, 401, 429]
+    assert statuses == [200, 422, 413, 404, 401, 429, 200]
     assert cells["tries"]["a key used twice"].headers["retry-after"]
     firing = cells["firing"]
     assert (firing["TooManyFallbacks"], cells["back"]) == ({13}, [13])
@@ -35,8 +38,8 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert figures["false"] > 1
     share, bad = cells["share"], cells["bad"]
     assert share[bad].min() > 0.25 > 0.12 > share[~bad].max()
-    assert cells["rang"] == ["ServiceDown"]
-    assert cells["found"] == []
+    assert cells["rang"] == {17: [], 18: ["ServiceDown"]}
+    assert [one for one in cells["sought"] if one in cells["lines"]] == ["bob@example.org"]
     assert set(cells["log"]) == {"at", "trace", "path", "status", "ms", "key", "version", "error"}
     asked_at_once = cells["scrapes"][-1]
     assert asked_at_once["value"].tolist() == [0.0]  # the process is gone
@@ -46,16 +49,12 @@ def test_the_waiting_is_that_of_the_theory_of_queues(played):
     _, cells = played(1)
     for load in (0.3, 0.6, 0.8):
         wait = 5 * load / (2 * (1 - load))  # Pollaczek and Khinchine, for answers of one length
-        assert cells["latency"](load).mean() - 5 == pytest.approx(wait, rel=0.05)
-    one_by_one = []  # the same visits, one after the other
-    gaps, free, now = np.random.default_rng(1).exponential(5 / 0.7, 2_000), 0.0, 0.0
-    for gap in gaps:
-        free = max(free, now) + 5
-        one_by_one.append(free - now)
-        now += gap
-    told = cells["latency"](0.7, visits=2_000)
-    # The lesson's wait after the n-th visit is what the next one finds.
-    assert told[:-1] == pytest.approx(one_by_one[1:])
+        assert np.mean(cells["latency"](load)) - 5 == pytest.approx(wait, rel=0.05)
+    # What is to do grows by an answer with each visit, shrinks in between, and is never below nothing.
+    gaps = np.random.default_rng(1).exponential(5 / 0.7, 2_000)
+    to_do = np.cumsum(5 - gaps[1:])
+    found = to_do - np.minimum.accumulate(np.minimum(to_do, 0))
+    assert cells["latency"](0.7, visits=2_000) == pytest.approx([5, *(5 + found)])
 
 
 def test_the_shares_are_those_of_the_world_played_without_http(played):
@@ -81,8 +80,8 @@ def test_the_shares_are_those_of_the_world_played_without_http(played):
 
 
 def test_the_changes_it_proposes_keep_the_claims_true(played):
-    _, cells = played(2, ANSWER_MS=50.0)
-    assert cells["felt"]["p99"][0.1] < 200 < cells["felt"]["p99"][0.6]
+    _, cells = played(2, ANSWER_MS=20.0)
+    assert cells["felt"]["p99"][0.3] < 100 < cells["felt"]["p99"][0.85]
     assert cells["fates"]["in time"]["refuse early"] > 0.7 > cells["fates"]["in time"]["refuse nobody"]  # fmt: skip
     _, cells = played(2, RUSH=3.0)
     assert cells["fates"]["in time"]["refuse early"] == pytest.approx(1 / 3, abs=0.02)
