@@ -29,11 +29,12 @@ def fast_run(request, tmp_path_factory):
     words = ["run", "--fast", "--output", str(output)]
     if stems == ONE:
         words += [*ONE, *(["-p", "TELCO_CSV", str(TELCO.resolve())] if TELCO.is_file() else [])]
+    limit = 600 + 60 * len(stems)  # seconds: it stops a run that hangs
     command = [sys.executable, "-m", "helpers.course.cli", *words]
     if cannot_cut_off():
-        done, asked = subprocess.run(command, cwd=output, check=False, timeout=600), None
+        done, asked = subprocess.run(command, cwd=output, check=False, timeout=limit), None
     else:
-        done, asked = run_cut_off(command, cwd=output, timeout=600)
+        done, asked = run_cut_off(command, cwd=output, timeout=limit)
     assert done.returncode == 0, done
     return stems, output, asked
 

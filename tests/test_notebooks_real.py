@@ -14,7 +14,7 @@ def on_the_real_file(tmp_path_factory, telco_csv):
     assert len(stems) >= 6
     output = tmp_path_factory.mktemp("real")
     words = ["run", *stems, "-p", "TELCO_CSV", telco_csv, "--output", output]
-    done = type_lifecycle(*words, cwd=output)
+    done = type_lifecycle(*words, cwd=output, timeout=100 * len(stems))
     assert done.returncode == 0, done.stdout + done.stderr
     return told_figures(output, stems)
 
