@@ -54,6 +54,7 @@ KINDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # what another test left open
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_device_answers_as_scikit_learn_does_and_the_same_model_gives_the_same_bytes(halves, kind):  # fmt: skip

