@@ -35,8 +35,8 @@ def pack(model: Pipeline) -> bytes:
 
     Examples
     --------
-    >>> from helpers.training.churn import majority
-    >>> model = majority().fit([[0], [0]], [0, 1])
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], [0, 1])
     >>> unpack(pack(model)).predict([[5]]).item(), pack(model) == pack(model)
     (0, True)
     """
