@@ -22,7 +22,7 @@ def test_a_quiet_month_rings_test_by_test_and_hardly_together(played, seed):
     assert 0.02 < cells["naive"] / tests < 0.08  # one in twenty
     assert cells["together"] <= 2
     assert (told["naive"], told["together"]) == (cells["naive"], cells["together"])
-    assert cells["large"] == 0 < cells["certain"]  # certain, and too small to matter
+    assert cells["large"] <= 2 < cells["certain"] - cells["large"]  # certain, too small to matter
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -40,6 +40,7 @@ def test_each_trigger_is_heard_and_its_evidence_names_the_stage(played, seed):
     assert cells["more"] > 0.2
     # S225, S226, S228: a new source, a second aim that costs the first.
     assert cells["new_columns"] == {"sustainability"}
+    assert "found something" not in cells["rang_5"].index  # no figure fell
     assert cells["loss"] > 0.02
     assert cells["aims"]["sustainability"].is_monotonic_increasing
     # S229: days of use are missing, whole towers are silent.

@@ -356,7 +356,7 @@ def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
     shown = slice(0, max(len(p) // 10, 5))
     below = p < 0.05
     ax.scatter(rank[shown], p[shown], s=14, color=np.where(below, ORANGE, GREY)[shown])
-    ax.axhline(0.05, color=ORANGE, linestyle="--", linewidth=1.2)
+    ax.plot([0, rank[shown][-1]], [0.05, 0.05], color=ORANGE, linestyle="--", marker="")
     ax.plot(rank[shown], (share * rank / len(p))[shown], color=BLUE, marker="")
     end = rank[shown][-1]
     for text, height, color in [("p below 0.05", 0.05, ORANGE), ("rank x share / tests", share * end / len(p), BLUE)]:  # fmt: skip
@@ -409,5 +409,5 @@ def plot_timeline(bars: pd.DataFrame, title: str) -> Axes:
     months = np.arange(1, last)
     ax.set_xticks(months + 0.5, [f"{month:.0f}" for month in months])
     ax.set_yticks(lanes, bars.index.str.replace("_", " "))
-    ax.set(xlim=(1, last + 3.5), xlabel="month", title=title)
+    ax.set(xlim=(1, last + 4.6), xlabel="month", title=title)
     return ax
