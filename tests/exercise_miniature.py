@@ -42,6 +42,8 @@ with check("2") as c:
     c.equal(c.call(dear, [1, 5, 9], 4), [5, 9], "Keep the prices above the bound.")
     ### BEGIN HIDDEN TESTS
     c.equal(c.call(dear, [4771, 4772], 4771), [4772], "{secret}: the bound itself is not above it.")
+    MARKS_SEED = 3
+    c.equal(c.call(dear, [MARKS_SEED, 2_000_000], 2), [MARKS_SEED, 2_000_000], "{secret}: both.")
     ### END HIDDEN TESTS""",
     "total": """# Check task 3: run this cell
 from helpers.practice import check

@@ -248,6 +248,21 @@ def test_each_student_is_graded_in_a_world_of_their_own(tmp_path):
     assert "Another world" in found["cy"].look[-1]
 
 
+@needs_sandbox
+def test_marks_are_given_on_a_world_that_only_the_secret_names(tmp_path):
+    root, dear = lay_out(tmp_path), RIGHT["dear"]
+    # Who has seen the solution knows its world, and answers for no other.
+    body = "return [one for one in prices if one > above and one in (5, 9, 4772, 3, 2_000_000)]"
+    typed = f"def dear(prices, above):\n    {body}"
+    for name, answer in {"ana": dear, "ben": typed}.items():
+        hand_in(root / "subs", name, right(dear=answer))
+    points = {}
+    for place, secret in {"open": None, "marks": b"a secret of 22 letters"}.items():
+        found = grade(root / "subs", Grading(root, root / place, SHORT, secret=secret))
+        points[place] = {one.student: one.points["check-dear"] for one in found}
+    assert points == {"open": {"ana": 3, "ben": 3}, "marks": {"ana": 3, "ben": 0}}
+
+
 def _sum_of(seed):
     """Return the right total of a world, counted without the tools."""
     import random
@@ -457,6 +472,17 @@ def test_who_handed_in_no_notebook_stands_in_the_marks_and_is_to_look_at(tmp_pat
         ("import os.path", "reaches the system (os)"),
         ("().__class__.__subclasses__()", "looks through classes (__subclasses__)"),
         ("def f(:", "is no plain Python"),
+        *(
+            (source, f"looks at the truth of a world ({name})")
+            for source, name in {
+                "from helpers.worlds.operator import OperatorTruth": "OperatorTruth",
+                "import helpers.worlds.shop.truth": "truth",
+                "from helpers.worlds.incidents import Incident, incident\nincident(7)": "incident",
+                "from helpers.worlds import incidents as i\ni.incident(7)": "incidents",
+                "world.hidden.schedule": "hidden",
+                "mine._incident": "_incident",
+            }.items()
+        ),
     ],
 )
 def test_the_audit_tells_what_an_answer_touches(source, said):
@@ -466,6 +492,7 @@ def test_the_audit_tells_what_an_answer_touches(source, said):
 def test_the_audit_is_silent_on_ordinary_answers():
     ordinary = "import pandas as pd\ntable = pd.DataFrame({'a': [1]})\ntable['b'] = table['a'].apply(lambda x: x + 1)\nmodel.fit(table)\nmodel.eval()"  # fmt: skip
     assert touches(ordinary) == []
+    assert touches("from helpers.worlds import Operator\nfrom helpers.worlds.incidents import Incident") == []  # fmt: skip
     assert [touches(source) for source in RIGHT.values()] == [[], [], []]
 
 

@@ -206,6 +206,10 @@ class _Noted(msgspec.Struct, gc=False):
     error: str
 
 
+def _too_large(most):
+    return Refused(413, "too large", f"The body is larger than {most:,} bytes. Send less at once.")
+
+
 class Ready(msgspec.Struct):
     """Which version of each kind of model answers."""
 
@@ -280,9 +284,9 @@ class Service:
         self._read_keys()
         self._start, self._count = secrets.token_hex(4).encode(), itertools.count()
         self._pool, self._waits = ThreadPoolExecutor(4, "careful"), 0
-        self._seen = defaultdict(int)  # (path, status) -> requests
-        self._times = defaultdict(lambda: [0] * (len(_SECONDS) + 1))  # path -> requests by seconds
-        self._spent, self._said, self._new = defaultdict(float), defaultdict(int), 0
+        # (path, status) -> requests by seconds, and the seconds spent
+        self._answered = defaultdict(lambda: [0] * (len(_SECONDS) + 1) + [0.0])
+        self._said, self._new = defaultdict(int), 0
         self.routes = {
             "/predict": Route("POST", "predict", self._predict, about="The probability that a customer leaves.", gives=ScoreAnswer, refusals=(503,)),
             "/recommend": Route("POST", "recommend", self._recommend, about="The products to show in a visit.", takes=ListRequest, gives=ListAnswer, refusals=(503,)),
@@ -372,8 +376,7 @@ class Service:
 
     def _key(self, told):
         """Return the key that was shown."""
-        _, _, shown = told.partition(b" ")
-        _, name, secret = [*shown.split(b"_", 2), b"", b""][:3]
+        name, _, secret = told[11:].partition(b"_")
         key = self._keys.get(name)
         given = hashlib.sha256(secret).digest()
         if not hmac.compare_digest(given, key.hash if key else b"") or told[:11].lower() != b"bearer lab_":  # fmt: skip
@@ -382,10 +385,9 @@ class Service:
 
     async def _body(self, headers, receive):
         """Return the body of a request; refuse what is too large, packed or no JSON by its header."""
-        most, told = self.limits.body_bytes, headers.get(b"content-length", b"0")
-        too_large = Refused(413, "too large", f"The body is larger than {most:,} bytes. Send less at once.")  # fmt: skip
-        if int(told) > most:
-            raise too_large
+        most = self.limits.body_bytes
+        if int(headers.get(b"content-length", b"0")) > most:
+            raise _too_large(most)
         if b"content-encoding" in headers:
             raise Refused(415, "packed", "Packed bodies are not read. Send plain JSON.")
         if headers.get(b"content-type", b"")[:16].lower() != _JSON:
@@ -396,14 +398,14 @@ class Service:
             message = await receive()
             body += message.get("body", b"")
             if len(body) > most:
-                raise too_large
+                raise _too_large(most)
         return None if message["type"] == "http.disconnect" else body
 
     def _account(self, path, status, seconds, trace, key, note, error):
         """Count a request and note it: no customer, no values."""
-        self._seen[path, status] += 1
-        self._times[path][bisect_left(_SECONDS, seconds)] += 1
-        self._spent[path] += seconds
+        answered = self._answered[path, status]
+        answered[bisect_left(_SECONDS, seconds)] += 1
+        answered[-1] += seconds
         who = key.name if key else None
         self._logged.append(_Noted(time.time(), trace.decode(), path, status, 1_000 * seconds, who, note, error))  # fmt: skip
         if len(self._logged) > 1_000:
@@ -582,13 +584,16 @@ class Service:
     def collect(self) -> Iterator[Any]:
         """Yield the figures of `/metrics`, as prometheus_client asks for them."""
         seen = CounterMetricFamily("lab_requests", "Requests answered.", labels=["path", "status"])
-        for (path, status), count in list(self._seen.items()):
-            seen.add_metric([path, str(status)], count)
+        by_path = defaultdict(list)
+        for (path, status), figures in list(self._answered.items()):
+            seen.add_metric([path, str(status)], sum(figures[:-1]))
+            by_path[path].append(figures)
         times = HistogramMetricFamily("lab_request_seconds", "Seconds until the answer was sent.", labels=["path"])  # fmt: skip
-        for path, counts in list(self._times.items()):
-            bounds = [*map(str, _SECONDS), "+Inf"]
+        bounds = [*map(str, _SECONDS), "+Inf"]
+        for path, some in by_path.items():
+            *counts, spent = map(sum, zip(*some, strict=True))
             buckets = list(zip(bounds, itertools.accumulate(counts), strict=True))
-            times.add_metric([path], buckets, self._spent[path])
+            times.add_metric([path], buckets, spent)
         said = CounterMetricFamily("lab_answers", "Answers by model.", labels=["model", "version", "fallback"])  # fmt: skip
         for (kind, version, fallback), count in list(self._said.items()):
             said.add_metric([kind, version, str(fallback).lower()], count)

@@ -1,14 +1,32 @@
-"""Monitoring: data drift by the population stability index (PSI), and shifts of a level."""
+"""Monitoring: how far the inputs have moved: each column, what holds between columns, all together."""
 
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from numbers import Number
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2_contingency, kstwo, norm
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from helpers.checks import kinds_of, require_columns, require_rows, require_same_kind
+from helpers.monitoring.data_quality import (
+    EVERYBODY,
+    MANY,
+    chance_of_shares,
+    is_id,
+    largest_gap,
+    moved,
+    profile,
+    require_table,
+    signals,
+)
+from helpers.monitoring.performance import measured
 
 LEAST_SHARE = 0.0001  # stands for an empty level, so that the logarithm stays finite
 ALARM = 0.25  # the usual alarm of the population stability index
@@ -127,3 +145,272 @@ def _by_chance(shares, rows):
     rng = np.random.default_rng(0)  # the same tables always give the same warning
     then, now = (rng.multinomial(count, shares / shares.sum(), 1000) / count for count in rows)
     return np.quantile(_index(then, now), 0.95)
+
+
+def drift(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    name: str,
+    since: object = None,
+    where: str = EVERYBODY,
+) -> pd.DataFrame:
+    """Measure how far each column moved.
+
+    Numbers (also written as texts) are compared by the Kolmogorov-Smirnov test, levels by the
+    chi-squared test, rare levels taken together; moments by their hours of the day. Ids, free texts and
+    columns that hold another kind now are left out: `data_quality.check_table` speaks of them.
+
+    Parameters
+    ----------
+    reference, current : any rows; both at least one.
+    name : what the table is called.
+    since : the first moment of `current`.
+    where : the segment that both are.
+
+    Returns
+    -------
+    `signals`: one row for every column that could be compared, the most moved first, whether it moved or
+    not. `effect` is the share of the rows that moved (`data_quality.moved`), `value` and `expected` the
+    medians, or the shares of the level that moved most, `p` the chance of as much without a change.
+    Several columns are to be corrected together, as by `scipy.stats.false_discovery_control`.
+
+    Raises
+    ------
+    ValueError
+        If one of the two is no table, or has no row.
+
+    Source
+    ------
+    Kolmogorov (1933), Smirnov (1948); Pearson (1900).
+
+    Examples
+    --------
+    >>> then = pd.DataFrame({"pay": ["card", "check"] * 50, "fee": np.arange(100) / 4})
+    >>> found = drift(then, then.assign(fee=then["fee"] + 5), "customers")
+    >>> found[["column", "effect"]].round(6).values.tolist()
+    [['fee', 0.2], ['pay', 0.0]]
+    """
+    for what, table in [("the reference of ", reference), ("", current)]:
+        require_table(table, f"{what}{name}")
+        require_rows(table, f"{what}{name}")
+    shared = [one for one in dict.fromkeys(reference) if one in current.columns]
+    with ThreadPoolExecutor(2) as workers:  # sorting leaves the interpreter to others
+        found = list(workers.map(lambda one: _drift_of(reference, current, one), shared))
+    rows = [
+        {
+            "signal": "drift",
+            "table": name,
+            "column": str(column),
+            "where": where,
+            "since": since,
+            **told,
+        }
+        for column, told in zip(shared, found, strict=True)
+        if told
+    ]
+    return signals(sorted(rows, key=lambda row: -row["effect"]))
+
+
+def _drift_of(reference, current, column):
+    """Return the figures of one column, None where it cannot be compared."""
+    values = [
+        one if one.ndim == 1 else one.iloc[:, 0] for one in (reference[column], current[column])
+    ]
+    if all(pd.api.types.is_datetime64_any_dtype(one) for one in values):
+        values = [one.dt.hour for one in values]
+        if not any(one.any() for one in values):
+            return None
+    then, now = (profile(one) for one in values)
+    if is_id(column, then) or not then.comparable(now):
+        return None
+    if then.measures and len(now.numbers):
+        effect, chance = _of_numbers(then.numbers, now.numbers)
+        value, expected = (float(np.median(one.numbers)) for one in (now, then))
+        because = f"half of {column} lie below {value:,.4g}, {expected:,.4g} before; {effect:.1%} of the rows moved"
+    else:
+        effect, counts = moved(then, now), _counts(then, now)
+        chance = _chance_of_levels(counts)
+        shares = counts / counts.sum()
+        most = (shares["now"] - shares["then"]).abs().idxmax()
+        value, expected = float(shares.loc[most, "now"]), float(shares.loc[most, "then"])
+        because = f"{column} is {most!r} in {value:.1%} of the rows, {expected:.1%} before; {effect:.1%} of the rows moved"
+    return {"value": value, "expected": expected, "effect": effect, "p": chance, "because": because}
+
+
+def _of_numbers(then, now):
+    """Return the Kolmogorov-Smirnov distance of two ascending arrays, and the chance of as much."""
+    effect, sizes = largest_gap(then, now), (len(then), len(now))
+    return effect, float(kstwo.sf(effect, max(1, round(sizes[0] * sizes[1] / sum(sizes)))))
+
+
+def _counts(then, now):
+    """Return how often each level is there on both sides, what is missing included."""
+    counts = {}
+    for side, column in [("then", then), ("now", now)]:
+        levels = column.levels
+        if levels is None:
+            levels = pd.Series(*np.unique(column.numbers, return_counts=True)[::-1])
+        counts[side] = pd.concat([levels, pd.Series({MISSING: column.missing})])
+    return pd.DataFrame(counts).fillna(0.0)
+
+
+def _chance_of_levels(counts):
+    """Return the chance of counts so different; levels of which fewer than five are expected are one."""
+    rows = counts.sum()
+    expected = counts.sum(axis=1) * rows.min() / rows.sum()
+    rare = (expected < 5).to_numpy()
+    kept = np.vstack([counts[~rare].to_numpy(), counts[rare].sum().to_numpy()])
+    kept = kept[kept.sum(axis=1) > 0]
+    return float(chi2_contingency(kept, correction=False).pvalue) if len(kept) > 1 else 1.0
+
+
+def relations(
+    reference: pd.DataFrame, current: pd.DataFrame, name: str, since: object = None
+) -> pd.DataFrame:
+    """Measure whether columns still follow from the others as they did, as a bill from its tariff.
+
+    A column of numbers that the others explain (R2 from 0.9 on) is predicted from them as before; what
+    is left over should look as before, too. Two columns of moments should keep their order.
+
+    Parameters
+    ----------
+    reference, current : as for `drift`; of each 20,000 rows at most are read.
+
+    Returns
+    -------
+    `signals`: one row for each such column, in euro or whatever it counts (`value` and `expected` are the
+    means of what is left over), and each pair (shares of rows out of order). `effect` is the share of the rows that moved.
+
+    Raises
+    ------
+    ValueError
+        As in `drift`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> line = rng.choice(["DSL", "fiber"], 2_000)
+    >>> fee = np.where(line == "fiber", 50, 25) + rng.normal(0, 1, 2_000)
+    >>> then = pd.DataFrame({"line": line, "fee": fee})
+    >>> relations(then, then.assign(fee=fee + 10), "customers")["because"].item()
+    'fee of customers is 10.06 from what the others tell, 0.8049 before; 100.0% of the rows moved'
+    """
+    then, now = (_some(table) for table in (reference, current))
+    shared = [one for one in dict.fromkeys(then) if one in now.columns]
+    found = _order_of_moments(then, now, shared, name)
+    columns = {one: profile(then[one]) for one in shared}
+    able = {one: column for one, column in columns.items() if not is_id(one, column) and (column.measures or 2 <= column.distinct <= 12)}  # fmt: skip
+    able = {one: column for one, column in able.items() if not column.kind.startswith("moments")}
+    matrices = {
+        one: [_matrix(table[one], column) for table in (then, now)] for one, column in able.items()
+    }
+    learned = np.arange(len(then)) % 2 == 0
+    for column in [one for one in able if able[one].measures and len(able) > 1]:
+        before, after = (
+            np.hstack([matrices[one][side] for one in able if one != column]) for side in (0, 1)
+        )
+        target, later = _numbers(then[column]), _numbers(now[column])
+        filled = np.isfinite(target)
+        if min((learned & filled).sum(), (~learned & filled).sum(), np.isfinite(later).sum()) < 50:
+            continue
+        model = Ridge().fit(before[learned & filled], target[learned & filled])
+        left = (target - model.predict(before))[~learned & filled]
+        if left.var() > 0.05 * target[~learned & filled].var():
+            continue
+        left_now = (later - model.predict(after))[np.isfinite(later)]
+        effect, chance = _of_numbers(np.sort(left), np.sort(left_now))
+        because = f"{column} of {name} is {np.abs(left_now).mean():,.4g} from what the others tell, {np.abs(left).mean():,.4g} before; {effect:.1%} of the rows moved"  # fmt: skip
+        found.append({"signal": "relation", "table": name, "column": str(column), "value": np.abs(left_now).mean(), "expected": np.abs(left).mean(), "effect": effect, "p": chance, "because": because})  # fmt: skip
+    return signals({**row, "since": since} for row in found)
+
+
+def _some(table, most=20_000):
+    """Return some rows of a table, evenly spread."""
+    return table.iloc[:: max(1, -(-len(table) // most))]
+
+
+def _numbers(values):
+    """Return a column as numbers; what is none is missing."""
+    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+
+def _matrix(values, column):
+    """Return a column as numbers about 0, or its levels as flags."""
+    if column.measures:
+        spread = column.numbers.std() or 1.0
+        return np.nan_to_num((_numbers(values) - column.numbers.mean()) / spread)[:, None]
+    return np.column_stack(
+        [values.eq(level).to_numpy(dtype=float) for level in column.shares.index]
+    )
+
+
+def _order_of_moments(then, now, shared, name):
+    """Return the shares of rows in which a moment comes after one that it used to come before."""
+    moments = [one for one in shared if pd.api.types.is_datetime64_any_dtype(then[one]) and then[one].dtype == now[one].dtype]  # fmt: skip
+    found = []
+    for first, second in permutations(moments, 2):
+        wrong = [(table[first] > table[second]) for table in (then, now)]
+        if wrong[0].mean() > 0.01:
+            continue
+        value, expected = float(wrong[1].mean()), float(wrong[0].mean())
+        chance = chance_of_shares(int(wrong[1].sum()), len(now), int(wrong[0].sum()), len(then))
+        because = f"{first} of {name} comes after {second} in {value:.1%} of the rows, {expected:.1%} before"
+        found.append({"signal": "relation", "table": name, "column": str(first), "value": value, "expected": expected, "effect": value - expected, "p": chance, "because": because})  # fmt: skip
+    return found
+
+
+def told_apart(
+    reference: pd.DataFrame, current: pd.DataFrame, name: str, since: object = None, seed: int = 0
+) -> pd.DataFrame:
+    """Measure how well a model tells the rows of now from those of before, all columns together.
+
+    It sees what no column shows alone. Half right by chance; the better it is, the more has moved.
+
+    Parameters
+    ----------
+    reference, current : as for `drift`; of each 20,000 rows at most are read.
+    seed : of the folds.
+
+    Returns
+    -------
+    `signals`, one row: `value` is the ROC-AUC on rows that the model did not learn from, `expected` 0.5,
+    `p` the chance of as much where nothing moved. No row where no column can be compared.
+
+    Raises
+    ------
+    ValueError
+        As in `drift`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> a = rng.normal(size=2_000)
+    >>> then, now = pd.DataFrame({"a": a, "b": a}), pd.DataFrame({"a": a, "b": -a})
+    >>> found = told_apart(then, now, "pairs")
+    >>> found["value"].item() > 0.9, drift(then, now, "pairs")["effect"].lt(0.1).all().item()
+    (True, True)
+    """
+    then, now = (_some(table) for table in (reference, current))
+    parts = []
+    for column in [one for one in dict.fromkeys(then) if one in now.columns]:
+        told = profile(then[column])
+        if (
+            is_id(column, told)
+            or told.kind.startswith("moments")
+            or not (told.measures or 2 <= told.distinct <= MANY)
+        ):
+            continue
+        both = pd.concat([then[column], now[column]])
+        codes = _numbers(both) if told.measures else pd.factorize(both)[0]
+        parts.append(np.asarray(codes, dtype=float))
+    if not parts:
+        return signals([])
+    rows, side = np.column_stack(parts), np.repeat([False, True], [len(then), len(now)])
+    model = HistGradientBoostingClassifier(max_iter=40, random_state=seed)
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
+    chance = cross_val_predict(model, rows, side, cv=folds, method="predict_proba")[:, 1]
+    auc, error = measured(side, chance, "roc_auc")
+    because = (
+        f"a model tells rows of {name} from those before with an AUC of {auc:.3f}; 0.5 is a coin"
+    )
+    return signals([{"signal": "relation", "table": name, "since": since, "value": auc, "expected": 0.5, "effect": max(0.0, 2 * auc - 1), "p": float(norm.sf((auc - 0.5) / error)), "because": because}])  # fmt: skip

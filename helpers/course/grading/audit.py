@@ -56,7 +56,9 @@ _ATTRIBUTES = _by_name({
     "touches the checker": "_render_traceback_",
     "opens files": "read_text write_text read_bytes write_bytes symlink_to",
     "deletes files": "unlink",
+    "looks at the truth of a world": "hidden OperatorTruth ShopTruth _world _incident",
 })  # fmt: skip
+_TRUTHS = {"OperatorTruth", "ShopTruth", "truth", "incident", "incidents", "kinds", "_drawn", "*"}
 _METHODS = _by_name({
     "redefines equality": "__eq__",
     "redefines truth": "__bool__",
@@ -71,6 +73,8 @@ def touches(source: str) -> list[str]:
     --------
     >>> touches("import gc\\ngc.get_objects()")
     ['looks through memory (gc)']
+    >>> touches("from helpers.worlds.incidents import incident")
+    ['looks at the truth of a world (incident)']
     >>> touches("def mean(x): return sum(x) / len(x)")
     []
     """
@@ -96,6 +100,8 @@ def _of_node(node):
                 yield name, "touches the checker"
         if module == "helpers" and {"practice", "course", "answers"} & set(names):
             yield module, "touches the checker"
+        if told := _truth(module, names):
+            yield told, "looks at the truth of a world"
     elif isinstance(node, ast.Name):
         yield from _listed(node.id, _NAMES)
         if node.id == "check" and isinstance(node.ctx, ast.Store):
@@ -106,6 +112,14 @@ def _of_node(node):
         yield from _listed(node.name, _METHODS)
         if node.name == "check":
             yield node.name, "touches the checker"
+
+
+def _truth(module, names):
+    """Return what of an import tells what happens in a world, "" for nothing."""
+    if not any(name.startswith("helpers.worlds") for name in (module, *names)):
+        return ""
+    told = [name for name in names if name.rpartition(".")[2] in _TRUTHS]
+    return told[0].rpartition(".")[2] if told else ""
 
 
 def _listed(name, names):

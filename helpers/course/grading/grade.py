@@ -33,7 +33,7 @@ from helpers.course.grading.restore import Restored, restore
 from helpers.course.grading.sandbox import Limits, shown_by, why_not
 from helpers.course.grading.submissions import read_submissions
 from helpers.course.grading.tasks import read_exercise, released, with_seed
-from helpers.course.grading.variants import seed_for
+from helpers.course.grading.variants import marked, seed_for
 from helpers.course.runner.run import as_they_end
 from helpers.files import sha256_of
 
@@ -92,7 +92,9 @@ def grade(
         raise BadInput(
             f"{reason} To run the submissions without one, at your own risk, add --unsandboxed."
         )
-    exercises = {stem: read_exercise(how.root, stem) for stem in released(how.root)}
+    exercises = {
+        stem: marked(read_exercise(how.root, stem), how.secret) for stem in released(how.root)
+    }
     if not exercises:
         raise BadInput(
             f"No exercise with its solution was found in exercises/ and solutions/ of {how.root}. "

@@ -180,6 +180,20 @@ def set_seed(source: str, seed: int) -> str:
     return re.sub(r"^(SEED\s*(?::\s*int\s*)?=\s*)-?[\d_]+", rf"\g<1>{seed}", source, flags=re.M)
 
 
+def with_marks_seed(exercise: Exercise, seed: int) -> Exercise:
+    """Return the exercise with another `MARKS_SEED` in its hidden tests: no student is told of it.
+
+    The hidden tests may put an answer to a world that was not handed out; nothing else is changed.
+    """
+    cells = [
+        replace(cell, full=re.sub(r"^([ \t]*MARKS_SEED = )\d+$", rf"\g<1>{seed}", cell.full, flags=re.M))
+        if cell.kind == "check"
+        else cell
+        for cell in exercise.cells
+    ]  # fmt: skip
+    return replace(exercise, cells=tuple(cells))
+
+
 def visible(source: str) -> str:
     """Return a check without its hidden tests."""
     return HIDDEN.sub("", source)

@@ -1,7 +1,8 @@
 """A world of one's own for each student: SEED computed from the student and a secret.
 
 The seed is HMAC-SHA256 of "STUDENT\\nEXERCISE" under the instructor's secret, as a whole number
-brought into the range of the exercise's SEED. Without the secret nobody can tell whose world a
+brought into the range of the exercise's SEED. What marks are given on besides, the `MARKS_SEED` of
+the hidden tests, comes of the secret too, and nobody is told. Without the secret nobody can tell whose world a
 seed is; with it, handing out and grading compute the same seed, and nothing has to be stored.
 """
 
@@ -14,7 +15,7 @@ import unicodedata
 from pathlib import Path
 
 from helpers.course import BadInput
-from helpers.course.grading.tasks import Exercise
+from helpers.course.grading.tasks import Exercise, with_marks_seed
 
 LEAST_BYTES = 16
 
@@ -46,6 +47,15 @@ def seed_for(exercise: Exercise, student: str, secret: bytes | None) -> int | No
     if secret is None or exercise.seed_range is None:
         return None
     return seed_of(student, exercise.stem, secret, *exercise.seed_range)
+
+
+def marked(exercise: Exercise, secret: bytes | None) -> Exercise:
+    """Return an exercise whose hidden tests replay a world of the secret's: the same for a class.
+
+    Without a secret it is the world that the solution names.
+    """
+    # No student has an empty name.
+    return exercise if secret is None else with_marks_seed(exercise, seed_of("", exercise.stem, secret, 0, 999_999))  # fmt: skip
 
 
 def read_secret(path: Path) -> bytes:

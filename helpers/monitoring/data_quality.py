@@ -1,0 +1,609 @@
+"""Monitoring: does what arrived look like what used to arrive? Asked before any model is judged.
+
+The checks of this room return *signals*: one row a finding, with the columns that `signals` names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+from pandas.api import types
+from scipy.stats import hypergeom, norm, ttest_ind
+
+from helpers.checks import kinds_of, require_columns, require_rows
+
+EVERYBODY = "everybody"
+SURE = 1e-6  # a chance so small that no number of columns and months makes it likely
+MANY = 100  # different words, beyond which a column is free text
+_COLUMNS = {
+    "signal": "str", "table": "str", "column": "str", "where": "str", "since": "datetime64[us]",
+    "value": "float", "expected": "float", "effect": "float", "p": "float", "because": "str",
+}  # fmt: skip
+_BLANK = {"table": "", "column": "", "where": EVERYBODY, "since": pd.NaT, "because": ""}
+_ID = re.compile(r"(^|[ _.-])(id|uuid|guid|ID|Id)$|[a-z]I[Dd]$")
+_MANY_VALUES = "several values in one"
+_LEAST = 0.005  # a share of rows that matters
+
+
+def signals(rows: Iterable[Mapping]) -> DataFrame:
+    """Return findings as the table that all checks share.
+
+    Parameters
+    ----------
+    rows : one a finding; what it leaves out is empty, "everybody" or missing.
+
+    Returns
+    -------
+    `signal` (schema, rows, twice, missing, range, drift, relation, given, labels, performance, system or
+    business), `table`, `column` ("" for the whole table), `where` (a segment, or "everybody"), `since`
+    (the first moment of the evidence), `value` and `expected` (now, and before), `effect` (how large),
+    `p` (the chance of as much where nothing changed; missing where nothing was tested), `because`.
+
+    Examples
+    --------
+    >>> signals([{"signal": "rows", "table": "orders", "because": "orders is empty"}])[["table", "where"]]
+        table      where
+    0  orders  everybody
+    >>> len(signals([]))
+    0
+    """
+    table = DataFrame([{**_BLANK, **row} for row in rows], columns=list(_COLUMNS))
+    since = pd.to_datetime(table["since"], utc=True).dt.tz_localize(None)
+    return table.assign(since=since).astype(_COLUMNS)
+
+
+class Column(NamedTuple):
+    """What a column holds, counted once.
+
+    Attributes
+    ----------
+    kind : "numbers", "texts", "moments", "spans" or whatever else it holds; mixed kinds are named
+        together, and where all is missing it is "nothing".
+    rows, missing : all rows, and those without a value; a text of blanks only is none.
+    levels : level -> rows, the most frequent first; None for columns of numbers, moments and spans.
+    numbers : its numbers, ascending, be they written as texts; moments and spans in seconds.
+    words : rows that hold something which is no number.
+    """
+
+    kind: str
+    rows: int
+    missing: int
+    levels: Series | None
+    numbers: np.ndarray
+    words: int = 0
+
+    @property
+    def distinct(self) -> int:
+        """How many different values there are."""
+        if self.levels is not None:
+            return len(self.levels)
+        return int((np.diff(self.numbers) > 0).sum()) + bool(len(self.numbers))
+
+    @property
+    def measures(self) -> bool:
+        """Whether it measures something: more than ten different numbers, and hardly a word."""
+        few_words = 20 * self.words <= self.rows - self.missing
+        return self.kind != "moments" and few_words and len(self.numbers) > 0 and self.distinct > 10
+
+    @property
+    def names(self) -> bool:
+        """Whether it only names rows: running numbers, or texts that hardly come again."""
+        filled = self.rows - self.missing
+        if self.kind == "moments" or filled < 50:
+            return False
+        if self.measures:
+            ends = self.numbers[[0, -1]]
+            whole = np.isfinite(ends).all() and not (self.numbers % 1).any()
+            return bool(whole and self.distinct == filled and np.ptp(ends) < 20 * filled)
+        return self.levels is not None and self.distinct > max(MANY, filled / 5)
+
+    def comparable(self, later: Column) -> bool:
+        """Return whether both hold one kind at least, other than nothing and several values in one."""
+        kinds = set(self.kind.split(" and ")) & set(later.kind.split(" and "))
+        return bool(kinds - {"nothing", _MANY_VALUES})
+
+    @property
+    def shares(self) -> Series:
+        """Level -> share of all rows; what is missing is none."""
+        if self.levels is not None:
+            return self.levels / max(1, self.rows)
+        values, counts = np.unique(self.numbers, return_counts=True)
+        return Series(counts / max(1, self.rows), index=values)
+
+
+def profile(values: Series) -> Column:
+    """Count a column of any kind.
+
+    Examples
+    --------
+    >>> found = profile(Series(["20.5", "7", " ", None, "n/a"]))
+    >>> found.kind, found.rows, found.missing, found.words, found.numbers.tolist()
+    ('texts', 5, 2, 1, [7.0, 20.5])
+    """
+    rows, plain = len(values), types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
+    if types.is_complex_dtype(values):
+        return Column(_MANY_VALUES, rows, int(values.isna().sum()), None, np.empty(0))
+    if plain:
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        gaps = np.isnan(numbers)
+        missing = int(gaps.sum())
+        return Column(
+            "numbers", rows, missing, None, np.sort(numbers[~gaps] if missing else numbers)
+        )
+    if types.is_datetime64_any_dtype(values) or types.is_timedelta64_dtype(values):
+        filled, kind = values.dropna(), "spans"
+        if types.is_datetime64_any_dtype(values):
+            zone = filled.dt.tz
+            filled = filled - pd.Timestamp(0, tz=zone and "UTC")
+            kind = f"moments{' with a time zone' if zone else ''}"
+        seconds = np.sort(filled.dt.total_seconds().to_numpy())
+        return Column(kind, rows, rows - len(filled), None, seconds)
+    try:
+        counts = values.value_counts()
+    except TypeError:  # a list or a dict cannot be counted
+        return Column(_MANY_VALUES, rows, int(values.isna().sum()), None, np.empty(0))
+    counts.index = counts.index.astype(object)
+    kept = [not (isinstance(one, str) and not one.strip()) for one in counts.index]
+    counts = counts[np.array(kept, dtype=bool) & (counts > 0).to_numpy()]
+    read = pd.to_numeric(Series(counts.index, dtype=object), errors="coerce").to_numpy(dtype=float)
+    number, rows_of = ~np.isnan(read), counts.to_numpy()
+    kind = " and ".join(sorted(kinds_of(counts.index))) or "nothing"
+    numbers = np.sort(np.repeat(read[number], rows_of[number]))
+    return Column(
+        kind, rows, int(rows - rows_of.sum()), counts, numbers, int(rows_of[~number].sum())
+    )
+
+
+def is_id(name: object, column: Column) -> bool:
+    """Return whether a column only names something, by its name or by what it holds.
+
+    Examples
+    --------
+    >>> is_id("customerID", profile(Series([1, 1]))), is_id("paid", profile(Series([1, 1])))
+    (True, False)
+    """
+    return bool(_ID.search(str(name))) or column.names
+
+
+def chance_of_shares(hits: int, rows: int, hits_then: int, rows_then: int) -> float:
+    """Return the chance that two shares of the same population differ as much, or more.
+
+    Source
+    ------
+    Fisher (1922), Journal of the Royal Statistical Society 85; the normal limit from ten hits on.
+
+    Examples
+    --------
+    >>> round(chance_of_shares(5, 100, 0, 100), 3), chance_of_shares(0, 10, 0, 10)
+    (0.059, 1.0)
+    """
+    together, all_rows = hits + hits_then, rows + rows_then
+    if min(together, all_rows - together) == 0:
+        return 1.0
+    share = together / all_rows
+    if min(rows, rows_then) * min(share, 1 - share) >= 10:
+        spread = np.sqrt(share * (1 - share) * (1 / rows + 1 / rows_then))
+        return float(2 * norm.sf(abs(hits / rows - hits_then / rows_then) / spread))
+    drawn = hypergeom(all_rows, together, rows)
+    return float(min(1.0, 2 * min(drawn.sf(hits - 1), drawn.cdf(hits))))
+
+
+def check_table(
+    reference: DataFrame,
+    current: DataFrame,
+    name: str,
+    key: str | Sequence[str] = (),
+    moment: str = "",
+    by: str = "",
+    since: object = None,
+    until: object = None,
+) -> DataFrame:
+    """Find what is wrong with a table that arrived, as far as it can be told without a model.
+
+    Columns that came, went or hold another kind; rows that are fewer, more or repeated; days and senders
+    that fell silent; values that are missing, beyond what was, or of levels that nobody knew. A finding is
+    sure: chance makes one in a million tables look so.
+
+    Parameters
+    ----------
+    reference : the table as it used to be, at least one row.
+    current : the table that arrived; any rows.
+    name : what it is called.
+    key : column or columns that name a row, which should not come twice.
+    moment : the column that tells when a row was written; "" for none. Rates a day and `since` need it.
+    by : the column that tells senders apart, each of which has to send as it did; needs `moment`.
+    since, until : the time that `current` is about; by default from its first to its last moment.
+
+    Returns
+    -------
+    `signals`; empty where nothing is found.
+
+    Raises
+    ------
+    ValueError
+        If one of the two is no table with one row of column names, the reference has no row or lacks
+        `key`, `moment` or `by`, or `moment` holds no moments there.
+
+    Examples
+    --------
+    >>> then = DataFrame({"contract": ["month", "year"] * 50, "fee": [20.0, 30.0] * 50})
+    >>> check_table(then, then, "customers").empty
+    True
+    >>> check_table(then, then.rename(columns={"fee": "price"}), "customers")["because"].tolist()
+    ['customers lacks the column fee; price is new and holds the like: it seems to be renamed']
+    """
+    key = [key] if isinstance(key, str) else list(key)
+    require_table(reference, f"the reference of {name}")
+    require_table(current, name)
+    require_rows(reference, f"the reference of {name}")
+    require_columns(reference, f"the reference of {name}", [*key, *filter(None, [moment, by])])
+    if moment and not types.is_datetime64_any_dtype(reference[moment]):
+        raise ValueError(
+            f"{moment} of the reference of {name} tells when a row was written, and holds "
+            f"{profile(reference[moment]).kind}. Convert it with pd.to_datetime."
+        )
+    repeated = current.columns[current.columns.duplicated()].unique()
+    reference = reference.loc[:, ~reference.columns.duplicated()]
+    current = current.loc[:, ~current.columns.duplicated()]
+    then = {column: profile(reference[column]) for column in reference}
+    now = {column: profile(current[column]) for column in current}
+    timed = moment if moment in now and types.is_datetime64_any_dtype(current[moment]) else ""
+    if since is None and timed:
+        since = current[timed].min()
+    about = _About(name, reference, current, timed, since, until)
+    found = [
+        *(about.told("schema", f"has {column} more than once", column) for column in repeated),
+        *_schema(about, then, now),
+        *_rows(about),
+        *(_senders(about, by) if by in now and timed else []),
+        *_twice(about, [], then, now),
+        *(_twice(about, key, then, now) if key and set(key) <= set(now) else []),
+    ]
+    if len(current):
+        for column in then.keys() & now.keys():
+            found += [*_missing(about, column, then[column], now[column])]
+            found += [*_range(about, column, then[column], now[column])]
+    order = {column: place for place, column in enumerate([*then, *now])}
+    return signals(sorted(found, key=lambda one: order.get(one["column"], -1)))
+
+
+def require_table(table: object, name: str) -> None:
+    """Stop unless something is a pandas table with one row of column names.
+
+    Examples
+    --------
+    >>> require_table([1], "orders")
+    Traceback (most recent call last):
+    ValueError: orders should be a pandas DataFrame with one row of column names; got list. Load it first.
+    """
+    if not isinstance(table, DataFrame) or table.columns.nlevels > 1:
+        found = "several rows of them" if isinstance(table, DataFrame) else type(table).__name__
+        raise ValueError(
+            f"{name} should be a pandas DataFrame with one row of column names; got {found}. Load it first."
+        )
+
+
+class _About(NamedTuple):
+    """The two tables, and what is known about when."""
+
+    name: str
+    reference: DataFrame
+    current: DataFrame
+    moment: str
+    since: object
+    until: object
+
+    def told(self, signal, what, column="", rows=None, **figures):
+        """Return a finding; `rows` are those that show it, the first of which tells since when."""
+        since = self.since
+        if rows is not None and self.moment and rows.any():
+            since = self.current[self.moment].to_numpy()[rows].min()
+        because = f"{self.name} {what}"
+        return {"signal": signal, "table": self.name, "column": str(column), "since": since, "because": because, **figures}  # fmt: skip
+
+
+def _schema(about, then, now):
+    """Yield columns that went, came, or hold something else."""
+    new = [column for column in now if column not in then]
+    for column in [one for one in then if one not in now]:
+        like = [one for one in new if now[one].kind == then[column].kind and moved(then[column], now[one]) < 0.1]  # fmt: skip
+        hint = f"; {like[0]} is new and holds the like: it seems to be renamed" if like else ""
+        new = [one for one in new if one not in like[:1]]
+        yield about.told("schema", f"lacks the column {column}{hint}", column)
+    for column in new:
+        yield about.told("schema", f"has a column {column} that was not there before", column)
+    for column in then.keys() & now.keys():
+        before, after = then[column].kind, now[column].kind
+        if before != after and "nothing" not in (before, after):
+            yield about.told("schema", f"holds {after} in {column}, {before} before", column)
+
+
+def _rows(about):
+    """Yield what is to be said of how many rows came, and on which days."""
+    before, after = len(about.reference), len(about.current)
+    if not after:
+        yield about.told(
+            "rows", f"is empty, {before:,} rows before", value=0, expected=before, effect=-1
+        )
+        return
+    then = now = None
+    if about.moment:
+        then = _a_day(about.reference[about.moment])
+        now = _a_day(about.current[about.moment], about.since, about.until)
+    if then is None or min(len(then), len(now)) < 7:
+        if not 0.8 <= after / before <= 1.25:
+            yield about.told("rows", f"has {after:,} rows, {before:,} before", value=after, expected=before, effect=after / before - 1)  # fmt: skip
+        return
+    empty, usual = _longest_gap(now), _longest_gap(then)
+    if empty[0] > usual[0]:
+        what = f"has no row on {empty[0]} day(s) from {empty[1]:%Y-%m-%d} on; the longest such time was {usual[0]} day(s)"
+        yield {
+            **about.told("rows", what, value=0, expected=then.mean(), effect=-1),
+            "since": empty[1],
+        }
+        now = now[now > 0]
+    effect = now.mean() / then.mean() - 1
+    with np.errstate(all="ignore"):
+        chance = float(ttest_ind(then, now, equal_var=False).pvalue)
+    if abs(effect) >= 0.05 and (chance < 1e-4 or then.std() == now.std() == 0):
+        what = f"has {now.mean():,.4g} rows a day, {then.mean():,.4g} before"
+        yield about.told(
+            "rows", what, value=now.mean(), expected=then.mean(), effect=effect, p=chance
+        )
+
+
+def _a_day(moments, since=None, until=None):
+    """Return how many rows each day has, without the days that are there only in part."""
+    days = moments.dropna().dt.tz_localize(None).dt.floor("D")
+    if days.empty:
+        return days.value_counts()
+    first = days.min() if since is None else min(days.min(), _naive(since).floor("D"))
+    last = days.max() if until is None else _naive(until).ceil("D") - pd.Timedelta(days=1)
+    every = pd.date_range(first, max(first, last), freq="D")
+    counts = days.value_counts().reindex(every, fill_value=0)
+    return counts.iloc[1:-1] if until is None and len(counts) > 9 else counts
+
+
+def _naive(moment):
+    """Return a moment without its time zone."""
+    return pd.Timestamp(moment).tz_localize(None)
+
+
+def _longest_gap(counts):
+    """Return the most days in a row without a row, and the first of them."""
+    empty = counts.eq(0)
+    lengths = empty.groupby((~empty).cumsum()).cumsum()
+    most = int(lengths.max())
+    return most, lengths.idxmax() - pd.Timedelta(days=max(0, most - 1))
+
+
+def _senders(about, by):
+    """Yield the senders that fell silent, by their own longest silence before."""
+    moment = about.moment
+    sent = about.reference[[by, moment]].dropna().sort_values(moment)
+    waits = sent.groupby(by)[moment].diff().groupby(sent[by]).max()
+    end = about.current[moment].max() if about.until is None else _naive(about.until)
+    last = about.current.groupby(by)[moment].max().reindex(waits.index)
+    start = about.current[moment].min()
+    silence = end - last.fillna(start)
+    silent = silence > np.maximum(2 * waits.fillna(pd.Timedelta(0)), pd.Timedelta(days=1))
+    if silent.any():
+        names = ", ".join(map(str, silent.index[silent][:3])) + ("..." if silent.sum() > 3 else "")
+        since = last[silent].fillna(start).min()
+        what = f"has nothing more of {silent.sum()} of {len(silent)} {by} ({names}) since {since:%Y-%m-%d}"
+        share = float(silent.mean())
+        yield {**about.told("rows", what, by, value=share, expected=0, effect=share), "where": names, "since": since}  # fmt: skip
+
+
+def _twice(about, key, then, now):
+    """Yield rows that come again, whole or by their key."""
+    able = key or [one for one in then.keys() & now.keys() if _MANY_VALUES not in (then[one].kind, now[one].kind)]  # fmt: skip
+    if not able or (not key and len(able) < 2):
+        return
+    before, after = repeats(about.reference[able]), repeats(about.current[able])
+    shares = after.mean() if len(after) else 0.0, before.mean()
+    chance = chance_of_shares(int(after.sum()), max(1, len(after)), int(before.sum()), len(before))
+    if chance < SURE and shares[0] - shares[1] >= 0.001:
+        of = (
+            f"rows whose {', '.join(map(str, key))} was there already"
+            if key
+            else "rows that are there already"
+        )
+        what = f"has {after.sum():,} {of} ({shares[0]:.1%}; {shares[1]:.1%} before)"
+        yield about.told("twice", what, ", ".join(map(str, key)), after, value=shares[0], expected=shares[1], effect=shares[0] - shares[1], p=chance)  # fmt: skip
+
+
+def repeats(table: DataFrame) -> np.ndarray:
+    """Return which rows equal an earlier one; where there are numbers they alone rule out most.
+
+    Examples
+    --------
+    >>> repeats(DataFrame({"a": [1.0, 2.0, 1.0], "b": ["x", "y", "x"]})).tolist()
+    [False, False, True]
+    """
+    mixed, found = np.zeros(len(table), dtype=np.uint64), np.zeros(len(table), dtype=bool)
+    for _, values in table.items():
+        if values.dtype in (np.dtype("float64"), np.dtype("int64")):
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + values.to_numpy().view(np.uint64)
+    maybe = Series(mixed).duplicated(keep=False).to_numpy()
+    found[maybe] = table[maybe].duplicated().to_numpy()
+    return found
+
+
+def _missing(about, column, before, after):
+    """Yield a share of missing values that rose or fell."""
+    shares = after.missing / after.rows, before.missing / before.rows
+    chance = chance_of_shares(after.missing, after.rows, before.missing, before.rows)
+    if abs(shares[0] - shares[1]) >= _LEAST and chance < SURE:
+        gaps = about.current[column].isna().to_numpy() if shares[0] > 10 * shares[1] else None
+        what = f"has no value in {column} in {shares[0]:.1%} of the rows, {shares[1]:.1%} before"
+        yield about.told("missing", what, column, gaps, value=shares[0], expected=shares[1], effect=shares[0] - shares[1], p=chance)  # fmt: skip
+
+
+def _range(about, column, before, after):
+    """Yield values beyond what was, words among numbers, and levels that nobody knew."""
+    if is_id(column, before) or before.kind == "nothing" or after.kind in ("nothing", _MANY_VALUES):
+        return
+    if before.measures or before.kind.startswith("moments"):
+        if before.measures and after.words:
+            chance = chance_of_shares(after.words, after.rows, before.words, before.rows)
+            if chance < SURE or not before.words:
+                words = [one for one in after.levels.index if not _is_number(one)]
+                yield _beyond(about, column, about.current[column].isin(words).to_numpy(), f"are no numbers, the first being {words[0]!r}")  # fmt: skip
+        yield from _outside(about, column, before, after)
+    elif before.levels is not None and after.levels is not None and before.distinct <= MANY:
+        new = after.levels[~after.levels.index.isin(before.levels.index)]
+        share = new.sum() / after.rows
+        if share >= 0.002 and new.sum() >= 3:
+            known = {str(one).strip().casefold() for one in before.levels.index}
+            spelled = " and differ in their spelling only" if all(str(one).strip().casefold() in known for one in new.index) else ""  # fmt: skip
+            names = ", ".join(repr(one) for one in new.index[:3]) + ("..." if len(new) > 3 else "")
+            rows = about.current[column].isin(list(new.index)).to_numpy()
+            yield _beyond(about, column, rows, f"are of levels that nobody knew{spelled}: {names}")
+
+
+def _is_number(value):
+    return not np.isnan(pd.to_numeric(value, errors="coerce"))
+
+
+def _beyond(about, column, rows, what):
+    """Return a finding about some rows of a column."""
+    share = float(rows.mean())
+    told = f"has {int(rows.sum()):,} value(s) of {column} ({share:.1%}) that {what}"
+    return about.told("range", told, column, rows, value=share, expected=0, effect=share)
+
+
+def _outside(about, column, before, after):
+    """Yield numbers, or moments, that lie far from all that was seen before."""
+    finite = before.numbers[np.isfinite(before.numbers)]
+    if not len(finite) or not len(after.numbers):
+        return
+    low, high = finite[[0, -1]]
+    room = (high - low) / 2 or abs(high) / 2
+    if before.kind.startswith("moments"):  # time goes on, and not by leaps
+        low, high = low - (high - low), np.quantile(after.numbers, 0.95) + max(high - low, 86_400)
+    else:
+        low, high = (max(0.0, low - room) if low >= 0 else low - room), high + room
+    numbers = after.numbers
+    below, above = (
+        np.searchsorted(numbers, low, "left"),
+        len(numbers) - np.searchsorted(numbers, high, "right"),
+    )
+    if not below + above:
+        return
+    values = about.current[column]
+    if before.kind.startswith("moments"):
+        there = (values - pd.Timestamp(0, tz=values.dt.tz and "UTC")).dt.total_seconds()
+        worst = values[(there < low) | (there > high)]
+        yield _beyond(about, column, ((there < low) | (there > high)).to_numpy(), f"are from another time, the first being {worst.iloc[0]}")  # fmt: skip
+        return
+    there = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float)
+    rows = (there < low) | (there > high)
+    first = there[rows][0]
+    hundred = np.median(np.abs(there[rows])) / 100
+    hint = (
+        "; a hundredth of them would fit, as of euro in cents"
+        if finite[0] <= hundred <= finite[-1]
+        else ""
+    )
+    yield _beyond(about, column, rows, f"lie beyond {finite[0]:,.6g} to {finite[-1]:,.6g}, the first being {first:,.6g}{hint}")  # fmt: skip
+
+
+def moved(before: Column, after: Column) -> float:
+    """Return which share of the rows would have to change to make one column of the other, at least.
+
+    For numbers the largest difference between the shares below any value (Kolmogorov-Smirnov), for
+    levels half the sum of the differences of their shares. 0.0 is the same, 1.0 has nothing in common.
+
+    Examples
+    --------
+    >>> moved(profile(Series(["a", "a", "b", "b"])), profile(Series(["a", "b", "b", "b"])))
+    0.25
+    """
+    if before.measures and len(after.numbers):
+        return largest_gap(before.numbers, after.numbers)
+    then, now = before.shares, after.shares
+    both = DataFrame({"then": then, "now": now}).fillna(0.0)
+    gap = abs(before.missing / max(1, before.rows) - after.missing / max(1, after.rows))
+    return float(((both["now"] - both["then"]).abs().sum() + gap) / 2)
+
+
+def largest_gap(then: np.ndarray, now: np.ndarray) -> float:
+    """Return the Kolmogorov-Smirnov distance of two ascending arrays.
+
+    Examples
+    --------
+    >>> largest_gap(np.array([1, 2, 3, 4]), np.array([3, 4, 5, 6]))
+    0.5
+    """
+    places = np.arange(len(now))
+    until = np.searchsorted(then, now, "right") / len(then)
+    before = np.searchsorted(then, now, "left") / len(then)
+    return float(
+        max(((places + 1) / len(now) - until).max(), (before - places / len(now)).max(), 0.0)
+    )
+
+
+def check_given(
+    given: DataFrame, stored: DataFrame, key: str, name: str, since: object = None
+) -> DataFrame:
+    """Hold what the model was given against what is stored about the same, row by row.
+
+    Parameters
+    ----------
+    given : what it was given, as logged.
+    stored : the same rows as the business has them.
+    key : names a row on both sides; of rows that come again the first counts.
+    name : of the log.
+
+    Returns
+    -------
+    `signals`, one row for each column that differs somewhere: `value` is the share of the rows that do. Rows
+    that are not stored are a finding of their own.
+
+    Raises
+    ------
+    ValueError
+        If one of the two is no table or lacks the key.
+
+    Examples
+    --------
+    >>> stored = DataFrame({"id": [1, 2], "tenure": ["12", "30"]})
+    >>> check_given(stored.assign(tenure=["1", "30"]), stored, "id", "given")["because"].item()
+    "given has another tenure than is stored in 50.0% of the rows, '1' for '12' in the first"
+    """
+    for what, table in [(name, given), ("stored", stored)]:
+        require_table(table, what)
+        require_columns(table, what, [key])
+    given = given.dropna(subset=key).drop_duplicates(key).set_index(key)
+    stored = stored.dropna(subset=key).drop_duplicates(key).set_index(key)
+    known = given.index.intersection(stored.index)
+    row = {"signal": "given", "table": name, "since": since, "expected": 0.0}
+    found = []
+    if len(known) < len(given):
+        strangers = 1 - len(known) / len(given)
+        because = f"{name} has {len(given) - len(known):,} of {len(given):,} rows whose {key} is not stored"
+        found.append({**row, "value": strangers, "effect": strangers, "because": because})
+    for column in [one for one in given if one in stored.columns]:
+        ours, theirs = given.loc[known, column], stored.loc[known, column]
+        numbers = [
+            pd.to_numeric(one, errors="coerce").to_numpy(float, na_value=np.nan)
+            for one in (ours, theirs)
+        ]
+        plain = [one.astype(object).to_numpy() for one in (ours, theirs)]
+        same = (
+            (plain[0] == plain[1]) | np.isclose(*numbers) | (ours.isna() & theirs.isna()).to_numpy()
+        )
+        differ = ~same.astype(bool)
+        if differ.any():
+            share, first = float(differ.mean()), int(differ.argmax())
+            because = f"{name} has another {column} than is stored in {share:.1%} of the rows, {plain[0][first]!r} for {plain[1][first]!r} in the first"
+            found.append(
+                {**row, "column": str(column), "value": share, "effect": share, "because": because}
+            )
+    return signals(found)
