@@ -50,9 +50,6 @@ class Alert:
         return self.check[0].reopens
 
 
-SIGNALS = ("signal", "table", "column", "where", "since", "value", "expected", "effect", "p", "because")  # fmt: skip
-
-
 def finding(
     signal: str,
     place: str,
@@ -65,7 +62,7 @@ def finding(
     since: pd.Timestamp | None = None,
     p: float = np.nan,
 ) -> dict:
-    """Return one row of a table of signals, in the order of `SIGNALS`.
+    """Return one row of a table of signals; `helpers.monitoring.data_quality.signals` makes the table.
 
     Parameters
     ----------
@@ -76,13 +73,15 @@ def finding(
     Examples
     --------
     >>> row = finding("twice", "orders", 0.2, 0.0, "one row in five came twice")
-    >>> list(row) == list(SIGNALS), row["table"], row["effect"]
-    (True, 'orders', 0.2)
+    >>> row["table"], row["column"], row["effect"]
+    ('orders', '', 0.2)
     """
     table, _, column = place.partition(".")
     effect = value - expected if np.isnan(effect) else effect
-    told = (signal, table, column, where, since, float(value), float(expected), float(effect), float(p), because)  # fmt: skip
-    return dict(zip(SIGNALS, told, strict=True))
+    return {
+        "signal": signal, "table": table, "column": column, "where": where, "since": since, "value": value,
+        "expected": expected, "effect": effect, "p": p, "because": because,
+    }  # fmt: skip
 
 
 def check_criterion(criterion: SuccessCriterion, value: float) -> Alert | None:

@@ -40,6 +40,27 @@ def _more(now: Series, before: Series) -> float:
     return fisher_exact(counts, alternative="greater").pvalue
 
 
+def run(checks: Mapping[Callable, str], past: Sequence[Month], month: Month) -> Iterator[dict]:
+    """Run the checks whose columns are there with a value; those marked by "?" need none.
+
+    What is missing has been told by then; months of the past that lack a column are passed over.
+    """
+    for check, needs in checks.items():
+        if _has(month, needs):
+            yield from check([*past[:1], *(one for one in past[1:] if _has(one, needs))], month)
+
+
+def _has(month, needs):
+    """Return whether a month has these columns, and something in those without a "?"."""
+    for place in needs.split():
+        name, column = place.rstrip("?").split(".")
+        if name not in month or column not in month[name]:
+            return False
+        if not place.endswith("?") and not month[name][column].notna().any():
+            return False
+    return True
+
+
 def rewritten(past: Sequence[Month], month: Month, name: str, key: str) -> Iterator[dict]:
     """Tell of each column of words in which people are no longer as they were first written down.
 
@@ -84,7 +105,7 @@ def dearer(place: str, price: Series, known: Series, group: Series) -> Iterator[
 
     `group` says of each price to whom it belongs: brands, towers, lines.
     """
-    ratio = (price / known).dropna()
+    ratio = (price / known).replace(np.inf, np.nan).dropna()
     group = group.reindex(ratio.index)
     cents = ratio >= CENTS
     if cents.any():
@@ -116,7 +137,9 @@ def later(name: str, days: Series, usual: Series, rows: int, expected: float) ->
             f"{rows:,} rows of {name} came; {expected:,.0f} were to be expected",
             effect=1 - rows / expected,
         )  # fmt: skip
-    elif len(days) > 50 and len(usual) > 50:  # the third soonest: how many are late says nothing of it
+    elif (
+        len(days) > 50 and len(usual) > 50
+    ):  # the third soonest: how many are late says nothing of it
         soonest, before = days.nsmallest(3).max(), usual.quantile(3 / len(days))
         if soonest > before + 1.5:
             yield finding(
@@ -155,7 +178,7 @@ def shop(past: Sequence[Month], month: Month) -> Iterator[dict]:
             f"{share:.1%} of the visits are robots': several clicks in one second, or no request to the model", since=robots.min(),
             where="visits by robots",
         )  # fmt: skip
-    yield from _run(_SHOP, past, month)
+    yield from run(_SHOP, past, month)
 
 
 def _of_people(month):
@@ -167,7 +190,9 @@ def _of_people(month):
     for name in {"clicks", "orders"} & set(month):
         month[name] = month[name].drop_duplicates()
     there = {(name, column) for name, table in month.items() for column in table}
-    robots, sessions = [], month.get("sessions", DataFrame({"session_id": [], "started_at": []}))
+    if not {("sessions", "session_id"), ("sessions", "started_at")} <= there:
+        return month, Series(dtype="datetime64[s]")
+    robots, sessions = [], month["sessions"]
     if {("clicks", "session_id"), ("clicks", "clicked_at")} <= there:
         clicks = month["clicks"]
         robots.append(clicks.loc[clicks.duplicated(["session_id", "clicked_at"]), "session_id"])
@@ -176,18 +201,29 @@ def _of_people(month):
         robots.append(sessions.loc[~asked, "session_id"])
     robots = pd.concat(robots).unique() if robots else []
     begun = sessions.loc[sessions["session_id"].isin(robots), "started_at"]
-    for name in {"sessions", "impressions", "clicks", "telemetry"} & set(month):
+    for name in {"sessions", "impressions", "clicks", "telemetry"} & {name for name, c in there if c == "session_id"}:  # fmt: skip
         month[name] = month[name][~month[name]["session_id"].isin(robots)]
     return month, begun
 
 
-def _shop_times(past, month):
-    begun = month["sessions"].set_index("session_id")["started_at"]
-    for name, column in [("clicks", "clicked_at"), ("orders", "ordered_at")]:
-        if name in month and column in month[name]:
-            rows = month[name]
-            began = rows["session_id"].map(begun)
-            yield from too_early(f"{name}.{column}", rows[column], began, "the visit began")
+def _click_times(past, month):
+    rows = month["clicks"]
+    yield from too_early(
+        "clicks.clicked_at", rows["clicked_at"], _begun(month, rows), "the visit began"
+    )
+
+
+def _order_times(past, month):
+    rows = month["orders"]
+    yield from too_early(
+        "orders.ordered_at", rows["ordered_at"], _begun(month, rows), "the visit began"
+    )
+
+
+def _begun(month, rows):
+    """Return for each row when its visit began."""
+    sessions = month["sessions"].drop_duplicates("session_id").set_index("session_id")
+    return rows["session_id"].map(sessions["started_at"])
 
 
 def _lost_clicks(past, month):
@@ -195,7 +231,9 @@ def _lost_clicks(past, month):
     bought = month["orders"].query("channel == 'list'")
     pair = ["session_id", "product_id"]
     shown = bought.merge(month["impressions"][pair], on=pair)
-    clicked = shown.merge(month["clicks"][pair].drop_duplicates(), on=pair, how="left", indicator=True)
+    clicked = shown.merge(
+        month["clicks"][pair].drop_duplicates(), on=pair, how="left", indicator=True
+    )
     lost = clicked["_merge"].eq("left_only")
     what = f"of {len(lost):,} products bought from a list were bought without a click"
     where = f"{lost.mean():.0%} of the visits" if len(lost) else ""
@@ -211,7 +249,7 @@ def _lost_lists(past, month):
 
 
 def _shop_prices(past, month):
-    products = month["products"].set_index("product_id")
+    products = month["products"].drop_duplicates("product_id").set_index("product_id")
     known = _first_known(past, "products", "product_id", "price_eur").reindex(products.index)
     yield from dearer("products.price_eur", products["price_eur"], known, products["brand"])
 
@@ -221,7 +259,7 @@ def _launches(past, month):
     first = month["sessions"]["started_at"].min().to_period("M")
     known = month["products"]
     new = set(month["orders"]["product_id"]) - set(known["product_id"])
-    if "launches" in month:
+    if _has(month, "launches.product_id"):
         new |= set(month["launches"]["product_id"])
     months = known["launched_on"].dt.to_period("M").value_counts()
     year = months.reindex(pd.period_range(first - 12, first - 1, freq="M"), fill_value=0)
@@ -287,7 +325,7 @@ def _unlike(month):
     """Return of each list whether it shares less than half with the same customer's list before."""
     lists = month["impressions"][["session_id", "product_id"]]
     served = month["telemetry"].drop_duplicates("session_id")
-    own = served.loc[~served["fallback"], "session_id"]
+    own = served.loc[served["fallback"].eq(False), "session_id"]
     lists = lists[lists["session_id"].isin(own)].drop_duplicates()
     length = lists.groupby("session_id")["product_id"].transform("size")
     lists = lists[length == length.mode().max()].sort_values(["session_id", "product_id"])
@@ -301,7 +339,7 @@ def _unlike(month):
     shown, person = shown.to_numpy()[order], who["customer_id"].to_numpy()[order]
     again = np.flatnonzero(person[1:] == person[:-1])
     common = (shown[again, :, None] == shown[again + 1, None, :]).sum(axis=(1, 2))
-    return Series(common < shown.shape[1] / 2)
+    return Series(common < shown.shape[1] / 2, dtype=bool)
 
 
 def _lists(past, month):
@@ -317,7 +355,7 @@ def _lists(past, month):
 
 def _found(past, month):
     now = month["feedback"]["found_something"].astype(bool)
-    before = [one["feedback"]["found_something"].astype(bool) for one in past[1:] if "feedback" in one]
+    before = [one["feedback"]["found_something"].astype(bool) for one in past[1:]]
     for told, when in zip([before[0], before[-1]] if before else [], ["at the start", "a month ago"], strict=False):  # fmt: skip
         if now.mean() < told.mean() - 0.04:
             yield finding(
@@ -328,40 +366,44 @@ def _found(past, month):
             return
 
 
-def _shop_labels(past, month):
+def _returned(past, month):
+    yield from _shop_labels("returns", past, month)
+
+
+def _rated(past, month):
+    yield from _shop_labels("ratings", past, month)
+
+
+def _shop_labels(name, past, month):
+    """Count the days from an order to what is known of it."""
     keys = ["order_id", "product_id"]
     orders = _all([*past, month], "orders", [*keys, "ordered_at"]).drop_duplicates(keys)
-    for name in ("returns", "ratings"):
-        if name in month and "known_at" in month[name]:
-            days = [_days(part.merge(orders, on=keys)["ordered_at"], part.merge(orders, on=keys)["known_at"]) for part in (month[name], _all(past, name, [*keys, "known_at"]))]  # fmt: skip
-            counts = [len(one[name]) for one in past[1:] if name in one]
-            yield from later(name, days[0], days[1], len(days[0]), np.mean(counts or [0]))
+    both = [
+        one.merge(orders, on=keys) for one in (month[name], _all(past, name, [*keys, "known_at"]))
+    ]
+    days = [_days(one["ordered_at"], one["known_at"]) for one in both]
+    played = [len(one[name]) for one in past[1:]]
+    yield from later(name, *days, len(days[0]), np.mean(played) if played else 0.0)
 
 
 def _days(start, end):
-    return (end - start).dt.total_seconds() / 86_400
+    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.total_seconds() / 86_400
 
 
 _SHOP: dict[Callable, str] = {
-    _shop_times: "sessions.session_id sessions.started_at",
-    _lost_clicks: "orders.channel orders.session_id orders.product_id impressions.product_id clicks.product_id",
-    _lost_lists: "sessions.session_id sessions.started_at impressions.session_id",
+    _click_times: "sessions.session_id sessions.started_at clicks.session_id clicks.clicked_at",
+    _order_times: "sessions.session_id sessions.started_at orders.session_id orders.ordered_at",
+    _lost_clicks: "orders.channel orders.session_id orders.product_id orders.ordered_at impressions.session_id impressions.product_id clicks.session_id? clicks.product_id?",
+    _lost_lists: "sessions.session_id sessions.started_at impressions.session_id?",
     _shop_prices: "products.product_id products.price_eur products.brand",
     _launches: "sessions.started_at products.product_id products.launched_on orders.product_id",
     _calendar: "sessions.started_at products.product_id products.category orders.product_id orders.ordered_at",
     _searches: "sessions.session_id orders.session_id orders.channel",
-    _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.session_id sessions.customer_id",
+    _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.session_id sessions.session_id sessions.customer_id sessions.started_at",
     _found: "feedback.found_something",
-    _shop_labels: "orders.order_id orders.product_id orders.ordered_at",
-}
-
-
-def _run(checks, past, month):
-    """Run the checks whose tables and columns are there."""
-    there = {f"{name}.{column}" for name, table in month.items() for column in table}
-    for check, needs in checks.items():
-        if set(needs.split()) <= there:
-            yield from check(past, month)
+    _returned: "orders.order_id orders.product_id orders.ordered_at returns.order_id? returns.product_id? returns.known_at?",
+    _rated: "orders.order_id orders.product_id orders.ordered_at ratings.order_id? ratings.product_id? ratings.known_at?",
+}  # fmt: skip
 
 
 # The operator.
@@ -374,7 +416,7 @@ def operator(past: Sequence[Month], month: Month) -> Iterator[dict]:
     ----------
     past, month : tables as an operator has them, of its `history` and its `play`.
     """
-    yield from _run(_OPERATOR, past, month)
+    yield from run(_OPERATOR, past, month)
 
 
 def _towers(months):
@@ -400,11 +442,14 @@ def _robots(past, month):
         )  # fmt: skip
 
 
-def _operator_times(past, month):
-    scored = month["customers"].set_index("customerID")["scored_at"]
+def _request_times(past, month):
+    scored = month["customers"].drop_duplicates("customerID").set_index("customerID")["scored_at"]
     first, _ = _asked(month)
     moment = first["customerID"].map(scored)
     yield from too_early("requests.sent_at", first["sent_at"], moment, "the customer was due")
+
+
+def _payment_times(past, month):
     paid = month["payments"].drop_duplicates()
     yield from too_early("payments.paid_on", paid["paid_on"], paid["issued_on"], "the bill")
 
@@ -421,7 +466,7 @@ def _silent_towers(past, month):
     sensors = month["sensors"]
     towers = _all(past, "sensors", ["tower_id"])["tower_id"].unique()
     last = sensors.groupby("tower_id")["read_on"].max().reindex(towers)
-    end = max(sensors["read_on"].max(), month["customers"]["scored_at"].max().normalize())
+    end = month["customers"]["scored_at"].max().normalize()
     start = month["customers"]["scored_at"].min().normalize()
     quiet = last.isna() | (last < end - DAY)
     if quiet.any():
@@ -434,21 +479,32 @@ def _silent_towers(past, month):
 
 
 def _bills(past, month):
-    customers = month["customers"].set_index("customerID")
-    now = pd.to_numeric(customers["MonthlyCharges"], errors="coerce")
+    now = _charges(month)
     columns = ["customerID", "MonthlyCharges"]
     then = pd.concat([_all(past, name, columns) for name in ("snapshots", "customers")])
     then = then.drop_duplicates("customerID").set_index("customerID")["MonthlyCharges"]
     then = pd.to_numeric(then, errors="coerce").reindex(now.index)
-    lines = customers["InternetService"]
+    lines = (
+        month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]
+    )
     higher = now > then * 1.004  # a promotion for some may hide a rise for others
     lower = now < then * 0.996
     for mine in (higher, lower):
         if mine.sum() > max(FEW, 0.05 * then.notna().sum()):
             price, known = now.where(mine | (now == then)), then
             yield from dearer("customers.MonthlyCharges", price, known, lines)
-    bill = month["invoices"].drop_duplicates().set_index("customerID")["amount_eur"]
-    usual = now.reindex(bill.index)
+
+
+def _charges(month):
+    """Return what each customer pays a month."""
+    customers = month["customers"].drop_duplicates("customerID").set_index("customerID")
+    return pd.to_numeric(customers["MonthlyCharges"], errors="coerce")
+
+
+def _invoices(past, month):
+    """Hold each bill against what its customer pays a month."""
+    bill = month["invoices"].drop_duplicates("customerID").set_index("customerID")["amount_eur"]
+    usual = _charges(month).reindex(bill.index)
     whose = Series(bill.index.map(_towers([*past, month])), index=bill.index)
     cents = bill[(bill / usual) >= CENTS]
     if len(cents):
@@ -457,7 +513,7 @@ def _bills(past, month):
 
 def _operator_labels(past, month):
     labels, before = month["labels"], _all(past, "labels", ["scored_on", "known_at"])
-    played = [len(one["labels"]) for one in past[1:] if "labels" in one]
+    played = [len(one["labels"]) for one in past[1:]]
     expected = np.mean(played) if played else 0.0
     months = _all(past[1:], "labels", ["scored_on", "known_at"])
     usual = months if len(months) else before.head(0)
@@ -471,7 +527,9 @@ def _off(month):
     """
     first, _ = _asked(month)
     given = month["given"].drop_duplicates("customerID").set_index("customerID")
-    table = given.join(first.set_index("customerID")["churn_probability"]).dropna(subset=["churn_probability"])
+    table = given.join(first.set_index("customerID")["churn_probability"]).dropna(
+        subset=["churn_probability"]
+    )
     years = pd.to_numeric(table["tenure"], errors="coerce") // 24
     alike = table.groupby([table["Contract"], table["InternetService"], years])["churn_probability"]
     return (table["churn_probability"] - alike.transform("median")).abs() > 0.3
@@ -479,7 +537,7 @@ def _off(month):
 
 def _scores(past, month):
     """Hold the scores against what the model was given."""
-    now, usual = _off(month), [_off(one) for one in past[1:] if {"requests", "given"} <= set(one)]
+    now, usual = _off(month), [_off(one) for one in past[1:]]
     usual = pd.concat(usual) if usual else Series(dtype=bool)
     if len(now) > 50 and len(usual) > 50 and now.mean() > usual.mean() + 0.02:
         yield finding(
@@ -508,7 +566,7 @@ def _reasons(past, month):
         for reason in mine[0].unique():
             ticks = [one.eq(reason) for one in mine]
             p = _more(*ticks)
-            if ticks[0].mean() > ticks[1].mean() + 0.08 and p < 0.01:
+            if ticks[0].mean() > ticks[1].mean() + 0.08:
                 yield finding(
                     "business", "cancellations.reason", ticks[0].mean(), ticks[1].mean(),
                     f"{ticks[0].mean():.0%} of the {contract} customers who cancel name: {reason}; "
@@ -519,8 +577,8 @@ def _reasons(past, month):
 def _leavers(past, month):
     """Who left, bound and free apart, against the labels of the month before and of the start."""
     contracts = _contracts([*past, month])
-    told = [one["labels"] for one in past[1:] if "labels" in one and len(one["labels"])]
-    if not told or not len(month["labels"]):
+    told = [one["labels"] for one in past[1:]]
+    if not told:
         return
     now = month["labels"].drop_duplicates()
     for contract in ("bound", "free"):
@@ -536,12 +594,14 @@ def _leavers(past, month):
 
 _OPERATOR: dict[Callable, str] = {
     _robots: "requests.request_id requests.customerID requests.sent_at",
-    _operator_times: "requests.request_id requests.sent_at customers.customerID customers.scored_at payments.paid_on payments.issued_on",
-    _lost_requests: "customers.customerID customers.scored_at requests.customerID",
-    _silent_towers: "sensors.tower_id sensors.read_on customers.scored_at",
-    _bills: "customers.customerID customers.MonthlyCharges customers.InternetService invoices.amount_eur invoices.customerID",
-    _operator_labels: "labels.scored_on labels.known_at",
-    _scores: "requests.request_id requests.churn_probability given.customerID given.tenure given.Contract given.InternetService",
-    _reasons: "customers.Contract cancellations.reason cancellations.customerID",
-    _leavers: "customers.Contract labels.churned labels.customerID",
-}
+    _request_times: "requests.request_id requests.customerID requests.sent_at customers.customerID customers.scored_at",
+    _payment_times: "payments.paid_on payments.issued_on",
+    _lost_requests: "customers.customerID customers.scored_at requests.customerID?",
+    _silent_towers: "sensors.tower_id? sensors.read_on? customers.scored_at",
+    _bills: "customers.customerID customers.MonthlyCharges customers.InternetService",
+    _invoices: "customers.customerID customers.MonthlyCharges invoices.amount_eur invoices.customerID",
+    _operator_labels: "labels.scored_on? labels.known_at?",
+    _scores: "requests.request_id requests.customerID requests.churn_probability given.customerID given.tenure given.Contract given.InternetService",
+    _reasons: "customers.customerID customers.Contract cancellations.reason cancellations.customerID",
+    _leavers: "customers.customerID customers.Contract labels.churned labels.customerID",
+}  # fmt: skip

@@ -17,10 +17,13 @@ from pandas import DataFrame
 
 from helpers.lifecycle import Cause, Trigger
 from helpers.monitoring import business, system
-from helpers.monitoring.alerts import SIGNALS, Alert, finding
+from helpers.monitoring.alerts import Alert, finding
+from helpers.monitoring.data_quality import signals as as_signals
 
 Month = Mapping[str, DataFrame]
-BUDGET = 0.01  # of the signals with a test that ring, the share that may be chance
+SURE = (
+    1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
+)
 DECIDES = 3  # a signal of this weight names a cause by itself
 
 
@@ -97,10 +100,10 @@ def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
 
 
 def signals(reference: Sequence[Month], month: Month) -> DataFrame:
-    """Return all that is not as it was, one row a signal; see `helpers.monitoring.alerts.SIGNALS`.
+    """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
 
-    Those with a test share one budget: of all that ring, one in a hundred may be chance (Benjamini and
-    Hochberg 1995). Parameters and errors are those of `watch`.
+    A signal with a test has a least effect and is as good as sure (`SURE`). Parameters and errors are those
+    of `watch`.
     """
     _require_months(reference, month)
     rows = list(_schema(reference, month))
@@ -108,20 +111,11 @@ def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     month = {name: table.rename(columns=lambda c, n=name: renamed.get((n, c), c)) for name, table in month.items()}  # fmt: skip
     rows += _twice(reference, month)
     rows += _gone(reference, month)
-    if "customers" in month and "given" in month:
-        key = "session_id" if "session_id" in month["given"] else "customerID"
-        rows += _given(reference, month, key)
-    if "telemetry" in month or "requests" in month:
-        name = "telemetry" if "telemetry" in month else "requests"
-        if set(system.TOLD) <= set(month[name]):
-            rows += system.service([one[name] for one in reference if name in one], month[name], name)
-    if "customers" in month:
-        key = "customer_id" if "customer_id" in month["customers"] else "customerID"
-        rows += business.rewritten(reference, month, "customers", key)
-    rows += (business.shop if "sessions" in month else business.operator)(reference, month)
-    found = DataFrame(rows, columns=list(SIGNALS))
-    found["since"] = pd.to_datetime(found["since"]).fillna(_first_day(month))
-    return found[_within_budget(found["p"])].reset_index(drop=True)
+    rows += business.run(_CHECKS, reference, month)
+    rows += (business.shop if "session_id" in month.get("given", month.get("sessions", ())) else business.operator)(reference, month)  # fmt: skip
+    found = as_signals(rows)
+    found["since"] = found["since"].fillna(_first_day(month))
+    return found[~(found["p"] > SURE)].reset_index(drop=True)
 
 
 def _require_months(reference, month):
@@ -140,15 +134,7 @@ def _require_months(reference, month):
 def _first_day(month):
     """Return the first day of the month, as its visits or scorings have it."""
     times = [month[name][column].min() for name, column in [("sessions", "started_at"), ("customers", "scored_at")] if name in month and column in month[name] and len(month[name])]  # fmt: skip
-    return min(times).normalize() if times else pd.NaT
-
-
-def _within_budget(p):
-    """Return which signals are kept: those without a test, and those the budget allows."""
-    tested = p.dropna().sort_values()
-    allowed = tested <= BUDGET * np.arange(1, len(tested) + 1) / max(len(tested), 1)
-    last = tested[allowed].max() if allowed.any() else -1.0
-    return p.isna() | (p <= last)
+    return min(times).normalize() if times and pd.notna(times[0]) else pd.NaT
 
 
 def _usual(reference, name):
@@ -157,7 +143,9 @@ def _usual(reference, name):
 
 
 def _schema(reference, month) -> Iterator[dict]:
-    """Tell of columns that came, went, or go by another name."""
+    """Tell of columns that came, went, or go by another name since the start."""
+    if len(reference) < 2:  # what was known before it is laid down in other tables
+        return
     for name, table in month.items():
         if (usual := _usual(reference, name)) is None:
             continue
@@ -170,6 +158,9 @@ def _schema(reference, month) -> Iterator[dict]:
                 yield finding("schema", f"{name}.{old}", 1, 1, f"{name}.{old} is called {heir} now", effect=1, where=f"now {heir}")  # fmt: skip
             else:
                 yield finding("schema", f"{name}.{old}", 0, 1, f"{name} has no column {old} any more", where="gone")  # fmt: skip
+        for one in [one for one in usual if one in table and len(table) > 50]:
+            if table[one].isna().all() and usual[one].notna().any():
+                yield finding("missing", f"{name}.{one}", 1, usual[one].isna().mean(), f"{name}.{one} is empty in all rows")  # fmt: skip
         for one in new:
             yield finding("schema", f"{name}.{one}", 1, 0, f"{name} has a new column {one}", where="new")  # fmt: skip
 
@@ -197,13 +188,20 @@ def _gone(reference, month) -> Iterator[dict]:
             yield finding(signal, name, 0, len(usual), f"no row of {name} came; {len(usual):,} did a month ago", effect=1, where="no row came")  # fmt: skip
 
 
-def _given(reference, month, key) -> Iterator[dict]:
+def _given_visits(reference, month):
+    return _given(reference, month, "sessions", "session_id")
+
+
+def _given_customers(reference, month):
+    return _given(reference, month, "customers", "customerID")
+
+
+def _given(reference, month, name, key) -> Iterator[dict]:
     """Hold what the model was given against what is stored of the same rows."""
-    name = "sessions" if key == "session_id" else "customers"
     stored = month[name].drop_duplicates(key).set_index(key)
     given = month["given"].drop_duplicates(key).set_index(key)
-    both = given.index.intersection(stored.index)
-    new = set(stored) - set(_usual(reference, name)) if _usual(reference, name) is not None else set()
+    both, usual = given.index.intersection(stored.index), _usual(reference, name)
+    new = set() if usual is None else set(stored) - set(usual)
     for column in [one for one in given if one in stored]:
         had, has = given.loc[both, column], stored.loc[both, column]
         other = ~((had == has) | (had.isna() & has.isna()))
@@ -214,6 +212,26 @@ def _given(reference, month, key) -> Iterator[dict]:
                 "given", place, other.mean(), 0, f"{column} as stored is {how} for {other.mean():.1%} of the {name}",
                 where=f"{other.mean():.1%} of the {name}",
             )  # fmt: skip
+
+
+def _service_of(name):
+    def check(reference, month):
+        return system.service([one[name] for one in reference if name in one], month[name], name)
+
+    return check
+
+
+def _rewritten_by(key):
+    return lambda reference, month: business.rewritten(reference, month, "customers", key)
+
+
+_REQUEST = " ".join(f"{{0}}.{column}{'?' if column == 'reason' else ''}" for column in system.TOLD)
+_CHECKS = {
+    _given_visits: "given.session_id sessions.session_id",
+    _given_customers: "given.customerID customers.customerID",
+    **{_service_of(name): _REQUEST.format(name) for name in ("telemetry", "requests")},
+    **{_rewritten_by(key): f"customers.{key}" for key in ("customer_id", "customerID")},
+}
 
 
 def diagnose(found: DataFrame) -> list[Alert]:
@@ -259,7 +277,9 @@ def _claims(rule, keys):
 
 def _score(claims, left):
     """Return how much of what is left a rule explains."""
-    return max([weight for at, weight in claims.items() if at in left], default=0) + 0.1 * sum(claims.values())
+    return max([weight for at, weight in claims.items() if at in left], default=0) + 0.1 * sum(
+        claims.values()
+    )
 
 
 def _alert(rule, claims, found, ranked):

@@ -9,7 +9,18 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import batch, course, etl, models, monitoring, recommend, rollout, serving, traffic, worlds
+from benchmarks import (
+    batch,
+    course,
+    etl,
+    models,
+    monitoring,
+    recommend,
+    rollout,
+    serving,
+    traffic,
+    worlds,
+)
 from helpers.course import BadInput
 
 BENCHES = {
