@@ -18,6 +18,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from benchmarks.checks import bench_checks
+from benchmarks.checks import bench_checks
 from benchmarks.measure import Measure
 from helpers.monitoring import watch as watching
 
