@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from benchmarks.checks import bench_checks
+from benchmarks.checks import bench_checks
 from benchmarks.measure import Measure
 from helpers.monitoring import watch as watching
 
@@ -233,4 +235,4 @@ def bench_monitoring(quick: bool = False) -> list[Measure]:
     seeds, parts = (range(1, 5), ("usual",)) if quick else (range(1, 21), ("usual", "smallest", "largest", "pairs"))  # fmt: skip
     rows = table_of(seeds, parts)
     print(missed(rows).round(2).to_string())
-    return summary(rows)
+    return [*summary(rows), *bench_checks(range(1, 3) if quick else range(1, 6))]
