@@ -420,11 +420,14 @@ class BlueGreen:
         Raises
         ------
         ValueError
-            If it raises or answers nothing. The live one stays live.
+            If it raises, answers nothing, or fails a request of the trial. The live one stays live.
         """
         try:
             answer = self._places[self.idle](trial)
             came = "nothing" if answer is None or len(answer) == 0 else ""
+            if "reason" in getattr(answer, "columns", ()):  # as `over_http` tells of failures
+                failed = answer.loc[answer["reason"] != "", "reason"]
+                came = f"{len(failed):,} failure(s) ({failed.iloc[0]})" if len(failed) else came
         except Exception as error:
             came = f"{type(error).__name__}: {error}"
         if came:
