@@ -17,7 +17,7 @@ from helpers.monitoring.data_quality import (
     repeats,
     signals,
 )
-from helpers.monitoring.drift import drift, relations, told_apart
+from helpers.monitoring.drift import distances, drift, told_apart
 
 ORDER = ["signal", "table", "column", "where", "since", "value", "expected", "effect", "p", "because"]  # fmt: skip
 START = pd.Timestamp("2025-03-01")
@@ -169,7 +169,7 @@ def test_no_content_of_a_column_ends_in_a_trace(before, after, typed):
     if typed:
         before, after = before.infer_objects(), after.infer_objects()
     then, now = (pd.DataFrame({"a": one, "b": range(len(one))}) for one in (before, after))
-    for table in (check_table(then, now, "rows"), check_table(then, now.head(0), "rows"), drift(then, now, "rows"), relations(then, now, "rows"), check_given(now, then, "b", "rows")):  # fmt: skip
+    for table in (check_table(then, now, "rows"), check_table(then, now.head(0), "rows"), drift(then, now, "rows"), check_given(now, then, "b", "rows")):  # fmt: skip
         assert table.columns.tolist() == ORDER
     kinds = {profile(before).kind, profile(after).kind} - {"nothing"}
     if len(kinds) == 2:
@@ -184,7 +184,7 @@ def test_constant_and_empty_columns_and_single_rows_are_borne(column):
     for now in (table, table.head(1)):
         assert check_table(table, now, "rows", since=START)["signal"].isin(["rows"]).all()
         assert drift(table, now, "rows")["p"].between(0, 1).all()
-        relations(table, now, "rows")
+        distances(table, now)
         told_apart(table, now, "rows")
 
 
