@@ -17,8 +17,8 @@ from helpers.course.runner.shelf import read_notebook
 # The weakest form in which an item counts as held: D shown by code whose result a test asserts,
 # E also an exercise with a check, W a question with a checked answer, T a tool named at its place.
 FORMS = {
-    "D": "2 4 19-22 27-39 45-58 61-73 85-87 100-105 107-110 114-122 132-134 138-145 148-154 156 158 160 162-170 173 174 176 178-180 198-202 171 172 182 183 276",
-    "E": "3 7 8 26 40 41 43 60 74-84 88-90 112 113 123-131 135 136 146 147 203-205",
+    "D": "2 4 19-22 27-39 45-58 61-73 85-87 100-105 107-110 114-122 132-134 138-145 148-154 156 158 160 162-170 173 174 176 178-180 198-202 171 172 182 183 208-222 276",
+    "E": "3 7 8 26 40 41 43 60 74-84 88-90 112 113 123-131 135 136 146 147 203-206",
     "W": "1 5 6 9-18 23-25 42 44 59 106 111 137 155 157 159 161 177",
     "T": "91-99 184-197",
 }  # fmt: skip
