@@ -37,8 +37,8 @@ def pack(model: Pipeline) -> bytes:
 
     Examples
     --------
-    >>> from helpers.training.churn import majority
-    >>> model = majority().fit([[0], [0]], [0, 1])
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], [0, 1])
     >>> unpack(pack(model)).predict([[5]]).item(), pack(model) == pack(model)
     (0, True)
     """
@@ -151,9 +151,10 @@ def chance_to_leave(model: BaseEstimator, rows: pd.DataFrame) -> np.ndarray:
 
     Examples
     --------
-    >>> from helpers.training.churn import majority
+    >>> from sklearn.dummy import DummyClassifier
     >>> rows = pd.DataFrame({"tenure": [1, 2, 3, 4]})
-    >>> chance_to_leave(majority().fit(rows, ["No", "Yes", "No", "No"]), rows[:1]).tolist()
+    >>> model = DummyClassifier(strategy="prior").fit(rows, ["No", "Yes", "No", "No"])
+    >>> chance_to_leave(model, rows[:1]).tolist()
     [0.25]
     """
     place = place_of_leaving(model)

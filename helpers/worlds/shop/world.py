@@ -53,7 +53,7 @@ STORIES = {
     "05f": (Incident("bad_release", month=2), Incident("holiday", month=3)),
     "06a": (Incident("dead_feed", month=2, size=0.7),),
     "06b": (Incident("promotion", month=2), Incident("season", month=4), Incident("price_rise", month=8)),
-    "06c": (Incident("holiday", month=2), Incident("training_serving_skew", month=3), Incident("price_in_cents", month=5)),
+    "06c": (Incident("bad_release", month=2), Incident("price_in_cents", month=3), Incident("holiday", month=4), Incident("new_goal", month=5)),
     "07a": (*STORY, Incident("promotion", month=5), Incident("dead_feed", month=7, until=8), Incident("error_rate", month=11)),
 }  # fmt: skip
 
