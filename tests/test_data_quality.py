@@ -133,6 +133,23 @@ def test_a_finding_says_since_when_how_much_and_in_a_sentence():
     )
 
 
+def test_mixed_time_zones_unhashable_keys_and_gaps_of_any_kind_are_borne():
+    until = START + pd.Timedelta(days=30)
+    zoned = touched(issued_at=lambda t: t["issued_at"].dt.tz_localize("UTC"))
+    then = invoices(seed=1).assign(
+        issued_at=lambda t: t["issued_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    )
+    for table, reference in [(zoned, THEN), (invoices(seed=2), then), (zoned, then)]:
+        assert check(table, reference, until=until)["signal"].isin(["schema"]).all()
+    assert found(check(touched(invoice_id=[["x"]] * 3_000))) == [("schema", "invoice_id")]
+    gaps = pd.DataFrame(
+        {"id": ["a", "b"], "n": pd.array([1, None], dtype="Int64"), "w": [pd.NA, "x"]}
+    )
+    assert check_given(gaps, gaps, "id", "given").empty
+    with pytest.raises(ValueError, match="several values"):
+        check_given(gaps.assign(id=[["a"], ["b"]]), gaps, "id", "given")
+
+
 def test_a_month_that_is_not_over_is_no_loss_of_rows():
     assert check(invoices(seed=2).query("issued_at < '2025-03-12'")).empty
 
