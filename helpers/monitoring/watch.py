@@ -22,9 +22,6 @@ from helpers.monitoring.data_quality import check_given
 from helpers.monitoring.data_quality import signals as as_signals
 
 Month = Mapping[str, DataFrame]
-SURE = (
-    1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
-)
 UNEXPLAINED = (
     "schema",
     "missing",
@@ -111,7 +108,7 @@ def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
 def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
 
-    A signal with a test has a least effect and is as good as sure (`SURE`). Parameters and errors are those
+    A signal with a test has a least effect and is as good as sure (`business.SURE`). Parameters and errors are those
     of `watch`.
     """
     _require_months(reference, month)
@@ -124,7 +121,7 @@ def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     rows += (business.shop if "session_id" in month.get("given", month.get("sessions", ())) else business.operator)(reference, month)  # fmt: skip
     found = as_signals(rows)
     found["since"] = found["since"].fillna(_first_day(month))
-    return found[~(found["p"] > SURE)].reset_index(drop=True)
+    return found[~(found["p"] > business.SURE)].reset_index(drop=True)
 
 
 def _require_months(reference, month):
