@@ -267,7 +267,12 @@ def test_the_distances_are_those_of_the_libraries():
     a, b = bins[0].to_numpy(), bins[1].to_numpy()
     assert told.loc["fee", "psi"] == pytest.approx(((b - a) * np.log(b / a)).sum())
     same = distances(then, then)
-    assert (same.fillna(0) == 0).all(axis=None)
+    assert (same.drop(columns="psi_by_chance").fillna(0) == 0).all(axis=None)
+    few = [distances(then, mixed(30, seed)) for seed in range(12)]
+    assert np.mean([one["psi"] > one["psi_by_chance"] for one in few]) < 0.2, (
+        "one in twenty is chance"
+    )
+    assert few[0]["psi_by_chance"].gt(ALARM).any(), "so the usual alarm says nothing"
 
 
 def test_what_no_column_shows_alone_is_told_by_a_model_and_nothing_where_nothing_moved():

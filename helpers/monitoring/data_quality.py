@@ -17,7 +17,7 @@ from pandas import DataFrame, Series
 from pandas.api import types
 from scipy.stats import binomtest, hypergeom, norm, t
 
-from helpers.checks import kinds_of, require_columns, require_rows
+from helpers.checks import kinds_of, require_columns, require_rows, require_single
 
 EVERYBODY = "everybody"
 SURE = 1e-6  # a chance so small that no number of columns and months makes it likely
@@ -284,7 +284,7 @@ def check_table(
         *_rows(about),
         *(_senders(about, by) if by in now and timed else []),
         *_twice(about, [], then, now),
-        *(_twice(about, key, then, now) if key and set(key) <= set(now) else []),
+        *(_twice(about, key, then, now) if key else []),
     ]
     if len(current):
         for column in then.keys() & now.keys():
@@ -329,7 +329,7 @@ class _About(NamedTuple):
         """Return a finding; `rows` are those that show it, the first of which tells since when."""
         since = self.since
         if rows is not None and self.moment and rows.any():
-            since = self.current[self.moment].to_numpy()[rows].min()
+            since = self.current[self.moment][rows].min()
         because = f"{self.name} {what}"
         return {"signal": signal, "table": self.name, "column": str(column), "since": since, "because": because, **figures}  # fmt: skip
 
@@ -409,17 +409,15 @@ def _longest_gap(counts):
 
 def _senders(about, by):
     """Yield the senders that fell silent, by their own longest silence before."""
-    moment = about.moment
-    sent = about.reference[[by, moment]].dropna().sort_values(moment)
-    waits = sent.groupby(by)[moment].diff().groupby(sent[by]).max()
-    end = about.current[moment].max() if about.until is None else _naive(about.until)
-    last = about.current.groupby(by)[moment].max().reindex(waits.index)
-    start = about.current[moment].min()
-    silence = end - last.fillna(start)
-    silent = silence > np.maximum(3 * waits.fillna(pd.Timedelta(0)), pd.Timedelta(days=1))
+    sent = about.reference[[by, about.moment]].dropna().sort_values(about.moment)
+    waits = sent.groupby(by)[about.moment].diff().groupby(sent[by]).max()
+    moments = about.current[about.moment].dt.tz_localize(None)
+    start, end = moments.min(), moments.max() if about.until is None else _naive(about.until)
+    last = moments.groupby(about.current[by]).max().reindex(waits.index).fillna(start)
+    silent = end - last > np.maximum(3 * waits.fillna(pd.Timedelta(0)), pd.Timedelta(days=1))
     if silent.any():
         names = ", ".join(map(str, silent.index[silent][:3])) + ("..." if silent.sum() > 3 else "")
-        since = last[silent].fillna(start).min()
+        since = last[silent].min()
         what = f"has nothing more of {silent.sum()} of {len(silent)} {by} ({names}) since {since:%Y-%m-%d}"
         share = float(silent.mean())
         yield {**about.told("rows", what, by, value=share, expected=0, effect=share), "where": names, "since": since}  # fmt: skip
@@ -427,8 +425,9 @@ def _senders(about, by):
 
 def _twice(about, key, then, now):
     """Yield rows that come again, whole or by their key."""
-    able = key or [one for one in then if one in now and _MANY_VALUES not in (then[one].kind, now[one].kind)]  # fmt: skip
-    if not able or (not key and len(able) < 2):
+    whole = [one for one in key or then if one in now]
+    able = [one for one in whole if _MANY_VALUES not in (then[one].kind, now[one].kind)]
+    if len(able) < (len(key) or 2):
         return
     before, after = (
         repeats(table if able == list(table) else table[able])
@@ -617,6 +616,7 @@ def check_given(
     for what, table in [(name, given), ("stored", stored)]:
         require_table(table, what)
         require_columns(table, what, [key])
+        require_single(table[key], f"{key} of {what}")
     given = given.dropna(subset=key).drop_duplicates(key).set_index(key)
     stored = stored.dropna(subset=key).drop_duplicates(key).set_index(key)
     known = given.index.intersection(stored.index)
@@ -629,10 +629,8 @@ def check_given(
     for column in [one for one in given if one in stored.columns]:
         ours, theirs = given.loc[known, column], stored.loc[known, column]
         numbers = [numbers_of(one) for one in (ours, theirs)]
-        plain = [one.astype(object).to_numpy() for one in (ours, theirs)]
-        same = (
-            (plain[0] == plain[1]) | np.isclose(*numbers) | (ours.isna() & theirs.isna()).to_numpy()
-        )
+        plain = [one.astype(object).where(one.notna(), None).to_numpy() for one in (ours, theirs)]
+        same = (plain[0] == plain[1]) | np.isclose(*numbers)
         differ = ~same.astype(bool)
         if differ.any():
             share, first = float(differ.mean()), int(differ.argmax())

@@ -151,7 +151,7 @@ def distances(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     """Return how far each column has moved, by the measures that are in use.
 
     Numbers are counted in ten bins of the reference, which are of equal size there; what is missing is a
-    level of its own. A distance alone says nothing about chance: `drift` does.
+    level of its own.
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def distances(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row a column that can be compared: `psi` (population stability index; a level that is absent on one side
-    counts as a share of 0.0001), `jensen_shannon` (0.0 to 1.0, base 2), `moved` (share of the rows; for
+    counts as a share of 0.0001), `psi_by_chance` (what one in twenty such tables exceeds where nothing
+    moved: few rows have a large one), `jensen_shannon` (0.0 to 1.0, base 2), `moved` (share of the rows; for
     numbers the Kolmogorov-Smirnov distance), `wasserstein` (numbers only, in the unit of the column: how far
     the values moved on average).
 
@@ -177,7 +178,7 @@ def distances(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> then = pd.DataFrame({"pay": ["card", "check"] * 50, "fee": np.arange(100) / 4})
     >>> distances(then, then.assign(fee=then["fee"] + 5)).round(2).loc["fee"].tolist()
-    [1.6, 0.37, 0.2, 5.0]
+    [1.6, 0.37, 0.37, 0.2, 5.0]
     """
     found = {}
     for column, then, now in _pairs(reference, current, "the table"):
@@ -193,8 +194,9 @@ def distances(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
             )
             far = float(wasserstein_distance(*sides)) if len(sides[1]) else np.nan
         shares = counts / counts.sum(axis=0)
-        found[column] = {"psi": float(_index(*shares.T)), "jensen_shannon": float(jensenshannon(*shares.T, base=2)), "moved": moved(then, now), "wasserstein": far}  # fmt: skip
-    columns = ["psi", "jensen_shannon", "moved", "wasserstein"]
+        rows = counts.sum(axis=0).astype(int)
+        found[column] = {"psi": float(_index(*shares.T)), "psi_by_chance": float(_by_chance(counts.sum(axis=1) / counts.sum(), rows)), "jensen_shannon": float(jensenshannon(*shares.T, base=2)), "moved": moved(then, now), "wasserstein": far}  # fmt: skip
+    columns = ["psi", "psi_by_chance", "jensen_shannon", "moved", "wasserstein"]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns)
 
 
@@ -225,7 +227,7 @@ def _pair(reference, current, column):
     if is_id(column, then) or not then.comparable(now):
         return None
     if then.measures and len(now.numbers):
-        _ = then.ascending, now.ascending
+        _ = then.ascending, now.ascending  # sorted here, in the worker
     return then, now
 
 
