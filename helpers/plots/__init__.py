@@ -35,7 +35,7 @@ from helpers.plots.courses import (
     plot_threads,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
-from helpers.plots.loop import plot_loop
+from helpers.plots.loop import plot_loop, plot_path
 from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "plot_months",
     "plot_panels",
     "plot_parts",
+    "plot_path",
     "plot_profit",
     "plot_ranks",
     "plot_roc",
