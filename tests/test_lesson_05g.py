@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from conftest import SEEDS
 from pandas import DataFrame
-from scipy.stats import ttest_ind
 
 from helpers.deployment.experiment import guard_rails
 from helpers.plots import plot_leads, plot_looks, plot_threads, use_style
@@ -40,7 +39,8 @@ def check_verdicts(told, cells):
     last = visits.iloc[-1]
     assert (told["late_is"] == "told") == bool(last["low"] > 0 or last["high"] < 0)
     # Looking each evening includes the last one: it never finds less.
-    assert cells["peeked"] >= cells["once"]
+    assert cells["peeked"] == (cells["naive"].abs().max() > 1).sum()
+    assert cells["peeked"] >= (cells["naive"].iloc[-1].abs() > 1).sum()
 
 
 @slow
@@ -62,9 +62,6 @@ def test_what_the_lesson_says_holds_and_each_verdict_follows_from_its_figures(pl
     assert cells["ratio_p"] > 0.001
     assert told["guard"] == "kept"
     assert told["verdict"] in ("better", "open")
-    # To tell revenue or clicks takes more customers than to tell purchases.
-    needed = cells["needed"]
-    assert min(needed["clicked"], needed["eur"]) > 1.5 * needed["bought"]
     # What the test is blind to comes later: visits, and with them revenue.
     assert told["late"] > max(told["early"], 0)
     assert told["eur"] > 0
@@ -72,13 +69,11 @@ def test_what_the_lesson_says_holds_and_each_verdict_follows_from_its_figures(pl
 
 @slow
 def test_over_twenty_seeds_peeking_finds_what_is_not_there_and_the_cure_does_not(played):
-    figures = DataFrame([played(seed)[1] for seed in range(1, 21)])[
-        ["once", "peeked", "again", "crossed"]
-    ]
-    once, peeked, again, crossed = figures.sum() / 400
+    figures = DataFrame([played(seed)[1] for seed in range(1, 21)])
+    once = figures["p"].map(lambda p: sum(one < 0.05 for one in p)).sum() / 400
+    peeked, crossed = figures[["peeked", "crossed"]].sum() / 400
     assert once < 0.08  # near 1 in 20
     assert peeked > 0.2
-    assert again > 0.2  # the unit is not the cause: counted by customer it is the same
     assert crossed <= 0.05
     sentences = [played(seed)[0] for seed in range(1, 21)]
     assert [one["verdict"] for one in sentences].count("better") >= 14
@@ -90,16 +85,20 @@ def test_over_twenty_seeds_peeking_finds_what_is_not_there_and_the_cure_does_not
 
 
 @slow
-def test_the_statistic_of_an_evening_is_that_of_scipy_on_the_visits_known_by_then(played):
+def test_the_thread_of_an_evening_is_that_of_a_test_on_the_customers_known_by_then(played):
     _, cells = played(1)
     table = cells["equal"][7]
     for evening in (8, 30, 61):
-        known = table[table["day"] <= evening]
-        sides = [
-            known.loc[known["variant"] == name, "bought"].astype(float) for name in cells["halves"]
-        ]
-        theirs = ttest_ind(*reversed(sides)).statistic
-        assert abs(cells["statistics"](table)[evening]) == pytest.approx(abs(theirs), rel=0.01)
+        known = table[table["day"] <= evening].groupby(["variant", "customer_id"])["bought"]
+        rates, variances = [], []
+        for _, one in known.agg(["sum", "size"]).groupby("variant"):
+            rates.append(one["sum"].sum() / one["size"].sum())
+            off = (one["sum"] - rates[-1] * one["size"]) / one["size"].mean()  # by the delta method
+            variances.append(off.var() / len(one))
+        error = sum(variances) ** 0.5
+        naive = cells["naive"].loc[evening, 7]
+        assert abs(naive) == pytest.approx(abs(rates[1] - rates[0]) / error / 1.96, rel=0.02)
+        assert abs(cells["valid"].loc[evening, 7]) < abs(naive)
 
 
 @slow
@@ -124,16 +123,16 @@ def test_by_customer_counts_those_who_never_came(played):
     assert heads["customer_id"].tolist() == assigned["customer_id"].tolist()
     mine = rest[rest["customer_id"].isin(assigned["customer_id"])]
     assert heads["visits"].sum() == len(mine)
-    assert heads["eur"].sum() == pytest.approx(mine["eur"].sum())
+    assert heads["EUR"].sum() == pytest.approx(mine["eur"].sum())
     assert (heads["visits"] == 0).any()
-    means = heads.groupby("variant")["eur"].mean()
+    means = heads.groupby("variant")["EUR"].mean()
     assert cells["more"].difference == pytest.approx(means["challenger"] - means["champion"])
 
 
 @slow
 @pytest.mark.parametrize("seed", [2, 3])
 def test_a_list_against_itself_shows_nothing_as_your_turn_asks(played, seed):
-    same = (('"challenger": recommend.PersonalBestsellers', '"challenger": champion'),)
+    same = (("recommend.PersonalBestsellers()", "recommend.ItemNeighbours(show_seen=True)"),)
     told, cells = played(seed, same)
     check_verdicts(told, cells)
     assert told["verdict"] == "open"
@@ -155,23 +154,23 @@ def test_the_other_changes_of_your_turn_keep_the_verdicts(played):
 
 
 def test_threads_that_leave_the_band_are_counted_and_drawn_in_orange():
-    import matplotlib.pyplot as plt
-
     threads = DataFrame({"in": [0.2, -0.9], "out": [-1.2, 0.0], "gap": [np.nan, 0.5]}, [8, 9])
     use_style()
-    ax = plot_threads(threads, "t-test", plt.figure().gca())
+    ax, calm = plot_threads({"t-test": threads, "calm": threads[["in"]]}, "Difference").axes
     assert ax.get_title("left") == "t-test: 1 of 3 are called different"
     assert [line.get_color() for line in ax.lines].count("#E69F00") == 1
+    assert calm.get_title("left") == "calm: 0 of 1 are called different"
 
 
-def test_looks_mark_the_evening_that_told_also_within_the_first_week():
+def test_looks_mark_the_evening_that_told_and_draw_those_with_ranges():
     columns = ["day", "difference", "low", "high", "low_once", "high_once", "told"]
-    rows = [(d, 0.1, 0.2 / d - 0.02, 0.3, 0.05, 0.2, d >= 5) for d in range(1, 12)]
-    ax = plot_looks(DataFrame(rows, columns=columns), "Rise")
+    rows = [(d, 0.1, 0.2 / d - 0.02, 0.3, 0.05, 0.2, d >= 5) for d in range(2, 12)]
+    looks = DataFrame([(1, np.nan, -np.inf, np.inf, -np.inf, np.inf, False), *rows], columns=columns)  # fmt: skip
+    ax = plot_looks(looks, "Rise")
     drawn, dot = ax.lines[0], ax.lines[-1]
-    assert list(drawn.get_xdata()) == [8, 9, 10, 11]
+    assert list(drawn.get_xdata()) == list(range(2, 12))
     assert list(dot.get_xdata()) == [5]
-    never = DataFrame(rows, columns=columns).assign(told=False)
+    never = looks.assign(told=False)
     assert list(plot_looks(never, "Rise").lines[-1].get_xdata()) == []
 
 

@@ -194,26 +194,31 @@ def plot_parts(splits: dict[str, pd.DataFrame], ylabel: str) -> Figure:
     return figure
 
 
-def plot_threads(threads: pd.DataFrame, name: str, ax: Axes) -> Axes:
-    """Draw a thread a column; those that ever leave the band from -1 to 1 are orange, and counted.
+def plot_threads(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw a thread a column, a panel a kind of test; those that ever leave the band from -1 to 1 are orange.
 
     Parameters
     ----------
-    threads : index = when, rising; a column a test; its difference as a share of what is allowed.
-    name : what the tests are called in the title.
-    ax : where to draw.
+    panels : what the tests are called -> index = when, rising; a column a test; its difference as a
+        share of what is allowed.
+    ylabel : what is drawn.
 
     Returns
     -------
-    The axes drawn on.
+    The figure; the title of each panel counts those that leave the band.
     """
-    crossed = (threads.abs() > 1).any()
-    for column in [*crossed.index[~crossed], *crossed.index[crossed]]:  # the orange ones on top
-        color = ORANGE if crossed[column] else "lightgrey"
-        ax.plot(threads[column], color=color, marker="", linewidth=1.2)
-    ax.hlines([-1, 1], *threads.index[[0, -1]], color="black", linestyle="--", linewidth=1.2)
-    ax.set_title(f"{name}: {crossed.sum()} of {len(crossed)} are called different")
-    return ax
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 4), sharey=True, squeeze=False)
+    for ax, (name, threads) in zip(axes[0], panels.items(), strict=True):
+        crossed = (threads.abs() > 1).any()
+        for column in [*crossed.index[~crossed], *crossed.index[crossed]]:  # the orange ones on top
+            color = ORANGE if crossed[column] else "lightgrey"
+            ax.plot(threads[column], color=color, marker="", linewidth=1.2)
+        ends = threads.index[[0, -1]]
+        ax.hlines([-1, 1], *ends, color="black", linestyle="--", linewidth=1.2)
+        ax.set_title(f"{name}: {crossed.sum()} of {len(crossed)} are called different")
+        ax.set_xlabel("Evening")
+    axes[0][0].set_ylabel(ylabel)
+    return figure
 
 
 def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
@@ -222,7 +227,7 @@ def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes
     Parameters
     ----------
     looks : from `helpers.deployment.experiment.always_valid`; `day` counts from 1. Evenings before
-        both ranges are known, or in the first week, are not drawn.
+        both ranges are known are not drawn.
     ylabel : what the difference counts, with its unit.
     ax : where to draw; by default a new figure.
 
@@ -232,7 +237,7 @@ def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes
     """
     ax = ax or plt.figure(figsize=(8, 4)).gca()
     told = looks[looks["told"]].head(1)
-    looks = looks[looks["day"].gt(7) & looks["difference"].notna()]
+    looks = looks[looks["difference"].notna()]
     days = looks["day"]
     for low, high, shade, name in [
         ("low", "high", 0.18, "valid at every look"),
