@@ -135,6 +135,32 @@ values, or leave these rows out.
         )
 
 
+def require_each(
+    right: Iterable, table: pd.DataFrame, name: str, column: str, expected: str, advice: str
+) -> None:
+    """Stop unless each value of `column` is `right` (one flag a row); else say what was `expected`.
+
+    Raises
+    ------
+    ValueError
+        If one is wrong; with how many, the first and its row, and the `advice`.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"rating": [5, 9]})
+    >>> require_each(orders["rating"] <= 5, orders, "orders", "rating", "from 1 to 5", "Mend it.")
+    Traceback (most recent call last):
+    ValueError: rating of 1 row(s) of orders is not from 1 to 5, the first being 9 (row 2). Mend it.
+    """
+    wrong = ~np.asarray(right, dtype=bool)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(
+            f"{column} of {int(wrong.sum()):,} row(s) of {name} is not {expected}, the first being "
+            f"{table[column].tolist()[first]!r} (row {first + 1:,}). {advice}"
+        )
+
+
 def require_flags(values: Iterable, name: str) -> None:
     """Stop unless every value is True or False, or 1 or 0; Python takes the text "No" for a yes.
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from conftest import first_always
 
-from helpers.deployment.batch import contact_list, made_by, score_file, score_table
+from helpers.deployment.batch import _made_by, contact_list, score_file, score_table
 from helpers.files import sha256_of
 from helpers.training.churn import candidates
 from helpers.worlds import Operator
@@ -71,8 +71,8 @@ def test_each_customer_is_scored_once_in_the_order_of_the_source(whole, tmp_path
     out = read(tmp_path / "out.parquet")
     assert out["customerID"].tolist() == read(source)["customerID"].tolist()
     assert out["half"].tolist() == [place / 2 for place in range(COUNT)]
-    told = {"source": sha256_of(source), "version": "1", "by": "customerID", "rows": ROWS}
-    assert made_by(tmp_path / "out.parquet") == told
+    told = {"source": sha256_of(source), "version": "1", "rows": ROWS}
+    assert _made_by(tmp_path / "out.parquet") == told
 
 
 def test_the_values_come_as_they_were_and_few_texts_as_categories(whole, tmp_path):
@@ -120,7 +120,7 @@ def test_a_second_start_does_nothing_and_another_version_everything(whole, tmp_p
     asked = []
     score_file(source, into, lambda rows: asked.append(rows) or halves(rows), "3", rows=ROWS)
     assert len(asked) == 7  # no part of version 2 is taken over
-    assert made_by(into)["version"] == "3"
+    assert _made_by(into)["version"] == "3"
 
 
 def test_two_jobs_do_not_write_the_same_file(whole, tmp_path):

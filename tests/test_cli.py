@@ -419,7 +419,7 @@ def test_a_full_disk_is_said_and_leaves_a_folder_to_go_on_from(tmp_path):
 def test_what_needs_a_look_is_not_said_twice_in_the_table_of_marks(capsys):
     changed = "check-1 was changed"
     one = SimpleNamespace(
-        student="a", stem="06_monitor", graded=True, total=8, of=8, by_hand=0,
+        student="a", stem="06b_drift_and_decay", graded=True, total=8, of=8, by_hand=0,
         look=[changed], notes=[changed, "in a zip"],
     )  # fmt: skip
     _print_results([one])

@@ -14,8 +14,6 @@ from helpers.training.compare import (
     fairness_gaps,
     paired,
     paired_bootstrap,
-    qini,
-    qini_curve,
     uplift_by_band,
     worst_slices,
 )
@@ -131,7 +129,9 @@ def test_a_gap_among_probabilities_is_refused_whatever_its_type():
         lambda table: worst_slices(table, ["pay"], "accuracy", seed=1),
         lambda table: fairness_gaps(table, "pay", 0.5),
     ):
-        with pytest.raises(ValueError, match="1 row.s. without a churn_probability"):
+        with pytest.raises(
+            ValueError, match="churn_probability of 1 row.s. of scored is not from 0.0 to 1.0"
+        ):
             judge(scored().assign(churn_probability=gaps))
 
 
@@ -182,7 +182,7 @@ def test_slices_that_cannot_be_judged_are_refused():
     with pytest.raises(ValueError, match="lacks the column"):
         worst_slices(scored(), ["plan"], "recall", seed=7)
     holes = scored().assign(churn_probability=[np.nan] + [0.5] * 1_999)
-    with pytest.raises(ValueError, match=r"1 row\(s\) without a churn_probability .* row 1\."):
+    with pytest.raises(ValueError, match=r"churn_probability of 1 row\(s\) .* being nan \(row 1\)"):
         worst_slices(holes, ["pay"], "recall", seed=7)
 
 
@@ -256,34 +256,6 @@ def test_uplift_of_a_band_without_a_control_group_is_missing():
     assert uplift_by_band(table, "score", "called", bands=2)["uplift"].isna().tolist() == [True, False]  # fmt: skip
 
 
-def test_qini_is_the_curve_counted_by_hand():
-    # By falling score: called and stayed, alone and left, called and left, alone and stayed.
-    table = DataFrame(
-        {
-            "score": [4, 3, 2, 1],
-            "called": [True, False, True, False],
-            "churned": [False, True, True, False],
-        }
-    )
-    found = qini_curve(table, "score", "called")
-    # kept = stayed of the called - called x share that stayed alone, per 1,000 of the two called.
-    assert found["kept"].tolist() == [0, 0, 500, 500, 0]
-    assert found["share"].tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert found["random"].tolist() == [0, 0, 0, 0, 0]
-    assert qini(table, "score", "called") == pytest.approx(250)
-
-
-def test_qini_knows_a_good_order_from_a_lot_and_from_the_reverse():
-    table = experiment()
-    good, reverse = (
-        qini(table.assign(score=sign * table["score"]), "score", "called") for sign in (1, -1)
-    )
-    lot = qini(table.assign(score=np.random.default_rng(1).random(len(table))), "score", "called")
-    assert good > abs(lot)
-    assert reverse < -abs(lot)
-    assert qini(table.assign(score=1.0), "score", "called") == pytest.approx(0)
-
-
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -293,6 +265,5 @@ def test_qini_knows_a_good_order_from_a_lot_and_from_the_reverse():
     ],
 )
 def test_what_is_no_experiment_is_refused(changed, told):
-    for ask in (uplift_by_band, qini):
-        with pytest.raises(ValueError, match=told):
-            ask(experiment().assign(**changed), "score", "called")
+    with pytest.raises(ValueError, match=told):
+        uplift_by_band(experiment().assign(**changed), "score", "called")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn import metrics
 
-from helpers.training.evaluate import interval, scores, scores_by
+from helpers.training.evaluate import scores
 
 TRUTH = pd.Series([True, True, False, False, False])
 PROBABILITY = np.array([0.9, 0.4, 0.6, 0.3, 0.1])
@@ -135,113 +135,6 @@ def test_scores_agree_with_the_counts_of_a_confusion_matrix(people, threshold):
         assert found["roc_auc"] == pytest.approx(won / pairs)
 
 
-def big_sample():
-    """400 customers whose probabilities are roughly true."""
-    rng = np.random.default_rng(7)
-    probability = rng.random(400)
-    return pd.Series(rng.random(400) < probability), probability
-
-
-def test_an_interval_holds_the_value_and_is_about_two_standard_errors_wide():
-    truth, probability = big_sample()
-    low, high = interval(truth, probability, "accuracy", seed=7, draws=60)
-    value = scores(truth, probability)["accuracy"]
-    assert low < value < high
-    # Binomial oracle: 1.96 standard errors to each side. Each end of a bootstrap of 60 draws is
-    # itself uncertain by about a fifth of that; twice this leaves 40 %.
-    half = 1.96 * math.sqrt(value * (1 - value) / len(truth))
-    assert (high - low) / 2 == pytest.approx(half, rel=0.4)
-
-
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
-    truth, probability = big_sample()
-    first, again, other = (
-        interval(truth, probability, "recall", seed, draws=10) for seed in [7, 7, 8]
-    )
-    assert first == again != other
-
-
-def test_more_customers_give_a_narrower_interval():
-    truth, probability = big_sample()
-    low, high = interval(truth.head(40), probability[:40], "accuracy", seed=7, draws=25)
-    narrow_low, narrow_high = interval(truth, probability, "accuracy", seed=7, draws=25)
-    assert narrow_high - narrow_low < high - low
-
-
-def test_draws_of_one_outcome_only_are_left_out_of_the_auc():
-    # Of 2 customers half of the draws hold one outcome only; the others are perfect.
-    low, high = interval(pd.Series([True, False]), np.array([0.9, 0.1]), "roc_auc", 7, draws=15)
-    assert (low, high) == (1.0, 1.0)
-
-
-def test_the_threshold_reaches_the_resampled_scores():
-    truth, probability = big_sample()
-    assert interval(truth, probability, "recall", 7, draws=5, threshold=0.0) == (1.0, 1.0)
-
-
-def test_an_interval_of_fewer_than_thirty_leavers_is_told_to_be_too_narrow(recwarn):
-    """With 15 the range holds a recall of 0.9 in 79 % of the samples, from 30 on in 93 %."""
-    truth = pd.Series([True] * 30 + [False] * 90)
-    interval(truth, np.full(120, 0.7), "recall", 7, draws=5)
-    assert not recwarn.list
-    with pytest.warns(UserWarning, match="only 29 are of the rarer outcome"):
-        interval(truth.iloc[1:], np.full(119, 0.7), "recall", 7, draws=5)
-
-
-def test_an_interval_of_unequal_lengths_is_refused():
-    with pytest.raises(ValueError, match="got 2 and 5"):
-        interval(TRUTH.head(2), PROBABILITY, "accuracy", seed=7, draws=5)
-
-
-def test_an_unknown_metric_is_refused_with_the_known_ones():
-    with pytest.raises(
-        ValueError,
-        match=r"metric is one of accuracy, .*calibration_error; got 'auc'\. Take one of them",
-    ):
-        interval(TRUTH, PROBABILITY, "auc", seed=7, draws=5)
-
-
-SCORED = pd.DataFrame(
-    {
-        "churned": TRUTH,
-        "churn_probability": PROBABILITY,
-        "Contract": ["monthly", "yearly", "monthly", "monthly", "yearly"],
-    }
-)
-
-
-def test_scores_by_group_are_the_scores_of_each_group_alone():
-    # monthly: customers 1, 3, 4, of whom one left; yearly: 2 and 5, of whom one left.
-    found = scores_by(SCORED, "Contract")
-    assert found.index.tolist() == ["monthly", "yearly"]
-    assert found["customers"].tolist() == [3, 2]
-    assert found["churn_share"].tolist() == pytest.approx([1 / 3, 1 / 2])
-    monthly = scores(TRUTH[[0, 2, 3]], PROBABILITY[[0, 2, 3]])
-    pd.testing.assert_series_equal(found.loc["monthly", NAMES], monthly, check_names=False)
-
-
-def test_customers_without_a_group_are_a_group_and_not_lost():
-    holes = SCORED.assign(Contract=["monthly", None, "monthly", "monthly", None])
-    found = scores_by(holes, "Contract")
-    assert found["customers"].sum() == 5
-    assert found["customers"].tolist() == [3, 2]
-
-
-def test_the_threshold_reaches_each_group():
-    assert scores_by(SCORED, "Contract", threshold=0.0)["recall"].tolist() == [1.0, 1.0]
-
-
-@pytest.mark.parametrize("column", ["Contract", "churned", "churn_probability"])
-def test_a_column_that_is_not_there_is_named(column):
-    with pytest.raises(ValueError, match=rf"scored lacks the column\(s\) {column};"):
-        scores_by(SCORED.drop(columns=column), "Contract")
-
-
-def test_no_customers_are_refused():
-    with pytest.raises(ValueError, match=r"scored has 0 row\(s\)"):
-        scores_by(SCORED.head(0), "Contract")
-
-
 def test_both_columns_of_predict_proba_are_refused_with_what_to_take():
     with pytest.raises(ValueError, match=r"got a table of 5 x 2\. .*classes_\)\.index\(True\)"):
         scores(TRUTH, np.column_stack([1 - PROBABILITY, PROBABILITY]))
@@ -255,15 +148,11 @@ def test_what_is_no_probability_is_refused_with_the_first(wrong):
         scores(TRUTH, np.r_[PROBABILITY[:4], wrong])
 
 
-def test_gaps_among_flags_are_refused_in_groups_too():
-    holes = SCORED.astype({"churned": "boolean"})
-    holes.loc[1, "churned"] = pd.NA
-    for ask in (
-        lambda: scores(holes["churned"], PROBABILITY),
-        lambda: scores_by(holes, "Contract"),
-    ):
-        with pytest.raises(ValueError, match=r"churned has 1 value\(s\) that are no flags"):
-            ask()
+def test_gaps_among_flags_are_refused():
+    holes = TRUTH.astype("boolean")
+    holes[1] = pd.NA
+    with pytest.raises(ValueError, match=r"churned has 1 value\(s\) that are no flags"):
+        scores(holes, PROBABILITY)
 
 
 def test_truth_and_probability_in_other_orders_are_refused():
@@ -272,12 +161,3 @@ def test_truth_and_probability_in_other_orders_are_refused():
     with pytest.raises(ValueError, match="stand in different orders"):
         scores(truth, chance)
     assert scores(truth, chance.loc[truth.index])["accuracy"] == 1
-
-
-def test_a_range_drawn_from_a_handful_is_told():
-    few = pd.Series([True] + [False] * 30)
-    with pytest.warns(UserWarning, match="only 1 are of the rarer outcome"):
-        interval(few, np.linspace(0.9, 0.1, 31), "accuracy", seed=7)
-    for metric in ("roc_auc", "pr_auc"):
-        with pytest.raises(ValueError, match=f"{metric} .* all 5 are of one kind"):
-            interval(few[1:6], np.full(5, 0.1), metric, seed=7)

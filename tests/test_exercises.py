@@ -55,7 +55,7 @@ def test_solutions_exercises_and_lessons_bear_the_same_names():
     stems = {path.stem for path in SOLUTIONS}
     assert {path.parent.name for path in ROOT.glob("exercises/*/*.ipynb")} == stems
     assert stems <= lessons
-    assert {"00_the_lifecycle", "06_monitor"} <= stems
+    assert {"00_the_lifecycle", "06b_drift_and_decay"} <= stems
 
 
 def test_the_study_questions_have_their_decidable_answers():

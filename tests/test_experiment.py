@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 
+from helpers.deployment import experiment
 from helpers.deployment.experiment import (
     always_valid,
     assign,
     compare_groups,
     guard_rails,
-    power_of,
     sample_size,
     spread_of,
 )
@@ -62,8 +62,9 @@ def test_a_comparison_is_that_of_tea_tasting(seed, before):
         found=("found", "sum"), rows=("found", "size"), before=("before", "first"), variant=("variant", "first")
     )  # fmt: skip
     metric = tea.RatioOfMeans("found", "rows", before)
-    experiment = tea.Experiment({"found": metric}, variant="variant")
-    theirs = experiment.analyze(by_customer.reset_index(), control="control")["found"]
+    theirs = tea.Experiment({"found": metric}, variant="variant").analyze(
+        by_customer.reset_index(), control="control"
+    )["found"]
     ours = compare_groups(table, "found", before=before)
     assert ours.difference == pytest.approx(theirs.effect_size, **CLOSE)
     assert ours.low == pytest.approx(theirs.effect_size_ci_lower, **CLOSE)
@@ -72,45 +73,28 @@ def test_a_comparison_is_that_of_tea_tasting(seed, before):
     assert ours.p == pytest.approx(theirs.pvalue, rel=1e-9, abs=1e-15)
 
 
-@pytest.mark.parametrize("treated", [0.1, 0.5, 0.8])
 @pytest.mark.parametrize("lift", [0.5, -1.0, 3.0])
-def test_the_power_for_a_mean_is_that_of_tea_tasting_and_statsmodels(lift, treated):
+def test_the_power_and_the_sample_are_those_of_tea_tasting_and_statsmodels(lift):
     tea = pytest.importorskip("tea_tasting")
-    power = pytest.importorskip("statsmodels.stats.power")
-    eur = visits(1)["eur"]
-    customers, ratio = 3_000, treated / (1 - treated)
-    ours = power_of(customers, lift, spread=eur.std(ddof=1), treated=treated)
-    theirs = power.NormalIndPower().power(
-        lift / eur.std(ddof=1), customers * (1 - treated), 0.05, ratio
-    )
-    assert ours == pytest.approx(theirs, **CLOSE)
-    metric = tea.Mean("eur", use_t=False, equal_var=True, ratio=ratio, effect_size=lift, n_obs=customers)  # fmt: skip
+    power = pytest.importorskip("statsmodels.stats.power").NormalIndPower()
+    eur, customers = visits(1)["eur"], 3_000
+    spread = eur.std(ddof=1)
+    ours = experiment._power(customers, lift, spread, sequential=False)
+    assert ours == pytest.approx(power.power(lift / spread, customers / 2, 0.05), **CLOSE)
+    metric = tea.Mean("eur", use_t=False, equal_var=True, effect_size=lift, n_obs=customers)
     solved = metric.solve_power(DataFrame({"eur": eur}), "power")[0]
     assert ours == pytest.approx(solved.power, **CLOSE)
+    half = power.solve_power(abs(lift) / spread, alpha=0.05, power=0.9)
+    assert sample_size(lift, spread) == math.ceil(2 * half)
 
 
-@pytest.mark.parametrize(("share", "lift"), [(0.8, 0.02), (0.8, -0.1), (0.1, 0.05), (0.03, 0.01)])
-@pytest.mark.parametrize("treated", [0.2, 0.5])
-def test_the_power_for_a_share_is_that_of_statsmodels(share, lift, treated):
-    power = pytest.importorskip("statsmodels.stats.power")
-    customers = 2_000
-    other = share + lift
-    deviation = math.sqrt(
-        share * (1 - share) / (1 - treated) + other * (1 - other) / treated
-    )  # of a difference, a customer
-    theirs = power.normal_power_het(lift, customers, 0.05, std_null=deviation)
-    assert power_of(customers, lift, share=share, treated=treated) == pytest.approx(theirs, **CLOSE)
-
-
-@pytest.mark.parametrize("power", [0.8, 0.9])
 @pytest.mark.parametrize("sequential", [False, True])
-@pytest.mark.parametrize("plan", [{"lift": 0.02, "share": 0.8}, {"lift": -3.0, "spread": 20.0, "treated": 0.1}])  # fmt: skip
-def test_a_sample_is_the_smallest_that_has_the_power(plan, power, sequential):
-    size = sample_size(power=power, sequential=sequential, **plan)
-    assert power_of(size, sequential=sequential, **plan) >= power
-    assert power_of(size - 1, sequential=sequential, **plan) < power
-    if sequential:
-        assert 1.3 < size / sample_size(power=power, **plan) < 2.2
+@pytest.mark.parametrize("plan", [(0.02, 0.4), (-3.0, 20.0)])
+def test_a_sample_is_the_smallest_that_has_the_power(plan, sequential):
+    size = sample_size(*plan, sequential=sequential)
+    assert experiment._power(size, *plan, sequential) >= 0.9
+    assert experiment._power(size - 1, *plan, sequential) < 0.9
+    assert not sequential or 1.3 < size / sample_size(*plan) < 2.2
 
 
 @pytest.mark.parametrize("lift", [0.05, -0.2, 1.0])
@@ -151,7 +135,8 @@ def test_of_equal_pairs_peeked_at_daily_few_are_told_and_many_by_the_naive_test(
 @pytest.mark.parametrize("sequential", [False, True])
 def test_the_lift_for_which_the_sample_was_sized_is_told(sequential):
     lift, runs = 0.1, 100
-    customers = sample_size(lift, share=0.7, sequential=sequential)
+    spread = ((0.7 * 0.3 + 0.8 * 0.2) / 2) ** 0.5  # of both groups
+    customers = sample_size(lift, spread, sequential=sequential)
     told = 0
     for seed in range(runs):
         rng = np.random.default_rng(seed)
@@ -290,16 +275,10 @@ def test_a_table_that_cannot_be_compared_is_refused(table, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: sample_size(0, share=0.5), "lift"),
-        (lambda: sample_size(0.1), "One of share and spread"),
-        (lambda: sample_size(0.1, share=0.5, spread=1), "One of share and spread"),
-        (lambda: sample_size(0.3, share=0.8), "share \\+ lift"),
-        (lambda: sample_size(1, share=0), "differ at all"),
+        (lambda: sample_size(0, spread=0.5), "lift"),
+        (lambda: sample_size(math.nan, spread=0.5), "lift"),
         (lambda: sample_size(0.1, spread=0), "standard deviation"),
-        (lambda: sample_size(0.1, share=80), "80"),
-        (lambda: sample_size(0.1, share=0.5, power=90), "power"),
-        (lambda: sample_size(0.1, share=0.5, treated=1), "treated"),
-        (lambda: power_of(1, 0.1, share=0.5), "at least 2"),
+        (lambda: sample_size(0.1, spread=math.inf), "standard deviation"),
         (lambda: assign([1, None], HALVES, "x"), "without id"),
         (lambda: assign([1, 2], {"a": 0.5, "b": 0.4}, "x"), "add up to 1"),
         (lambda: assign([1, 2], {"a": 50, "b": 50}, "x"), "write 0.5"),

@@ -14,6 +14,7 @@ import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
@@ -24,7 +25,7 @@ from sklearn.svm import LinearSVC
 
 from helpers.deployment.package import pack, place_of_leaving, unpack
 from helpers.files import sha256_of
-from helpers.training.churn import logistic, majority
+from helpers.training.churn import logistic
 
 CUSTOMERS = pd.DataFrame(
     {
@@ -43,7 +44,7 @@ def fitted(**changes):
 @pytest.mark.parametrize(
     "model",
     [
-        majority(),
+        DummyClassifier(strategy="prior"),
         logistic(["tenure"], ["pay"]),
         make_pipeline(
             ColumnTransformer([("amount", "passthrough", ["tenure"])]),
@@ -291,7 +292,7 @@ def test_labels_of_three_kinds_or_of_one_are_refused():
         with pytest.raises(
             ValueError, match=rf"label\(s\) {label!r}: it has seen one outcome only"
         ):
-            place_of_leaving(labelled((label, label), majority()))
+            place_of_leaving(labelled((label, label), DummyClassifier(strategy="prior")))
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_ids_of_another_type_that_are_equal_meet(sold, asked):
 )
 def test_customers_whose_ids_could_never_meet_are_refused(learnt, asked):
     with pytest.raises(
-        ValueError, match=r"customer_id holds .* in customer_ids and .* in the orders"
+        ValueError, match=r"customer_id holds .* in customer_ids and .* in the interactions"
     ):
         shown(SOLD.astype({"customer_id": learnt}), customers=asked)
 

@@ -28,6 +28,7 @@ PRODUCTS = DataFrame(
         "product_id": range(1, 13),
         "name": ["rose cream", "rose soap", "mint gel"] * 4,
         "brand": ["Ana", "Bea", None, "Ana"] * 3,
+        "category": ["face", "body"] * 6,
     }
 )
 MODELS = {
@@ -45,8 +46,9 @@ MODELS = {
     "sparse hybrid": lambda **options: Hybrid(
         [(ItemNeighbours(), 1), (Transitions(), 1)], **options
     ),
-    "als": lambda **options: ALS(factors=3, iterations=3, **options),
+    "als": lambda **options: ALS(factors=3, **options),
     "svd": lambda **options: SVD(factors=3, **options),
+    "personal": lambda show_seen=False: PersonalBestsellers(show_seen=show_seen),
 }
 EVERY = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 
@@ -181,7 +183,7 @@ def test_a_hybrid_takes_recommenders_with_weights_only():
         ([], "got none"),
         ([(ItemNeighbours(), 0)], "above 0"),
         ([ItemNeighbours()], "pairs of a recommender"),
-        ([(PersonalBestsellers(), 1.0)], "scores every product"),
+        ([(MultiObjective(MostPopular(), "margin", 0.5), 1.0)], "scores every product"),
     ]:
         with pytest.raises(ValueError, match=said):
             Hybrid(parts)
@@ -212,7 +214,9 @@ def test_a_second_goal_moves_the_list_as_far_as_it_weighs(model):
 
 def test_a_second_goal_that_is_no_number_is_named():
     goal = PRODUCTS.assign(sustainability=[1, "green", *[3] * 10])
-    with pytest.raises(ValueError, match="sustainability of 1 product.* product_id 2"):
+    with pytest.raises(
+        ValueError, match="sustainability of 1 row.* not a number, the first being 'green' .row 2"
+    ):
         MultiObjective(ItemNeighbours(), "sustainability", 0.5).fit(BOARD, goal)
     with pytest.raises(ValueError, match="lacks the column.s. margin"):
         MultiObjective(ItemNeighbours(), "margin", 0.5).fit(BOARD, PRODUCTS)

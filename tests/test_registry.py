@@ -16,6 +16,7 @@ import pytest
 import requests
 from conftest import first_always
 from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
 
 from helpers.deployment import package, registry
 from helpers.deployment.registry import (
@@ -30,7 +31,7 @@ from helpers.deployment.registry import (
     versions,
 )
 from helpers.deployment.service import Service, new_key, running
-from helpers.training.churn import logistic, majority
+from helpers.training.churn import logistic
 from helpers.training.track import tracking
 
 ABOUT = {"purpose": "whom to call", "limits": "not for prices"}
@@ -161,13 +162,17 @@ def test_no_id_and_no_column_that_the_model_does_not_read_is_kept(name):
 
 
 def test_of_a_baseline_that_reads_nothing_no_row_is_kept(name):
-    found = load(name, registered(name, majority().fit(TRAIN, TRAIN["churned"])))
+    found = load(
+        name, registered(name, DummyClassifier(strategy="prior").fit(TRAIN, TRAIN["churned"]))
+    )
     assert found.known.shape == (100, 0)
     assert checked(name, "1").loc["golden rows", "passed"]
 
 
 def test_golden_rows_come_back_with_their_types_and_gaps(name, monkeypatch):
-    monkeypatch.setattr(registry, "_same_without", lambda *_: False)  # as if it read all of them
+    monkeypatch.setattr(
+        registry, "columns_read", lambda model, rows: list(rows)
+    )  # as if it read all of them
     data = pd.DataFrame({
         "amount": [1.5, np.nan, 0.1 + 0.2, 4.0] * 10, "whole": [1, 2, 3, 4] * 10,
         "few": pd.array([1, None, 3, 4] * 10, dtype="Int64"), "flag": [True, False, True, False] * 10,
@@ -175,7 +180,7 @@ def test_golden_rows_come_back_with_their_types_and_gaps(name, monkeypatch):
         "since": pd.to_datetime(["2024-01-01 10:00", None, "2024-02-01", "2024-03-01"] * 10, format="ISO8601"),
         "kind": pd.Categorical(["x", "y", None, "x"] * 10),
     })  # fmt: skip
-    model = majority().fit(data, [0, 1] * 20)
+    model = DummyClassifier(strategy="prior").fit(data, [0, 1] * 20)
     known = load(name, registered(name, model, data=data)).known
     pd.testing.assert_frame_equal(known, data)
 
@@ -208,7 +213,7 @@ class Foreign(BaseEstimator):
         ({"name": "churn' or '1'='1"}, "name is a word such as 'churn'"),
         ({"name": "churn\n"}, "name is a word such as 'churn'"),
         ({"threshold": 1.2}, "threshold"),
-        ({"metrics": {"roc_auc": np.nan}}, "which JSON cannot hold"),
+        ({"metrics": {"roc_auc": np.nan}}, r"metrics\['roc_auc'\] holds what JSON cannot"),
         ({"about": {"purpose": "whom to call"}}, r"about\['limits'\] is empty"),
         ({"about": {**ABOUT, "limits": " "}}, r"about\['limits'\] is empty"),
         ({"model": Foreign()}, "Foreign.* cannot be packaged"),
@@ -225,16 +230,14 @@ def test_what_cannot_be_pinned_is_refused_and_nothing_is_registered(name, change
 
 
 @pytest.mark.parametrize(
-    ("fact", "said"),
+    "fact",
     [
-        ({1, 2}, r"about\['it'\] is a set"), (pd.NA, r"about\['it'\] is a NAType"), (1 + 2j, "is a complex"),
-        (np.nan, r"about\['it'\] is nan, .* Write None"), ({"a": [1, np.inf]}, r"about\['it'\]\['a'\]\[1\] is inf"),
-        (np.float32("nan"), "is nan"), (pd.Series([1, None]), r"about\['it'\]\[1\] is nan"),
-        (pd.Timestamp("2025-01-01"), "is a Timestamp"), ({1: 2, "1": 3}, "two keys that are one text"),
+        {1, 2}, pd.NA, 1 + 2j, np.nan, {"a": [1, np.inf]}, np.float32("nan"), pd.Series([1, None]),
+        pd.Timestamp("2025-01-01"), {1: 2, "1": 3},
     ],
 )  # fmt: skip
-def test_facts_that_json_cannot_hold_are_refused_and_nothing_is_registered(name, fact, said):
-    with pytest.raises(ValueError, match=said):
+def test_facts_that_json_cannot_hold_are_refused_and_nothing_is_registered(name, fact):
+    with pytest.raises(ValueError, match=r"about\['it'\] holds what JSON cannot \(.*Write texts"):
         registered(name, about={**ABOUT, "it": fact})
     with pytest.raises(ValueError, match="No model is registered"):
         load(name)
@@ -243,10 +246,10 @@ def test_facts_that_json_cannot_hold_are_refused_and_nothing_is_registered(name,
 def test_numbers_of_numpy_are_kept_as_numbers(name):
     about = {
         "rows": np.int64(3), "auc": np.float64(0.5), "good": np.bool_(True), "by": {"a": np.array([1, 2])},
-        "parts": (np.int64(1), None), "series": pd.Series([1.5]), np.int64(7): "key",
+        "parts": (np.int64(1), None), "series": pd.Series([1.5]),
     }  # fmt: skip
     assert load(name, registered(name, about={**ABOUT, **about})).card["about"] == {
-        "rows": 3, "auc": 0.5, "good": True, "by": {"a": [1, 2]}, "parts": [1, None], "series": [1.5], "7": "key",
+        "rows": 3, "auc": 0.5, "good": True, "by": {"a": [1, 2]}, "parts": [1, None], "series": [1.5],
         **ABOUT,
     }  # fmt: skip
 
@@ -387,7 +390,7 @@ def test_equal_is_not_better_and_a_small_gain_is_seen(noise, fewest, most):
             "churn_probability": chance,
         })  # fmt: skip
         champion = SimpleNamespace(threshold=0.3, version="1", score=lambda _, old=old: old)
-        found = registry._beat(scored, champion, champion, scored, "brier", "customerID", seed)
+        found = registry._beat(scored, champion, champion, scored, "brier", seed)
         passed += found[0]
         gains.append(float(found[3].split("gain ")[1].split()[0]))
     print(f"mean gain {np.mean(gains):+.4f}, passed {passed} of 200")

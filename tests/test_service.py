@@ -159,6 +159,7 @@ BODIES = {
     "no UTF-8 where nobody looks": (b'{"request_id":"a","fields":{"tenure":3,"Contract":"One year","x":"\xff"}}', 400),
     "a unicode id": ('{"request_id":"ä","fields":{"tenure":3,"Contract":"One year"}}'.encode(), 422),
     "SQL in an id": (b'{"request_id":"a\'; DROP TABLE feedback; --","fields":{"tenure":3,"Contract":"One year"}}', 422),
+    "an address of e-mail as id": (b'{"request_id":"bob@example.org","fields":{"tenure":3,"Contract":"One year"}}', 422),
     "a line break in an id": (b'{"request_id":"a\\r\\nx-evil: 1","fields":{"tenure":3,"Contract":"One year"}}', 422),
     "a line break after an id": (b'{"request_id":"a\\n","fields":{"tenure":3,"Contract":"One year"}}', 422),
     "a text for a number": (b'{"request_id":"a","fields":{"tenure":"3","Contract":"One year"}}', 422),
@@ -267,10 +268,28 @@ def test_a_body_of_chunks_is_bounded_too(place):
 
 
 def test_an_answer_carries_the_id_of_the_request_where_it_is_one(place):
-    kept = requests.get(f"{place[1]}/health", headers={"X-Request-ID": "web-17"}, timeout=10)
-    made = requests.get(f"{place[1]}/health", headers={"X-Request-ID": "<script>"}, timeout=10)
-    assert kept.headers["x-request-id"] == "web-17"
+    for named in ("web-17", "550e8400-e29b-41d4-a716-446655440000", "17.a_b", "x" * 100):
+        kept = requests.get(f"{place[1]}/health", headers={"X-Request-ID": named}, timeout=10)
+        assert kept.headers["x-request-id"] == named
+    made = requests.get(f"{place[1]}/health", timeout=10)
     assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]+", made.headers["x-request-id"])
+
+
+NAMING = ["bob@example.org", "+49 170 1234567", "0170-1234567", "0170.1234567", "<script>", "a:b", "ä", "x" * 101, "1' OR 1=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", NAMING)
+def test_a_request_id_that_may_name_somebody_is_refused_and_never_logged(place, named):
+    headers = {"X-Request-ID": named.encode()}
+    for told in (
+        requests.get(f"{place[1]}/health", headers=headers, timeout=10),
+        send(place, "/predict", {"request_id": "a", "fields": FIELDS}, **headers),
+    ):
+        assert (told.status_code, told.json()["error"]) == (400, "request id")
+        assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]+", told.json()["trace"])
+        assert named not in told.text + str(told.headers)
+    place[0]._write_log()
+    assert named not in (place[0].folder / "requests.jsonl").read_text()
 
 
 def test_a_gap_and_a_word_that_training_had_not_are_answered_by_the_model_itself(place):
@@ -343,7 +362,7 @@ def test_feedback_is_committed_before_it_is_acknowledged_and_kept_once(place):
 
 
 def test_metrics_count_what_was_asked_and_the_log_holds_no_customer(place):
-    send(place, "/recommend", {"request_id": "secret-visit", "customer_id": "anna.example"})
+    send(place, "/recommend", {"request_id": "secret-visit", "customer_id": "anna@example.org"})
     told = requests.get(f"{place[1]}/metrics", headers=place[2], timeout=10)
     assert re.search(r'lab_requests_total{path="/recommend",status="200"} [1-9]', told.text)
     assert 'lab_answers_total{fallback="true",model="lists",version="4"}' in told.text

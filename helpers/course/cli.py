@@ -434,16 +434,33 @@ def lab(options: tuple[str, ...], folder: Path | None) -> None:
     raise SystemExit(subprocess.run(command, check=False).returncode)
 
 
+@contextlib.contextmanager
+def told():
+    """Say what a helper refuses as the command line says it."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def from_registry(command):
+    """Add the options that name a registered model."""
+    command = click.option("--versions", type=PATH, default="notebooks/runs/05a_package", help="The registry's folder.")(command)  # fmt: skip
+    return click.option("--model", default="", help="A registered one, such as churn@champion or churn@2; by default one of a small world.")(command)  # fmt: skip
+
+
 @app.command()
 @click.option(
     "--folder", type=PATH, default="runs/service", help="For its keys, its log and the feedback."
 )
 @click.option("--host", default="127.0.0.1", help="Where it listens; by default this machine only.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, help="The port there.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that answer.")
-def serve(folder: Path, host: str, port: int, workers: int) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes that answer; /metrics tells of the one that is asked.")  # fmt: skip
+@click.option("--feedback", default="", envvar="LIFECYCLE_FEEDBACK", help="Address of a PostgreSQL database for the feedback; by default SQLite.")  # fmt: skip
+@from_registry
+def serve(folder: Path, host: str, port: int, workers: int, feedback: str, model: str, versions: Path) -> None:  # fmt: skip
     """Answer over HTTP for both businesses, on small worlds, until Ctrl-C."""
-    from helpers.course.serving import key_for
+    from helpers.course.serving import key_for, registered
     from helpers.course.serving import serve as answer
 
     try:
@@ -452,16 +469,21 @@ def serve(folder: Path, host: str, port: int, workers: int) -> None:
         raise BadInput(f"Port {port} of {host} cannot be had. Choose another one with --port.") from None  # fmt: skip
     folder = absolute(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    settings = {"folder": str(folder), "feedback": feedback, "model": model}
+    settings["versions"] = str(absolute(versions))
+    if model:
+        with told():
+            registered(model, absolute(versions))  # what cannot be loaded is said before it starts
     at = f"http://{host}:{port}"
     click.echo(f"Training on small worlds; then it answers at {at} (what, and how: {at}/docs).")
     if (folder / "keys.json").is_file() and not os.access(folder / "keys.json", os.W_OK):
         click.echo("Its keys are those of keys.json, which may not be written.")  # a Secret
-        return answer(folder, host, port, workers)
+        return answer(settings, host, port, workers)
     key = key_for(folder)
     click.echo(f"Your key, shown once: {key}\nTry it from another window:\n")
     visit = '{"request_id": "visit-1", "customer_id": 1, "k": 3}'
     click.echo(f"curl {at}/recommend -H 'Content-Type: application/json' -H 'Authorization: Bearer {key}' -d '{visit}'\n")  # fmt: skip
-    return answer(folder, host, port, workers)
+    return answer(settings, host, port, workers)
 
 
 @app.command()
@@ -472,12 +494,15 @@ def serve(folder: Path, host: str, port: int, workers: int) -> None:
     default=200_000,
     help="So many are scored.",
 )
-def score(folder: Path, customers: int) -> None:
+@click.option("--source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parquet of the customers to score; by default copies of a small world's.")  # fmt: skip
+@from_registry
+def score(folder: Path, customers: int, source: Path | None, model: str, versions: Path) -> None:
     """Run the nightly batch: score customers, write whom to call. Killed, the same command goes on."""
     from helpers.course.scoring import score as score_all
 
     folder = absolute(folder)
-    outcomes = score_all(folder, customers)
+    with told():
+        outcomes = score_all(folder, customers, source, model, absolute(versions))
     for outcome, count in outcomes.items():
         click.echo(f"{count:>11,}  {outcome}")
     click.echo(f"Whom to call: {os.path.relpath(folder / 'calls.parquet')}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from helpers.course.serving import load
+from helpers.course.serving import load, registered
 from helpers.deployment.batch import contact_list, score_file, score_table
 from helpers.deployment.experiment import assign
 from helpers.worlds import Operator
@@ -27,27 +27,32 @@ def write_customers(path: Path, count: int) -> None:
         connection.table("customers").write_parquet(str(path))
 
 
-def score(folder: Path, customers: int) -> pd.Series:
+def score(
+    folder: Path, customers: int, source: Path | None, model: str, versions: Path
+) -> pd.Series:
     """Score many customers and write who is called; a killed job goes on with the same call.
 
     Parameters
     ----------
-    folder : for `customers-N.parquet`, `scores.parquet` and `calls.parquet`.
-    customers : how many, in copies of those of a small world.
+    folder : for `scores.parquet` and `calls.parquet`, and for `customers-N.parquet` where it is made.
+    customers : how many, in copies of those of a small world, where no `source` is given.
+    source : Parquet of customers as the model knows them, one row a `customerID`.
+    model, versions : as `helpers.course.serving.registered` takes them; "" takes that of a small world.
 
     Returns
     -------
     How many customers have which outcome: called, control group (a tenth, by a hash), not wanted.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    source = folder / f"customers-{customers}.parquet"
+    source = source or folder / f"customers-{customers}.parquet"
     if not source.is_file():
         new = source.with_suffix(".new")
         write_customers(new, customers)
         new.replace(source)
-    model = load("score", "1")
-    one = partial(score_table, model=model.model, threshold=model.threshold)
-    scored = score_file(source, folder / "scores.parquet", one, version=model.version)
+    found = registered(model, versions) if model else load("score", "1")
+    version = found.card["model_sha256"] if model else found.version
+    one = partial(score_table, model=found.model, threshold=found.threshold)
+    scored = score_file(source, folder / "scores.parquet", one, f"{version} from {found.threshold}")
     with duckdb.connect() as connection:
         scores = connection.from_parquet(str(scored)).df()
         group = assign(scores["customerID"], _SHARES, salt="calls")

@@ -18,19 +18,22 @@ from msgspec.structs import astuple
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_rows, require_share
-from helpers.deployment.package import place_of_leaving
+from helpers.deployment.package import chance_to_leave, columns_read, place_of_leaving
 
 # "$" alone would let a line break through at the end; [0-9] is not \d, which means all of Unicode.
 _END = r"$(?!\n)"
-ID = rf"^[A-Za-z0-9][A-Za-z0-9._:@-]*{_END}"
+ID = rf"^[A-Za-z0-9][A-Za-z0-9._-]*{_END}"  # no address of e-mail
+TRACE = rf"^[0-9._-]*[A-Za-z][A-Za-z0-9._-]*{_END}"  # is logged: no bare phone number either
 MOMENT = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]{{1,9}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?{_END}"  # fmt: skip
 Id = Annotated[str, Meta(pattern=ID, max_length=100, examples=["visit-17"])]
-Version = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]*{_END}", max_length=64, examples=["2"])]  # fmt: skip
+Version = Annotated[str, Meta(pattern=ID, max_length=64, examples=["2"])]
 Moment = Annotated[str, Meta(pattern=MOMENT, examples=["2024-10-01T09:30:00"])]
-Customer = Annotated[int, Meta(ge=0, le=2**53, examples=[42])] | Id
+Named = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._:@-]*{_END}", max_length=100)]
+Customer = Annotated[int, Meta(ge=0, le=2**53, examples=[42])] | Named  # is never logged
 Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Word = Annotated[str, Meta(max_length=200)]
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.][0-9]{1,15})?").fullmatch
+VARIANT = "champion"  # of all answers: who shares requests out, names the others
 _PARITY, _MOST_LEVELS, _FEW, _CHECKED_ROWS = 1e-9, 200, 12, 200
 
 
@@ -49,13 +52,6 @@ class ListRequest(msgspec.Struct, gc=False):
     customer_id: Customer
     k: Annotated[int, Meta(ge=1, le=100)] = 10
     at: Moment | None = None
-
-
-def least_of_list(request: ListRequest, body: bytes) -> int:
-    """Return how many quotation marks the body of a visit has at least, for `read_json`."""
-    names = request.request_id, request.customer_id
-    told = b'"k"' in body and "k" not in names  # without a backslash that is the key
-    return 6 + 2 * (type(names[1]) is str) + 2 * told + 4 * (request.at is not None)
 
 
 class Item(msgspec.Struct):
@@ -97,20 +93,8 @@ class Predictions(msgspec.Struct):
     model_version: str
 
 
-class _RawList(msgspec.Struct):
-    """As `ListAnswer`, its items written beforehand."""
-
-    request_id: str
-    model_version: str
-    variant: str
-    fallback: bool
-    items: msgspec.Raw
-
-
 def read_json(
-    decode: Callable[[bytes], Any],
-    body: bytes,
-    least: Callable[[Any, bytes], int] = lambda made, body: -1,
+    decode: Callable[[bytes], Any], body: bytes, least: Callable[[Any], int] = lambda made: -1
 ) -> Any:
     """Decode a body and check it; refuse what is no JSON or says a key twice (400) or breaks the form (422).
 
@@ -118,15 +102,15 @@ def read_json(
     ----------
     decode : of an msgspec decoder.
     body : as it came.
-    least : tells from what was decoded, and the body, how many quotation marks it takes at least; a body with just so
+    least : tells from what was decoded how many quotation marks it takes at least; a body with just so
         many and no backslash has no room for a second key, which spares reading it again.
     """
     try:
         made = decode(body)
         if not body.isascii():
             body.decode()  # what is passed over is text, too
-        if body.count(b'"') != least(made, body) or b"\\" in body:
-            json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
+        if body.count(b'"') != least(made) or b"\\" in body:
+            _READ_AGAIN(body.decode())
     except msgspec.ValidationError as error:
         raise Refused(422, "wrong form", f"{error}. See /docs for the form.") from None
     except (ValueError, RecursionError) as error:
@@ -142,6 +126,9 @@ def _once(pairs):
         raise Refused(400, "key twice", "The body says a key twice, so which value is meant is unknown. Say it once.")  # fmt: skip
 
 
+_READ_AGAIN = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str).decode
+
+
 class Scoring:
     """A classifier ready to answer one request at a time, without a table for each.
 
@@ -155,7 +142,7 @@ class Scoring:
     model : a fitted classifier that takes the raw table.
     known : raw rows as in training: they say which columns have which type, and where gaps may be.
     threshold : the decision is True from this probability on.
-    version, variant : what the answers say of their origin.
+    version : what the answers say of their origin.
 
     Attributes
     ----------
@@ -186,16 +173,14 @@ class Scoring:
         known: pd.DataFrame,
         threshold: float,
         version: str,
-        variant: str = "champion",
     ):
         require_share(threshold, "threshold")
         require_rows(known, "known")
-        msgspec.convert([version, variant], list[Version])
-        self.model, self.threshold, self.version, self.variant = model, threshold, version, variant
-        self._leaves = place_of_leaving(model)
+        msgspec.convert(version, Version)
+        self.model, self.threshold, self.version = model, threshold, version
         checked = known.iloc[np.linspace(0, len(known) - 1, min(len(known), _CHECKED_ROWS)).astype(int)]  # fmt: skip
-        truth = self._probabilities(checked)
-        self.columns = [name for name in known if not self._works_without(checked[:1], name)]
+        truth = chance_to_leave(model, checked)
+        self.columns = columns_read(model, checked)
         self._weights = self._measure(known[self.columns])
         self._types = known[self.columns].dtypes
         self.form, self.many = _forms(known[self.columns])
@@ -213,7 +198,7 @@ class Scoring:
         """Return the `instances` in a body, each as `fields` of a single request; else raise `Refused`."""
         return read_json(msgspec.json.Decoder(self.many).decode, body)
 
-    def _least(self, request, body):
+    def _least(self, request):
         texts = self._texts or [type(value) for value in astuple(request.fields)].count(str)
         return self._quotes + 2 * texts + 4 * (request.at is not None)
 
@@ -240,27 +225,15 @@ class Scoring:
         row = pd.DataFrame([values], columns=self.columns, dtype=object)
         for name, kind in self._types.items():
             row[name] = row[name].astype(kind if kind.kind != "i" else float)
-        found = float(self._probabilities(row)[0])
+        found = float(chance_to_leave(self.model, row)[0])
         if not math.isfinite(found):
             raise ArithmeticError("the model gave no number")
         return found
 
     def answer(self, request_id: str, probability: float, fallback: bool = False) -> bytes:
         """Return the answer as it is sent."""
-        said = (request_id, self.version, self.variant, fallback, probability)
+        said = (request_id, self.version, VARIANT, fallback, probability)
         return msgspec.json.encode(ScoreAnswer(*said, probability >= self.threshold))
-
-    def _probabilities(self, table):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a new level is counted by the service
-            return np.asarray(self.model.predict_proba(table), dtype=float)[:, self._leaves]
-
-    def _works_without(self, row, name):
-        try:
-            self._probabilities(row.drop(columns=name))
-        except (ValueError, KeyError, TypeError):
-            return False
-        return True
 
     def _measure(self, known):
         """Return what each column adds to the logit, None if that is not all: levels, slopes, written numbers.
@@ -294,7 +267,7 @@ class Scoring:
                 logits = self.model.decision_function(pd.concat(tried, ignore_index=True))
             except ValueError:
                 return None
-        logits = np.asarray(logits, dtype=float) * (1 if self._leaves else -1)
+        logits = np.asarray(logits, dtype=float) * (1 if place_of_leaving(self.model) else -1)
         self._start, place = float(logits[0]), 1
         parts: tuple[dict, dict, dict] = ({}, {}, {})
         for name, tries in values.items():
@@ -371,7 +344,7 @@ class Lists:
     lists : one row a product shown: `customer_id`, `product_id`, `rank` from 1, `score`; as a
         recommender returns them.
     popular : the same without `customer_id`: what a customer without a list is shown.
-    version, variant : what the answers say of their origin.
+    version : what the answers say of their origin.
 
     Examples
     --------
@@ -385,12 +358,12 @@ class Lists:
 
     kind = "lists"
 
-    def __init__(self, lists: pd.DataFrame, popular: pd.DataFrame, version: str, variant: str = "champion"):  # fmt: skip
+    def __init__(self, lists: pd.DataFrame, popular: pd.DataFrame, version: str):
         require_columns(lists, "lists", ["customer_id", "product_id", "rank", "score"])
         require_columns(popular, "popular", ["product_id", "rank", "score"])
         require_rows(popular, "popular")
-        msgspec.convert([version, variant], list[Version])
-        self.version, self.variant = version, variant
+        msgspec.convert(version, Version)
+        self.version = version
         self._popular = _written(popular)
         by_customer = lists.sort_values(["customer_id", "rank"]).groupby("customer_id", sort=False)
         self._lists = {customer: _written(rows) for customer, rows in by_customer}
@@ -399,7 +372,7 @@ class Lists:
         """Return the answer as it is sent, and whether it is the popular list instead of the customer's."""
         own = self._lists.get(customer_id)
         items = b"[%b]" % b",".join((own or self._popular)[:k])
-        said = _RawList(request_id, self.version, self.variant, own is None, msgspec.Raw(items))
+        said = ListAnswer(request_id, self.version, VARIANT, own is None, msgspec.Raw(items))
         return msgspec.json.encode(said), own is None
 
 

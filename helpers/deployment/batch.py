@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -20,7 +19,7 @@ from helpers.checks import (
     require_share,
     require_unique,
 )
-from helpers.deployment.package import place_of_leaving
+from helpers.deployment.package import chance_to_leave
 from helpers.files import sha256_of, write_whole
 
 _JOB = "job.json"
@@ -32,7 +31,6 @@ def score_file(
     into: str | Path,
     score: Callable[[pd.DataFrame], pd.DataFrame],
     version: str,
-    by: str = "customerID",
     rows: int = 100_000,
     spread: Callable[[Callable, Iterable], Iterable] = map,
 ) -> Path:
@@ -49,7 +47,6 @@ def score_file(
         has to answer alike whatever the other rows are. A text column of at most 1,000 different
         values comes as categories, which saves half of the reading.
     version : of the model, threshold included: what an earlier version has scored is not taken over.
-    by : the column that names the customer.
     rows : of a part; so many are in memory at once.
     spread : runs a function on each of several inputs, as `map` does. Of processes: an executor's
         `map`; of a Dask cluster: ``lambda one, many: client.gather(client.map(one, many))``. `score`
@@ -78,14 +75,14 @@ def score_file(
     from filelock import FileLock, Timeout
 
     source, into = Path(source).absolute(), Path(into).absolute()
-    levels, count = _look_at(source, by)
-    told = {"source": sha256_of(source), "version": version, "by": by, "rows": rows}
+    levels, count = _look_at(source)
+    told = {"source": sha256_of(source), "version": version, "rows": rows}
     job = json.dumps(told, sort_keys=True)
     parts = into.with_name(f".{into.name}-parts")
     parts.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(into.with_name(f".{into.name}.lock"), timeout=0):
-            if made_by(into) == told:
+            if _made_by(into) == told:
                 return into
             if not (parts / _JOB).is_file() or (parts / _JOB).read_text() != job:
                 shutil.rmtree(parts)
@@ -93,7 +90,7 @@ def score_file(
             starts = range(0, count, rows)
             names = {first: parts / f"{first:012d}.parquet" for first in starts}
             left = [(first, name) for first, name in names.items() if not name.is_file()]
-            one = partial(_score_part, source=source, levels=levels, score=score, by=by, rows=rows)
+            one = partial(_score_part, source=source, levels=levels, score=score, rows=rows)
             for _ in spread(one, left):
                 pass
             with _duckdb() as connection:
@@ -107,8 +104,8 @@ def score_file(
     return into
 
 
-def made_by(path: Path) -> dict:
-    """Return what made a file that `score_file` wrote: `source` (SHA-256), `version`, `by`, `rows`.
+def _made_by(path: Path) -> dict:
+    """Return what made a file that `score_file` wrote: `source` (SHA-256), `version`, `rows`.
 
     It is empty where the file is not there, or is not of `score_file`.
     """
@@ -130,7 +127,7 @@ def _duckdb():
     return duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
 
 
-def _look_at(source, by):
+def _look_at(source):
     """Return the levels of columns of few texts, and how many rows there are; stop at wrong customers."""
     import duckdb
 
@@ -149,13 +146,13 @@ def _look_at(source, by):
         kinds = {
             name: kind for name, kind, *_ in connection.execute("DESCRIBE customers").fetchall()
         }
-        require_columns(pd.DataFrame(columns=list(kinds)), source.name, [by])
-        texts = [name for name, kind in kinds.items() if kind == "VARCHAR" and name != by]
-        asked = ["count(*)", *(f"count({many}{_quoted(by)})" for many in ("", "DISTINCT "))]
+        require_columns(pd.DataFrame(columns=list(kinds)), source.name, ["customerID"])
+        texts = [name for name, kind in kinds.items() if kind == "VARCHAR" and name != "customerID"]
+        asked = ["count(*)", *(f'count({many}"customerID")' for many in ("", "DISTINCT "))]
         asked += [f"approx_count_distinct({_quoted(name)})" for name in texts]
         ((count, filled, different, *many),) = ask(", ".join(asked))
         if not count or filled < count or different < count:
-            wrong = "no row" if not count else f"{count - filled:,} row(s) without {by}" if filled < count else f"{count - different:,} row(s) whose {by} is there before"  # fmt: skip
+            wrong = "no row" if not count else f"{count - filled:,} row(s) without customerID" if filled < count else f"{count - different:,} row(s) whose customerID is there before"  # fmt: skip
             raise ValueError(
                 f"{source.name} has {wrong}; one row a customer is needed, or somebody would be "
                 "contacted twice or never. Mend the table, then start again."
@@ -167,7 +164,7 @@ def _look_at(source, by):
     }, count
 
 
-def _score_part(job, source, levels, score, by, rows):
+def _score_part(job, source, levels, score, rows):
     """Score the rows from `first` on, unless that was done, and write them as `path`."""
     first, path = job
     with _duckdb() as connection:
@@ -184,16 +181,17 @@ def _score_part(job, source, levels, score, by, rows):
         where = f"rows {first + 1:,} to {first + len(given):,} of {source.name}"
         try:
             scored = score(given)
-            require_columns(scored, "what score returned", [by])
+            require_columns(scored, "what score returned", ["customerID"])
         except Exception as error:
             raise ValueError(
                 f"{where} could not be scored: {error} What was scored before is kept: mend it, and "
                 "start the job again."
             ) from error
-        same = scored[by].equals(given[by])  # a glance; sets take as long as the reading
-        if not same and (odd := set(given[by]) ^ set(scored[by])):
+        ids = scored["customerID"]
+        same = ids.equals(given["customerID"])  # a glance; sets take as long as the reading
+        if not same and (odd := set(given["customerID"]) ^ set(ids)):
             raise ValueError(
-                f"{where}: score answered for {scored[by].nunique():,} of {len(given):,} customers, "
+                f"{where}: score answered for {len(set(ids)):,} of {len(given):,} customers, "
                 f"the first odd one being {min(odd, key=str)!r}. It has to answer for each, and for no other."
             )
         connection.register("scored", scored)
@@ -218,9 +216,7 @@ def _text(path):
     return str(path).replace("'", "''")
 
 
-def score_table(
-    table: pd.DataFrame, model: Pipeline, threshold: float, by: str = "customerID"
-) -> pd.DataFrame:
+def score_table(table: pd.DataFrame, model: Pipeline, threshold: float) -> pd.DataFrame:
     """Return each customer's churn probability and whether it is high enough to call, in order of the rows.
 
     Parameters
@@ -231,7 +227,7 @@ def score_table(
 
     Returns
     -------
-    `by`, `churn_probability`, `risky` (flag).
+    `customerID`, `churn_probability`, `risky` (flag).
 
     Raises
     ------
@@ -247,9 +243,9 @@ def score_table(
     [True, True, False, False]
     """
     require_share(threshold, "threshold")
-    probability = np.asarray(model.predict_proba(table), dtype=float)[:, place_of_leaving(model)]
+    probability = chance_to_leave(model, table)
     scored = pd.DataFrame({
-        by: table[by].reset_index(drop=True), "churn_probability": probability, "risky": probability >= threshold,
+        "customerID": table["customerID"].reset_index(drop=True), "churn_probability": probability, "risky": probability >= threshold,
     })  # fmt: skip
     require_filled(scored, "the scored table", "churn_probability")
     return scored
@@ -258,14 +254,12 @@ def score_table(
 def contact_list(
     scored: pd.DataFrame,
     held_back: Mapping[str, Iterable],
-    wanted: str = "risky",
-    by: str = "customerID",
 ) -> pd.DataFrame:
     """Return who is contacted and why all others are not: one outcome a customer, nobody is lost.
 
     Parameters
     ----------
-    scored : one row a customer: `by`, and the flag `wanted`.
+    scored : one row a customer: `customerID`, and the flag `risky`.
     held_back : reason -> customers who must not be contacted. Who falls under several has the first.
         So what the law forbids comes first, and a control group last: then it is drawn of those who
         would really have been contacted.
@@ -285,13 +279,13 @@ def contact_list(
     >>> contact_list(scored, {"said no": ["b", "d"], "control group": ["b", "c"]})["outcome"].tolist()
     ['contact', 'said no', 'control group', 'not wanted']
     """
-    require_columns(scored, "scored", [by, wanted])
-    require_filled(scored, "scored", by)
-    require_unique(scored, "scored", by)
-    require_flags(scored[wanted], wanted)
+    require_columns(scored, "scored", ["customerID", "risky"])
+    require_filled(scored, "scored", "customerID")
+    require_unique(scored, "scored", "customerID")
+    require_flags(scored["risky"], "risky")
     outcome = pd.Series("not wanted", index=scored.index, dtype="str")
-    outcome[scored[wanted].astype(bool)] = "contact"
+    outcome[scored["risky"].astype(bool)] = "contact"
     for reason, customers in held_back.items():
-        ids = pd.Series(list(customers), dtype=scored[by].dtype)
-        outcome[(outcome == "contact") & scored[by].isin(ids)] = reason
+        ids = pd.Series(list(customers), dtype=scored["customerID"].dtype)
+        outcome[(outcome == "contact") & scored["customerID"].isin(ids)] = reason
     return scored.assign(outcome=outcome)

@@ -9,16 +9,12 @@ FOLDER = "/service"  # in the container: the keys, the log, the feedback
 _USER = 10001  # anybody but root
 
 
-def containerfile(python: str = "3.11") -> str:
+def containerfile() -> str:
     """Return a Containerfile (Docker calls it Dockerfile) that builds the service from a checkout.
 
     Build it where `requirements.txt` lies: `podman build -t lab:1 -f Containerfile .`, or with docker.
     Packages come first: a change of our code then builds in seconds. Any word after the image's name is
     passed over, as some clouds add one.
-
-    Parameters
-    ----------
-    python : version of the base image.
 
     Examples
     --------
@@ -26,7 +22,7 @@ def containerfile(python: str = "3.11") -> str:
     FROM ${BASE}
     """
     return f"""\
-ARG BASE=python:{python}-slim
+ARG BASE=python:3.11-slim
 FROM ${{BASE}}
 WORKDIR /app
 COPY requirements.txt .
@@ -40,8 +36,8 @@ ENTRYPOINT ["sh", "-c", "exec python3 -m helpers.course.cli serve --host 0.0.0.0
 """
 
 
-def manifests(image: str, replicas: int = 2) -> list[dict]:
-    """Return what Kubernetes is told: a Deployment of so many copies, and a Service in front of them.
+def manifests(image: str) -> list[dict]:
+    """Return what Kubernetes is told: a Deployment of two copies, and a Service in front of them.
 
     A copy gets requests while `/ready` says yes; one whose `/health` says nothing is started anew. While a
     new image comes, no copy goes before its successor is ready. The keys are a Secret named `lab-keys`
@@ -50,12 +46,11 @@ def manifests(image: str, replicas: int = 2) -> list[dict]:
     Parameters
     ----------
     image : name and tag; a tag is a version, so `latest` is refused.
-    replicas : copies, at least 1.
 
     Raises
     ------
     ValueError
-        If the image has no tag of its own, or there is no copy.
+        If the image has no tag of its own.
 
     Examples
     --------
@@ -64,8 +59,6 @@ def manifests(image: str, replicas: int = 2) -> list[dict]:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9./:_-]*:[A-Za-z0-9_.-]+", image) or image.endswith(":latest"):  # fmt: skip
         raise ValueError(f"image is a name with a tag that says which version it is, such as lab:1; got {image!r}. Nobody can roll back to 'latest'.")  # fmt: skip
-    if replicas < 1:
-        raise ValueError(f"replicas is at least 1; got {replicas}. Without a copy nobody answers.")
     named = {"app": "lab"}
     container = {
         "name": "lab",
@@ -92,7 +85,7 @@ def manifests(image: str, replicas: int = 2) -> list[dict]:
     }
     gently = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     template = {"metadata": {"labels": named}, "spec": pod}
-    spec = {"replicas": replicas, "strategy": gently, "selector": {"matchLabels": named}, "template": template}  # fmt: skip
+    spec = {"replicas": 2, "strategy": gently, "selector": {"matchLabels": named}, "template": template}  # fmt: skip
     front = {"selector": named, "ports": [{"port": 80, "targetPort": PORT}]}
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "lab"}, "spec": spec},

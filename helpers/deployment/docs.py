@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from helpers.deployment.answers import TRACE
+
 # What a refusal means, by status. Which of them a path can give follows from what it asks for.
 STATUSES = {
-    400: "The body is no JSON, or says a key twice.", 401: "No key of this service.", 403: "The key does not open this.",
+    400: "The body is no JSON or says a key twice, or the request id has another form.", 401: "No key of this service.", 403: "The key does not open this.",
     404: "There is no such version.", 409: "No version served before.", 413: "The body is too large.",
     415: "The body is packed, or not announced as JSON.", 422: "The body has another form than is documented.",
     429: "The key is used too fast; `retry-after` says when to come again.", 503: "Nothing can answer now; send it again later.",
@@ -27,6 +29,12 @@ for (const form of document.forms) form.onsubmit = async event => {
   form.querySelector('pre').textContent = answer.status + '\\n' + await answer.text()
 }
 """
+
+
+_TRACE = {
+    "name": "X-Request-ID", "in": "header", "description": "Finds the request in the log, so it may name nobody; the answer has it, too.",
+    "schema": {"type": "string", "pattern": TRACE, "maxLength": 100, "examples": ["web-17"]},
+}  # fmt: skip
 
 
 class Refusal(msgspec.Struct):
@@ -54,12 +62,13 @@ def openapi(routes: Mapping[str, Any]) -> dict:
     form_of = dict(zip(types, forms, strict=True))
     paths: dict[str, dict] = {}
     for path, route in routes.items():
-        refusals = [400, 413, 415, 422] * bool(route.takes) + [401, 403, 429] * bool(route.scope)
+        refusals = [400] + [413, 415, 422] * bool(route.takes) + [401, 403, 429] * bool(route.scope)
         refusals += route.refusals
         said = route.kind.decode().partition(";")[0]
         good = {"schema": form_of[route.gives] if route.gives else {"type": "string"}}
         one = {
             "summary": route.about,
+            "parameters": [_TRACE],
             "responses": {"200": {"description": "The answer.", "content": {said: good}}},
         }
         for status in sorted(refusals):

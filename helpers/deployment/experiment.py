@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -26,94 +27,41 @@ from helpers.checks import (
 )
 
 ALPHA = 0.05  # of telling a difference where none is, on both sides together
+POWER = 0.9  # of telling the one that was planned for
 FEWEST = 50  # customers of a variant, before which always_valid says nothing
 
 
-def power_of(
-    customers: int,
-    lift: float,
-    share: float | None = None,
-    spread: float | None = None,
-    treated: float = 0.5,
-    sequential: bool = False,
-) -> float:
-    """Return the chance that an experiment on so many customers tells a lift of this size.
+def sample_size(lift: float, spread: float, sequential: bool = False) -> int:
+    """Return how many customers, in two groups of one size together, tell a lift nine times in ten.
 
     Parameters
     ----------
-    customers : in both groups together.
     lift : the difference that has to be told, in units of the metric: 0.02 is two points of a share.
-    share : of the control group, 0 to 1, where the metric is a share of customers.
-    spread : in its place the standard deviation of a mean, from `spread_of`.
-    treated : share of the customers in the treated group.
+    spread : the standard deviation of the metric, from `spread_of`.
     sequential : False for `compare_groups`, looked at once; True for `always_valid`, which needs more
-        customers. The chance is then at least as large as what is returned.
+        customers and tells it at least as often.
 
     Raises
     ------
     ValueError
-        If a figure cannot be, or both or none of `share` and `spread` are given.
+        If the lift is 0 or no number, or the spread is not above 0.
 
     Source
     ------
-    The normal approximation, each group with its own variance; 5 % of false alarms on both sides.
+    The normal approximation; 5 % of false alarms on both sides.
 
     Examples
     --------
-    >>> round(power_of(4_000, lift=0.04, share=0.8), 3)
-    0.909
-    >>> round(power_of(4_000, lift=0.04, share=0.8, sequential=True), 3)
-    0.601
+    >>> sample_size(lift=2.0, spread=15.0), sample_size(lift=2.0, spread=15.0, sequential=True)
+    (2365, 4272)
     """
-    _require_plan(lift, share, spread, treated)
-    if not customers >= 2:
+    _require_some(lift, "lift is the difference that has to be told")
+    if not (math.isfinite(spread) and spread > 0):
         raise ValueError(
-            f"An experiment has at least 2 customers; got {customers!r}. Take more of them."
+            f"spread is a standard deviation, above 0; got {spread!r}. Take it from spread_of."
         )
-    return _power(customers, lift, share, spread, treated, sequential)
-
-
-def sample_size(
-    lift: float,
-    share: float | None = None,
-    spread: float | None = None,
-    power: float = 0.9,
-    treated: float = 0.5,
-    sequential: bool = False,
-) -> int:
-    """Return how many customers, in both groups together, tell a lift with the chance `power`.
-
-    Parameters
-    ----------
-    lift, share, spread, treated, sequential : as in `power_of`.
-    power : the chance of telling the lift when it is there, usually 0.8 or 0.9.
-
-    Raises
-    ------
-    ValueError
-        As in `power_of`.
-
-    Examples
-    --------
-    >>> sample_size(lift=0.05, share=0.8), sample_size(lift=0.05, share=0.8, sequential=True)
-    (2417, 4367)
-    >>> sample_size(lift=2.0, spread=15.0, power=0.8)
-    1766
-    """
-    _require_plan(lift, share, spread, treated)
-    require_share(power, "power")
-    if not ALPHA < power < 1:
-        raise ValueError(
-            f"power lies between {ALPHA} and 1, as 0.8 or 0.9; got {power}. Less would be guessed."
-        )
-    few, enough = 2, 4
-    while _power(enough, lift, share, spread, treated, sequential) < power:
-        few, enough = enough, 2 * enough
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        reached = _power(middle, lift, share, spread, treated, sequential) >= power
-        few, enough = (few, middle) if reached else (middle, enough)
-    return enough
+    sizes = range(2, 10**15)
+    return sizes[bisect_left(sizes, POWER, key=lambda size: _power(size, lift, spread, sequential))]
 
 
 def spread_of(table: DataFrame, metric: Hashable) -> float:
@@ -198,10 +146,7 @@ class Compared(NamedTuple):
 
 
 def compare_groups(
-    table: DataFrame,
-    metric: Hashable,
-    control: str = "control",
-    before: Hashable | None = None,
+    table: DataFrame, metric: Hashable, control: str = "control", before: Hashable | None = None
 ) -> Compared:
     """Return by how much the mean of a metric differs between two groups of customers.
 
@@ -242,10 +187,7 @@ def compare_groups(
 
 
 def always_valid(
-    table: DataFrame,
-    metric: Hashable,
-    lift: float,
-    control: str = "control",
+    table: DataFrame, metric: Hashable, lift: float, control: str = "control"
 ) -> DataFrame:
     """Return the difference of two groups as known on each evening, with a range valid at every look.
 
@@ -285,7 +227,7 @@ def always_valid(
     >>> looks[["customers", "difference", "told"]].values.tolist(), looks["low"].round(2).tolist()
     ([[200, 0.5, True], [400, 0.5, True]], [0.35, 0.39])
     """
-    _require_lift(lift)
+    _require_some(lift, "lift is the difference that has to be told")
     require_filled(table, "the table", "day")
     groups = _two_groups(table, metric, control)
     values = table[metric].to_numpy(dtype=float)
@@ -310,9 +252,7 @@ def always_valid(
 
 
 def guard_rails(
-    table: DataFrame,
-    worst: Mapping[str, float],
-    control: str = "control",
+    table: DataFrame, worst: Mapping[str, float], control: str = "control"
 ) -> DataFrame:
     """Return for each metric that must not suffer whether it did.
 
@@ -342,11 +282,10 @@ def guard_rails(
     """
     rows = {}
     for metric, limit in worst.items():
-        if not (math.isfinite(limit) and limit):
-            raise ValueError(
-                f"worst[{metric!r}] is the worst difference that is accepted, below 0 of a metric that "
-                f"must not fall and above 0 of one that must not rise; got {limit!r}. Write a small one."
-            )
+        _require_some(
+            limit,
+            f"worst[{metric!r}] is the worst difference that is accepted, below 0 of what must not fall",
+        )
         found = compare_groups(table, metric, control)
         better = sorted(math.copysign(1, -limit) * (end - limit) for end in (found.low, found.high))
         verdict = "kept" if better[0] > 0 else "broken" if better[1] < 0 else "open"
@@ -358,12 +297,9 @@ def guard_rails(
 # What the functions share.
 
 
-def _power(customers, lift, share, spread, treated, sequential):
-    """Return the chance that a lift is told."""
-    ends = (share, share + lift) if spread is None else ()
-    variances = [one * (1 - one) for one in ends] or [spread**2] * 2
-    sizes = customers * (1 - treated), customers * treated
-    error = math.sqrt(variances[0] / sizes[0] + variances[1] / sizes[1])
+def _power(customers, lift, spread, sequential):
+    """Return the chance that two groups of one size tell a lift."""
+    error = 2 * spread / math.sqrt(customers)
     bar = _boundary(error, lift) if sequential else norm.isf(ALPHA / 2)
     deviations = abs(lift) / error
     return float(norm.sf(bar - deviations) + norm.cdf(-bar - deviations))
@@ -488,36 +424,9 @@ def _compared(total, rows, treated, past=None):
     return Compared(*map(float, figures), len(total))
 
 
-def _require_lift(lift):
-    """Stop unless a lift is a number that can be told."""
-    if not (math.isfinite(lift) and lift):
+def _require_some(value, what):
+    """Stop unless a difference is a number and not 0."""
+    if not (math.isfinite(value) and value):
         raise ValueError(
-            f"lift is the difference that has to be told, above or below 0; got {lift!r}. Write the "
-            "smallest one that would matter to the business."
-        )
-
-
-def _require_plan(lift, share, spread, treated):
-    """Stop a plan of an experiment that cannot be."""
-    _require_lift(lift)
-    if (share is None) == (spread is None):
-        raise ValueError(
-            f"One of share and spread is needed; got share={share!r} and spread={spread!r}. Give share "
-            "for a share of customers, spread (from spread_of) for a mean."
-        )
-    if share is not None:
-        require_share(share, "share")
-        require_share(share + lift, "share + lift")
-        if share * (1 - share) + (share + lift) * (1 - share - lift) == 0:
-            raise ValueError(
-                f"From share {share} to {share + lift} customers would not differ at all, so one of each "
-                "group would do. Write the share that the control group has."
-            )
-    elif not (math.isfinite(spread) and spread > 0):
-        raise ValueError(
-            f"spread is a standard deviation, above 0; got {spread!r}. Take it from spread_of."
-        )
-    if not 0 < treated < 1:
-        raise ValueError(
-            f"treated is a share of the customers between 0 and 1; got {treated!r}. For half write 0.5."
+            f"{what}, above or below 0; got {value!r}. Write the smallest one that would matter to the business."
         )

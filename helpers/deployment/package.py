@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Mapping
 from importlib.metadata import version
 
+import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -35,8 +37,8 @@ def pack(model: Pipeline) -> bytes:
 
     Examples
     --------
-    >>> from helpers.training.churn import majority
-    >>> model = majority().fit([[0], [0]], [0, 1])
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], [0, 1])
     >>> unpack(pack(model)).predict([[5]]).item(), pack(model) == pack(model)
     (0, True)
     """
@@ -142,6 +144,46 @@ def place_of_leaving(model: BaseEstimator) -> int:
         f"the model was trained on the label(s) {shown}: {wrong}. Train it on customers of both kinds, "
         'with True for who leaves: customers["Churn"] == "Yes".'
     )
+
+
+def chance_to_leave(model: BaseEstimator, rows: pd.DataFrame) -> np.ndarray:
+    """Return the probability to leave for each raw row, 0.0 to 1.0; `place_of_leaving` says what is refused.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> rows = pd.DataFrame({"tenure": [1, 2, 3, 4]})
+    >>> model = DummyClassifier(strategy="prior").fit(rows, ["No", "Yes", "No", "No"])
+    >>> chance_to_leave(model, rows[:1]).tolist()
+    [0.25]
+    """
+    place = place_of_leaving(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a level that is new is told where the rows come in
+        return np.asarray(model.predict_proba(rows), dtype=float)[:, place]
+
+
+def columns_read(model: BaseEstimator, rows: pd.DataFrame) -> list[str]:
+    """Return the columns of raw rows without which a model fails or answers otherwise.
+
+    Examples
+    --------
+    >>> from helpers.training.churn import logistic
+    >>> rows = pd.DataFrame({"customerID": ["a", "b"], "tenure": [1, 60]})
+    >>> columns_read(logistic(["tenure"], []).fit(rows, [True, False]), rows)
+    ['tenure']
+    """
+    answers = chance_to_leave(model, rows)
+
+    def same_without(columns):
+        try:
+            left = chance_to_leave(model, rows.drop(columns=columns))
+        except (ValueError, KeyError, TypeError, IndexError):
+            return False
+        return np.array_equal(left, answers)
+
+    rest = [column for column in rows if same_without([column])]
+    return [column for column in rows if column not in rest] if same_without(rest) else list(rows)
 
 
 def _unknown_types(stored):

@@ -7,12 +7,10 @@ a card that names the hash of both.
 from __future__ import annotations
 
 import json
-import math
 import platform
 import re
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -23,8 +21,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_flags, require_rows, require_share
+from helpers.deployment import edge
 from helpers.deployment.answers import Scoring
-from helpers.deployment.package import LIBRARIES, pack, place_of_leaving, unpack
+from helpers.deployment.package import LIBRARIES, chance_to_leave, columns_read, pack, unpack
 from helpers.files import TRUSTED, sha256_of
 from helpers.training.compare import LOSSES, fairness_gaps, paired_bootstrap
 from helpers.training.evaluate import METRICS
@@ -32,7 +31,8 @@ from helpers.training.track import NEEDED, code_version, data_hash, log_run, ope
 
 ALIASES = ("staging", "challenger", "champion")
 GATES = ("schema", "golden rows", "parity", "latency", "fairness", "better")
-MODEL_FILE, KNOWN_FILE, CARD_FILE, FOLDER = "model.skops", "known.json", "card.json", "version"
+CARD_FILE, FOLDER = "card.json", "version"
+FILES = {"model.skops": "model_sha256", "known.json": "known_sha256", "model.onnx": "onnx_sha256"}
 SAME = 1e-9  # as far may a probability lie from the one before
 _KNOWN_ROWS, _TIMED_ROWS, _CHAMPIONS = 100, 50, 50
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}").fullmatch
@@ -48,6 +48,7 @@ class Loaded(NamedTuple):
     known: pd.DataFrame  # golden rows, raw as they came
     answers: np.ndarray  # the probabilities that the model gave them when it was registered
     card: dict
+    onnx: bytes  # the same for devices; empty where none was registered
 
     def breaks(self, rows: pd.DataFrame) -> list[str]:
         """Return how raw rows break the schema of the version, one sentence a column; none if they fit.
@@ -69,19 +70,13 @@ class Loaded(NamedTuple):
         return found
 
     def score(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the probability to leave for each raw row.
-
-        Raises
-        ------
-        ValueError
-            If the rows break the schema.
-        """
+        """Return the probability to leave for each raw row; `ValueError` if they break the schema."""
         if found := self.breaks(rows):
             raise ValueError(
                 f"The rows are not as {self.name} version {self.version} knows them: {'; '.join(found)}. "
                 "Send the raw table, as it was in training."
             )
-        return _probabilities(self.model, rows)
+        return chance_to_leave(self.model, rows)
 
 
 def register(
@@ -91,6 +86,7 @@ def register(
     threshold: float,
     metrics: Mapping[str, float],
     about: Mapping[str, object],
+    onnx: bytes = b"",
 ) -> str:
     """Pin a model with all that its decisions depend on; change any of it and it is another version.
 
@@ -108,6 +104,7 @@ def register(
     metrics : what was measured, one number each.
     about : the model card for people; "purpose" (what it is for) and "limits" (what it is not for) are
         needed, the rest is free.
+    onnx : the same model for devices, from `edge.to_onnx`.
 
     Returns
     -------
@@ -117,7 +114,7 @@ def register(
     ------
     ValueError
         If `tracking` was not called, the card is not filled in, or the model cannot be read back
-        without pickle and answer its golden rows the same. Nothing is registered then.
+        without pickle and answer its golden rows the same, on a device too. Nothing is registered then.
 
     Source
     ------
@@ -127,13 +124,14 @@ def register(
     --------
     >>> from helpers.training.churn import logistic
     >>> from helpers.training.track import tracking
-    >>> data = pd.DataFrame({"tenure": [1, 2, 60, 70] * 50, "left": [True, True, False, False] * 50})
-    >>> model = logistic(["tenure"], []).fit(data, data["left"])
+    >>> data = pd.DataFrame({"tenure": [1, 2, 60, 70] * 50, "churned": [True, True, False, False] * 50})
+    >>> model = logistic(["tenure"], []).fit(data, data["churned"])
     >>> tracking(tempfile.mkdtemp(), "churn")
     >>> about = {"purpose": "whom to call", "limits": "not for prices"}
     >>> register(model, "churn", data, 0.5, {"roc_auc": 1.0}, about)
     '1'
-    >>> check("churn", "1", data, churned="left", group="tenure", by="tenure", seed=7).index.tolist()
+    >>> held_out = data.assign(customerID=range(200))
+    >>> check("churn", "1", held_out, group="tenure", seed=7).index.tolist()
     ['schema', 'golden rows', 'parity', 'latency', 'fairness', 'better']
     >>> load("churn", "1").threshold
     0.5
@@ -149,37 +147,48 @@ def register(
                 f"about[{needed!r}] is empty; a reader of the card needs it to know when not to use the "
                 'model. Write a sentence, such as {"purpose": "whom to call", "limits": "not for prices"}.'
             )
-    columns, known, answers = _golden(model, data)
-    stored, kept = pack(model), _write_rows(known, answers)
+    for where, facts in (("about", about), ("metrics", metrics)):
+        for key, value in facts.items():
+            _as_json(value, f"{where}[{key!r}]", sort_keys=True)
+    known, answers = _golden(model, data)
+    files = {"model.skops": pack(model), "known.json": _write_rows(known, answers), "model.onnx": onnx}  # fmt: skip
     card = {
         "name": name,
         "about": dict(about),
         "threshold": threshold,
         "metrics": dict(metrics),
-        "schema": {one: [_kind(data[one]), bool(data[one].isna().any())] for one in columns},
-        "model_sha256": sha256_of(stored),
-        "known_sha256": sha256_of(kept),
+        "schema": {one: [_kind(data[one]), bool(data[one].isna().any())] for one in known},
+        **{FILES[file]: sha256_of(content) for file, content in files.items() if content},
         "data_sha256": data_hash(data),
         "code_version": code_version(),
         "python": platform.python_version(),
         "libraries": {one: version_of(one) for one in LIBRARIES},
     }
-    card = {one: _plain(value, one) for one, value in card.items()}
-    told = (json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-    fingerprint = sha256_of(told)
+    files[CARD_FILE] = (_as_json(card, "the card", indent=1, sort_keys=True) + "\n").encode()
+    fingerprint = sha256_of(files[CARD_FILE])
     for one in _all_versions(client, name):
         if one.tags.get("fingerprint") == fingerprint:
             return str(one.version)
-    again, _ = _read_rows(kept)
-    if np.abs(_probabilities(unpack(stored), again) - answers).max() > SAME:
+    again, _ = _read_rows(files["known.json"])
+    if np.abs(chance_to_leave(unpack(files["model.skops"]), again) - answers).max() > SAME:
         raise ValueError(
             f"The {type(model).__name__} answers its golden rows otherwise once it was stored and read "
             "back. Take another kind of model."
         )
+    if onnx and not (device := edge.parity(model, onnx, known)).passed:
+        raise ValueError(
+            f"On a device the {type(model).__name__} answers its golden rows otherwise: {device.said}. Export "
+            "this very model, without scaling before trees."
+        )
     with tempfile.TemporaryDirectory() as folder:
-        _write_for_mlflow(mlflow, model, folder)
-        for file, content in ((MODEL_FILE, stored), (KNOWN_FILE, kept), (CARD_FILE, told)):
-            Path(folder, file).write_bytes(content)
+        # MLflow's own description of the model, so that its tools load and serve the version, too.
+        mlflow.sklearn.save_model(
+            model, folder, serialization_format="skops", skops_trusted_types=TRUSTED,
+            pip_requirements=[f"{one}=={version_of(one)}" for one in NEEDED],
+        )  # fmt: skip
+        for file, content in files.items():
+            if content:
+                Path(folder, file).write_bytes(content)
         run = log_run(f"{name} registered", {"threshold": threshold}, metrics, data)
         client.log_artifacts(run, folder, FOLDER)
     _make_model(mlflow, client, name)
@@ -213,27 +222,25 @@ def load(name: str, which: str | int = "champion") -> Loaded:
     said = f"{name} version {found.version}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            got = mlflow.artifacts.download_artifacts(
-                run_id=found.run_id, artifact_path=FOLDER, dst_path=folder
-            )
-            files = (CARD_FILE, MODEL_FILE, KNOWN_FILE)
-            told, stored, kept = (Path(got, one).read_bytes() for one in files)
+            got = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=FOLDER, dst_path=folder))  # fmt: skip
+            told = (got / CARD_FILE).read_bytes()
+            if sha256_of(told) != found.tags.get("fingerprint"):
+                raise ValueError(_changed(said, CARD_FILE))
+            card, files = json.loads(told), dict.fromkeys(FILES, b"")
+            for file, right in FILES.items():
+                if right in card:
+                    files[file] = (got / file).read_bytes()
+                    if sha256_of(files[file]) != card[right]:
+                        raise ValueError(_changed(said, file))
         except (OSError, mlflow.MlflowException) as error:
             raise ValueError(
                 f"The files of {said} are not where they were stored. Take another version, or register the "
                 "model again."
             ) from error
-    if sha256_of(told) != found.tags.get("fingerprint"):
-        raise ValueError(_changed(said, CARD_FILE))
-    card = json.loads(told)
-    for file, content, right in (
-        (MODEL_FILE, stored, "model_sha256"), (KNOWN_FILE, kept, "known_sha256"),
-    ):  # fmt: skip
-        if sha256_of(content) != card[right]:
-            raise ValueError(_changed(said, file))
+    stored, kept, onnx = files.values()
     model = unpack(stored, said, card["libraries"])
     known, answers = _read_rows(kept)
-    return Loaded(name, str(found.version), model, card["threshold"], known, answers, card)
+    return Loaded(name, str(found.version), model, card["threshold"], known, answers, card, onnx)
 
 
 def served(name: str) -> Callable[[str, str], Scoring]:
@@ -289,8 +296,6 @@ def check(
     held_out: pd.DataFrame,
     group: str,
     seed: int,
-    churned: str = "churned",
-    by: str = "customerID",
     metric: str = "roc_auc",
     latency_ms: float = 100.0,
     fairness: float = 0.8,
@@ -300,13 +305,11 @@ def check(
     Parameters
     ----------
     name, which : as in `load`.
-    held_out : raw rows that it was not fitted on, with what became of the customers.
+    held_out : raw rows that it was not fitted on, one a `customerID`, with the flag `churned`.
     group : the column whose groups are to be treated alike.
     seed : of the bootstrap.
-    churned : column of flags: who left.
-    by : column that names the customer.
     metric : by which it has to be better, a name that `helpers.training.evaluate.scores` returns.
-    latency_ms : of 100 rows asked one by one, 95 are to be answered within so many milliseconds.
+    latency_ms : of 50 rows asked one by one, 95 % are to be answered within so many milliseconds.
     fairness : the group found least is found so many times as often as the one found most, at least;
         0.8 is the four-fifths rule.
 
@@ -316,7 +319,8 @@ def check(
 
     - schema: columns of the held-out rows that are not as in training; none may be.
     - golden rows: largest distance of an answer from the one at registering; within 1e-9.
-    - parity: largest distance of answers one by one from those to the whole table; within 1e-9.
+    - parity: largest distance of answers one by one from those to the whole table; within 1e-9. Of a
+      version with ONNX also of the device's answers; within 1e-5.
     - latency: milliseconds for one row, of which 95 % stay below.
     - fairness: recall of the group found least / of the group found most.
     - better: lower end of the gain's range (95 %, customers drawn again) against the champion, or,
@@ -330,15 +334,15 @@ def check(
         If there is no such version, a column is missing, or the metric is unknown.
     """
     mlflow = opened()
-    require_columns(held_out, "held_out", [churned, by, group])
+    require_columns(held_out, "held_out", ["churned", "customerID", group])
     require_rows(held_out, "held_out", at_least=2)
-    require_flags(held_out[churned], churned)
+    require_flags(held_out["churned"], "churned")
     require_share(fairness, "fairness")
     if metric not in METRICS:
         raise ValueError(f"metric is one of {', '.join(METRICS)}; got {metric!r}.")
     new, before = load(name, which), _champion(mlflow, name)
     broken = new.breaks(held_out)
-    known = float(np.abs(_probabilities(new.model, new.known) - new.answers).max())
+    known = float(np.abs(chance_to_leave(new.model, new.known) - new.answers).max())
     records = {
         "schema": (not broken, len(broken), 0, "; ".join(broken)[:300] or "as in training"),
         "golden rows": (known <= SAME, known, SAME, f"{len(new.known)} rows answered again"),
@@ -346,12 +350,11 @@ def check(
     if not broken:
         old = load(name, before) if before else None
         records |= _behave(new, held_out, latency_ms)
-        scored = pd.DataFrame({
-            by: held_out[by].to_numpy(), "churned": held_out[churned].to_numpy(dtype=bool),
-            group: held_out[group].to_numpy(), "churn_probability": new.score(held_out),
-        })  # fmt: skip
+        scored = held_out[["customerID", group]].assign(
+            churned=held_out["churned"].astype(bool), churn_probability=new.score(held_out)
+        )
         records["fairness"] = _treat(scored, group, new.threshold, fairness)
-        records["better"] = _beat(scored, new, old, held_out, metric, by, seed)
+        records["better"] = _beat(scored, new, old, held_out, metric, seed)
     else:
         not_run = (False, np.nan, np.nan, "not run: the schema is broken")
         records |= dict.fromkeys(GATES[2:], not_run)
@@ -432,7 +435,7 @@ def roll_back(name: str) -> str:
 
 
 def _behave(new, held_out, latency_ms):
-    """Return the records of parity and latency: rows asked one by one."""
+    """Return the records of parity and latency: rows asked one by one, and of a device."""
     places = np.linspace(0, len(held_out) - 1, min(len(held_out), _TIMED_ROWS)).astype(int)
     together, alone, spent = new.score(held_out)[places], [], []
     new.score(held_out.iloc[:1])  # the first pays for what is set up once
@@ -441,10 +444,12 @@ def _behave(new, held_out, latency_ms):
         alone.append(new.score(held_out.iloc[place : place + 1])[0])
         spent.append(1000 * (time.perf_counter() - began))
     apart, late = float(np.abs(together - alone).max()), float(np.quantile(spent, 0.95))
-    return {
-        "parity": (apart <= SAME, apart, SAME, f"{len(places)} rows, alone and in the table"),
-        "latency": (late <= latency_ms, late, latency_ms, "ms for one row, 95 % stay below"),
-    }
+    parity = (apart <= SAME, apart, SAME, f"{len(places)} rows, alone and in the table")
+    if parity[0] and new.onnx:
+        device = edge.parity(new.model, new.onnx, held_out)
+        parity = (device.passed, device.largest, edge.SAME, f"on a device {device.said}")
+    latency = (late <= latency_ms, late, latency_ms, "ms for one row, 95 % stay below")
+    return {"parity": parity, "latency": latency}
 
 
 def _treat(scored, group, threshold, floor):
@@ -458,7 +463,7 @@ def _treat(scored, group, threshold, floor):
     return (ratio >= floor, ratio, floor, said if ratio == ratio else "nobody who left is found")
 
 
-def _beat(scored, new, old, held_out, metric, by, seed):
+def _beat(scored, new, old, held_out, metric, seed):
     """Return the record of the gain against the champion."""
     other = old.score(held_out) if old else np.full(len(scored), scored["churned"].mean())
     limits = (new.threshold, old.threshold if old else new.threshold)
@@ -469,7 +474,7 @@ def _beat(scored, new, old, held_out, metric, by, seed):
         ours, theirs = (of(truth, rows[one].to_numpy(), limit) for one, limit in zip(("churn_probability", "other"), limits, strict=True))  # fmt: skip
         return sign * (ours - theirs)
 
-    found = paired_bootstrap(scored.assign(other=other), gain, seed, by)
+    found = paired_bootstrap(scored.assign(other=other), gain, seed)
     against = f"version {old.version}" if old else "one probability for all"
     said = f"{metric}: gain {found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}) on {against}"
     return (found.low > 0, found.low, 0.0, said)
@@ -569,20 +574,6 @@ def _line(client, name, now):
     return line[: len(line) - line[::-1].index(now)]
 
 
-def _write_for_mlflow(mlflow, model, folder):
-    """Write MLflow's own description of a model, so that its tools load and serve the version, too."""
-    mlflow.sklearn.save_model(
-        model,
-        f"{folder}/model",
-        serialization_format="skops",
-        skops_trusted_types=TRUSTED,
-        pip_requirements=[f"{one}=={version_of(one)}" for one in NEEDED],
-    )
-    for one in Path(folder, "model").iterdir():
-        one.rename(Path(folder, one.name))
-    Path(folder, "model").rmdir()
-
-
 def _changed(said, file):
     return f"{file} of {said} is not the one that was registered: it was changed or damaged. Do not load it; register the model again."
 
@@ -600,56 +591,29 @@ def _kind(values):
     return "moments" if pd.api.types.is_datetime64_any_dtype(values) else "texts"
 
 
-def _probabilities(model, rows):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a level that is new is told where the rows come in
-        return np.asarray(model.predict_proba(rows), dtype=float)[:, place_of_leaving(model)]
-
-
 def _golden(model, data):
-    """Return the columns that a model reads, some rows of them, and its answers."""
+    """Return some rows with the columns that a model reads, and its answers."""
     rows = data.iloc[np.linspace(0, len(data) - 1, min(len(data), _KNOWN_ROWS)).astype(int)]
     rows = rows.reset_index(drop=True)
     try:
-        answers = _probabilities(model, rows)
+        answers = chance_to_leave(model, rows)
     except Exception as error:
         raise ValueError(
             f"The {type(model).__name__} does not answer the rows of data ({type(error).__name__}: "
             f"{str(error)[:200]}). Put its preparation into the pipeline, and pass the raw table."
         ) from error
-    read = [column for column in data if not _same_without(model, rows, column, answers)]
-    try:
-        same = np.array_equal(_probabilities(model, rows[read]), answers)
-    except (ValueError, KeyError):
-        same = False
-    read = read if same else list(data)
-    return read, rows[read], answers
-
-
-def _same_without(model, rows, column, answers):
-    try:
-        return np.array_equal(_probabilities(model, rows.drop(columns=column)), answers)
-    except (ValueError, KeyError, TypeError, IndexError):
-        return False
+    return rows[columns_read(model, rows)], answers
 
 
 def _write_rows(rows, answers):
     """Return rows and answers as JSON that gives back the same numbers."""
-    plain = rows.astype(object).where(rows.notna(), None)
-    try:
-        return json.dumps({
-            "columns": {str(name): str(kind) for name, kind in rows.dtypes.items()},
-            "rows": [
-                [one.isoformat() if isinstance(one, pd.Timestamp) else one for one in row]
-                for row in plain.to_numpy().tolist()
-            ],
-            "answers": answers.tolist(),
-        }, allow_nan=False).encode()  # fmt: skip
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"data holds a value that cannot be kept as text ({error}). A raw table holds numbers, texts, "
-            "flags and moments."
-        ) from error
+    plain = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+    told = {
+        "columns": {str(name): str(kind) for name, kind in rows.dtypes.items()},
+        "rows": [[one.isoformat() if isinstance(one, pd.Timestamp) else one for one in row] for row in plain],
+        "answers": answers.tolist(),
+    }  # fmt: skip
+    return _as_json(told, "data").encode()
 
 
 def _read_rows(kept):
@@ -658,26 +622,12 @@ def _read_rows(kept):
     return rows.astype(told["columns"]), np.asarray(told["answers"], dtype=float)
 
 
-def _plain(value, where):
-    """Return a value as JSON has it; `where` it stands is for the message."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, dict):
-        made = {str(key): _plain(one, f"{where}[{key!r}]") for key, one in value.items()}
-        if len(made) < len(value):
-            raise ValueError(
-                f"{where} has two keys that are one text in JSON, as 1 and '1'; one value would be lost. "
-                "Rename one."
-            )
-        return made
-    if isinstance(value, (list, tuple)):
-        return [_plain(one, f"{where}[{place}]") for place, one in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
+def _as_json(value, where, **form):
+    """Return a value as JSON; `where` it stands is for the message."""
+    try:
+        return json.dumps(value, allow_nan=False, default=lambda one: one.tolist(), **form)
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{where} is {value}, which JSON cannot hold. Write None, or leave it out of the card."
-        )
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    raise ValueError(
-        f"{where} is a {type(value).__name__}, which JSON cannot hold. Write it as a text, a number, a "
-        "flag, a list or a dict."
-    )
+            f"{where} holds what JSON cannot ({error}). Write texts, numbers, flags, lists, dicts of texts, "
+            "and None for what is missing."
+        ) from error

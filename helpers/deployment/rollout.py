@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 from scipy.optimize import brentq
-from scipy.special import betaln, ndtr
-from scipy.stats import norm
+from scipy.special import ndtr
+from scipy.stats import hypergeom, norm
 
 from helpers.checks import require_columns, require_filled, require_rows, require_share
 
@@ -28,6 +28,7 @@ SPENT = {0: 0, 0.35: 0.05, 0.41: 0.32, 0.9: 0.34, 0.98: 1}
 FEWEST = 50  # rows of either variant from which on a mean is taken for normal
 STEP = 100  # visits that a canary has on each step before it is widened
 DOUBT = 0.1  # a canary that looks as bad by a chance smaller than this is not widened
+NAMES = ("champion", "canary")  # in the column `variant`
 _NODES = 120
 _NEWS = 0.01  # the share of new information that another look needs
 
@@ -76,8 +77,6 @@ class Canary:
     hints : columns known of *every* visit, answered or not, such as whether there was a click. What they
         tell of the first guard rail is used for the visits that did not answer. Who answers has to be
         a matter of chance.
-    champion, canary : the names in the column `variant`.
-    by : the column that tells customers apart.
 
     Raises
     ------
@@ -111,9 +110,6 @@ worse, the bar is 3.2, more than chance')
         steps: Sequence[float] = (0.05, 0.25, 0.5),
         visits: int = 3_500,
         hints: Sequence[str] = (),
-        champion: str = "champion",
-        canary: str = "canary",
-        by: str = "customer_id",
     ):
         steps = list(steps)
         for step in steps:
@@ -144,7 +140,6 @@ worse, the bar is 3.2, more than chance')
             for place, (column, word) in enumerate(must_not.items())
         }
         self._steps, self._visits, self._hints = steps, visits, list(hints)
-        self._names, self._by = (champion, canary), by
         self._step, self._last, self._rows, self._log = 0, None, {}, []
 
     @property
@@ -152,7 +147,7 @@ worse, the bar is 3.2, more than chance')
         """The share of the customers that each variant is to have on the next day."""
         ended = {"roll back": 0.0, "promote": 1.0}
         share = ended.get(self._last.verdict if self._last else "", self._steps[self._step])
-        return dict(zip(self._names, (1 - share, share), strict=True))
+        return dict(zip(NAMES, (1 - share, share), strict=True))
 
     @property
     def log(self) -> DataFrame:
@@ -188,15 +183,15 @@ worse, the bar is 3.2, more than chance')
         if self._last and self._last.verdict in ("roll back", "promote"):
             return self._last
         columns = list(dict.fromkeys([*self._rails, *self._hints]))
-        require_columns(visits, "the visits", ["variant", self._by, *columns])
-        visits = visits[visits["variant"].isin(self._names)]
-        require_filled(visits, "the visits", self._by)
+        require_columns(visits, "the visits", ["variant", "customer_id", *columns])
+        visits = visits[visits["variant"].isin(NAMES)]
+        require_filled(visits, "the visits", "customer_id")
         for hint in self._hints:
             require_filled(visits, "the visits", hint, "a hint is known of every visit")
         evening = len(self._log) + 1
         new = {column: _numbers(visits[column], column) for column in columns}
-        new["canary"] = visits["variant"].eq(self._names[1]).to_numpy(dtype=bool)
-        new["customer"] = visits[self._by].to_numpy()
+        new["canary"] = visits["variant"].eq(NAMES[1]).to_numpy(dtype=bool)
+        new["customer"] = visits["customer_id"].to_numpy()
         new |= {"step": np.full(len(visits), self._step), "evening": np.full(len(visits), evening)}
         if self._log:
             new = {name: np.concatenate([self._rows[name], some]) for name, some in new.items()}
@@ -262,7 +257,7 @@ worse, the bar is 3.2, more than chance')
 
     def _said(self, row):
         """Return the figures of a guard rail in words."""
-        names = zip(self._names, (row["champion"], row["canary"]), strict=True)
+        names = zip(NAMES, (row["champion"], row["canary"]), strict=True)
         means = ", ".join(f"{value:.3f} with {name}" for name, value in names)
         bar = "no bar this evening" if np.isnan(row["bar"]) else f"the bar is {row['bar']:.1f}"
         errors = f"{row['deviations']:.1f} standard errors worse, {bar}"
@@ -322,7 +317,12 @@ class _Rail:
             information += weight
             if flags:
                 seen += int(value[answered & canary].sum())
-                exact = np.convolve(exact, _chances(*sizes, int(value[answered].sum())))
+                dealt = (
+                    sum(sizes),
+                    int(value[answered].sum()),
+                    sizes[1],
+                )  # by chance, to the canary
+                exact = np.convolve(exact, hypergeom.pmf(np.arange(sizes[1] + 1), *dealt))
         if not information:
             return _Difference(*means, np.nan, np.nan, np.nan, 0.0)
         variance = (np.bincount(rows["code"], moves) ** 2).sum()
@@ -358,18 +358,6 @@ class _Rail:
 @cache
 def _legendre():
     return np.polynomial.legendre.leggauss(_NODES)
-
-
-def _chances(others, mine, flagged):
-    """Return the chance of each number of flags among `mine`, from 0, when chance deals them out."""
-    count = np.arange(mine + 1)
-    possible = (count <= flagged) & (flagged - count <= others)
-    count = count[possible]
-    ways = lambda of, some: -betaln(of - some + 1, some + 1) - np.log1p(of)  # noqa: E731
-    total = ways(others + mine, flagged)
-    chances = np.zeros(mine + 1)
-    chances[possible] = np.exp(ways(mine, count) + ways(others, flagged - count) - total)
-    return chances
 
 
 def _numbers(values, column):

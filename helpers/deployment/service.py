@@ -1,6 +1,6 @@
 """Stage 5: a service that answers over HTTP: keys, limits, ids, metrics, a log, and a fallback.
 
-The way of a request: uvicorn reads it (`Door` bounds its size and time), `Service` checks the key and
+The way of a request: uvicorn reads it (`_Door` bounds its size and time), `Service` checks the key and
 the limits, the body is decoded and checked in one step, a model or a table answers. A learner's call:
 `with running(Service(folder, score=scoring, lists=lists)) as address: ...`
 """
@@ -38,6 +38,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from helpers.deployment.answers import (
     ID,
+    TRACE,
     Id,
     ListAnswer,
     ListRequest,
@@ -50,10 +51,9 @@ from helpers.deployment.answers import (
     ScoreAnswer,
     Scoring,
     Version,
-    least_of_list,
     read_json,
 )
-from helpers.deployment.docs import openapi, page
+from helpers.deployment.docs import Refusal, openapi, page
 from helpers.files import write_whole
 
 SCOPES = ("predict", "recommend", "feedback", "metrics", "admin")
@@ -61,7 +61,7 @@ KEYS_FILE, LOG_FILE, FEEDBACK_FILE, SERVING_FILE = "keys.json", "requests.jsonl"
 _JSON, _TEXT = b"application/json", b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _IDLE_S = 30.0  # that a connection may say nothing
-_TRACE = re.compile(ID[:-6].encode()).fullmatch
+_IS_TRACE = re.compile(TRACE.encode()).fullmatch
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Limits:
     Attributes
     ----------
     body_bytes, head_bytes : of a request.
-    read_s : until a request has to be here whole; a connection that says nothing is closed then, too.
-    answer_s : until a model has to answer; then the fallback does.
+    read_s : until a request has to be here whole.
+    answer_s : until a model has to answer; then the version before does.
     waiting : requests that may wait for a model that takes care; the next ones are refused (503).
     """
 
@@ -131,11 +131,16 @@ class _Key:
         self.left = min(max(1.0, self.rate), self.left + (now - self.seen) * self.rate)
         self.seen = now
         if self.left < 1:
-            wait = str(math.ceil((1 - self.left) / self.rate)).encode()
-            raise Refused(429, "too many requests", f"The key {self.name!r} is good for {self.rate:g} requests a second. Wait, then send again.", ((b"retry-after", wait),))  # fmt: skip
+            wait = math.ceil((1 - self.left) / self.rate)
+            raise Refused(429, "too many requests", f"The key {self.name!r} is good for {self.rate:g} requests a second. Wait, then send again.", _later(wait))  # fmt: skip
         self.left -= 1
         if scope not in self.scopes:
             raise Refused(403, "key of another scope", f"This key does not open {scope!r}. Ask for one that does.")  # fmt: skip
+
+
+def _later(seconds):
+    """Return the header that says when to come again."""
+    return ((b"retry-after", b"%d" % seconds),)
 
 
 class FeedbackRequest(msgspec.Struct):
@@ -152,41 +157,48 @@ class Stored(msgspec.Struct):
     stored: bool
 
 
+class Ready(msgspec.Struct):
+    """Which version of each kind of model answers."""
+
+    ready: bool
+    versions: dict[str, str]
+
+
+class Alive(msgspec.Struct):
+    alive: bool
+
+
+class RollBackRequest(msgspec.Struct):
+    """Of which model the version before is to answer again."""
+
+    model: Literal["score", "lists"]
+
+
+class SwapRequest(RollBackRequest):
+    """Which version is to answer from now on."""
+
+    version: Version
+
+
 class _Feedback:
-    """What customers did, in a database. Waiting rows are committed together, and only then acknowledged."""
+    """What customers did, in a database; a row is acknowledged only once it is committed."""
 
     _TABLE = "CREATE TABLE IF NOT EXISTS feedback (request_id VARCHAR(100), outcome VARCHAR(40), value DOUBLE PRECISION, at VARCHAR(40), PRIMARY KEY (request_id, outcome))"  # fmt: skip
     _ROW = "INSERT INTO feedback VALUES (:request_id, :outcome, :value, :at) ON CONFLICT (request_id, outcome) DO UPDATE SET value = excluded.value, at = excluded.at"  # fmt: skip
 
     def __init__(self, url):
-        self._engine = create_engine(url)
+        self._engine, self._thread = create_engine(url), ThreadPoolExecutor(1)
+        self._write(self._TABLE)
+
+    def _write(self, statement, row=None):
         with self._engine.begin() as connection:
-            connection.execute(text(self._TABLE))
-        self._thread, self._rows, self._writer = ThreadPoolExecutor(1), [], None
+            connection.execute(text(statement), row)
 
     async def add(self, row):
-        done = asyncio.get_running_loop().create_future()
-        self._rows.append((row, done))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        await done
-
-    async def _write(self):
-        while self._rows:
-            batch, self._rows = self._rows, []
-            error = None
-            try:
-                rows = [row for row, _ in batch]
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
-            except SQLAlchemyError:
-                error = Refused(503, "not stored", "The feedback could not be stored. Send it again later.")  # fmt: skip
-            for _, done in batch:
-                if not done.done():  # whoever waited may have gone
-                    done.set_exception(error) if error else done.set_result(None)
-
-    def _commit(self, rows):
-        with self._engine.begin() as connection:
-            connection.execute(text(self._ROW), rows)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._ROW, row)  # fmt: skip
+        except SQLAlchemyError:
+            raise Refused(503, "not stored", "The feedback could not be stored. Send it again later.", _later(5)) from None  # fmt: skip
 
     def close(self):
         self._thread.shutdown()
@@ -210,17 +222,6 @@ def _too_large(most):
     return Refused(413, "too large", f"The body is larger than {most:,} bytes. Send less at once.")
 
 
-class Ready(msgspec.Struct):
-    """Which version of each kind of model answers."""
-
-    ready: bool
-    versions: dict[str, str]
-
-
-class Alive(msgspec.Struct):
-    alive: bool
-
-
 class Route(NamedTuple):
     """What answers at a path: `answer(body)` gives bytes and what the log notes of them, at once or awaited."""
 
@@ -232,19 +233,6 @@ class Route(NamedTuple):
     takes: Any = None  # the form of the body, and of the answer
     gives: Any = None
     refusals: tuple[int, ...] = ()  # beside those of keys and bodies
-
-
-class SwapRequest(msgspec.Struct):
-    """Which version is to answer from now on."""
-
-    model: Literal["score", "lists"]
-    version: Version
-
-
-class RollBackRequest(msgspec.Struct):
-    """Of which model the version before is to answer again."""
-
-    model: Literal["score", "lists"]
 
 
 class Service:
@@ -277,10 +265,10 @@ class Service:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.serving = {one.kind: one for one in (score, lists) if one is not None}
         self._before: dict[str, Any] = {}
-        self._url = (
-            feedback_url or f"sqlite:///{(self.folder / FEEDBACK_FILE).resolve().as_posix()}"
-        )
-        self._feedback, self._ready, self._logged, self._followed = None, False, [], 0
+        here = f"sqlite:///{(self.folder / FEEDBACK_FILE).resolve().as_posix()}"
+        self._feedback, self._url = None, feedback_url or here
+        self._ready, self._logged, self._looked = False, [], {}
+        self._keys: dict[bytes, _Key] = {}
         self._read_keys()
         self._start, self._count = secrets.token_hex(4).encode(), itertools.count()
         self._pool, self._waits = ThreadPoolExecutor(4, "careful"), 0
@@ -314,13 +302,7 @@ class Service:
         self.serving[model.kind] = model
 
     def roll_back(self, kind: str) -> str:
-        """Have the version before answer again, and return which it is.
-
-        Raises
-        ------
-        ValueError
-            If there is none.
-        """
+        """Have the version before answer again, and return which it is; `ValueError` if there is none."""
         if kind not in self._before:
             raise ValueError(f"No version of {kind!r} served before this one. Swap in the version that is to answer.")  # fmt: skip
         self.swap(self._before[kind])
@@ -329,10 +311,9 @@ class Service:
     def openapi(self) -> dict:
         """Return what answers where, and in which form, as OpenAPI has it."""
         score = self.serving.get("score")
-        if score is None:
-            return openapi({path: one for path, one in self.routes.items() if path not in ("/predict", "/invocations")})  # fmt: skip
-        forms = {"/predict": score.form, "/invocations": score.many}
-        return openapi({path: one._replace(takes=forms.get(path, one.takes)) for path, one in self.routes.items()})  # fmt: skip
+        forms = {"/predict": score and score.form, "/invocations": score and score.many}
+        routes = {path: one._replace(takes=forms.get(path, one.takes)) for path, one in self.routes.items()}  # fmt: skip
+        return openapi({path: one for path, one in routes.items() if score or path not in forms})
 
     # The way of a request.
 
@@ -342,12 +323,15 @@ class Service:
             return await self._live(scope, receive, send)
         began = time.perf_counter()
         headers, path = dict(scope["headers"]), scope["path"]
-        trace = headers.get(b"x-request-id", b"")
-        if not (trace and len(trace) <= 100 and _TRACE(trace)):
+        trace = asked = headers.get(b"x-request-id", b"")
+        known = len(asked) <= 100 and _IS_TRACE(asked)
+        if not known:
             trace = b"%b-%x" % (self._start, next(self._count))
         route, status, kind, more, note, error = self.routes.get(path), 200, _JSON, (), "", ""
         key = None
         try:
+            if asked and not known:
+                raise Refused(400, "request id", "X-Request-ID is logged, so it names nobody: up to 100 of letters (one at least), digits and ._- are taken. Send such a one, or none.")  # fmt: skip
             if route is None:
                 raise Refused(404, "no such place", "Nothing answers here; /docs lists what does.")
             if scope["method"] != route.method:
@@ -363,10 +347,10 @@ class Service:
             kind = route.kind
         except Refused as refused:
             status, error, more = refused.status, refused.error, refused.headers
-            said = msgspec.json.encode({"error": error, "message": refused.message, "trace": trace.decode()})  # fmt: skip
+            said = msgspec.json.encode(Refusal(error, refused.message, trace.decode()))
         except Exception as broken:
             status, error = 500, type(broken).__name__
-            said = msgspec.json.encode({"error": "broken", "message": "The service failed; the log tells why. Send it again later.", "trace": trace.decode()})  # fmt: skip
+            said = msgspec.json.encode(Refusal("broken", "The service failed; the log tells why. Send it again later.", trace.decode()))  # fmt: skip
         head = [(b"content-type", kind), (b"content-length", b"%d" % len(said)), (b"x-request-id", trace), *more]  # fmt: skip
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": said})
@@ -420,7 +404,7 @@ class Service:
 
     def _model(self, kind):
         if kind not in self.serving:
-            raise Refused(503, "no model", f"No model of {kind} is loaded. Send it again later.", ((b"retry-after", b"5"),))  # fmt: skip
+            raise Refused(503, "no model", f"No model of {kind} is loaded. Send it again later.", _later(5))  # fmt: skip
         return self.serving[kind]
 
     def _predict(self, body):
@@ -432,6 +416,12 @@ class Service:
             return self._predict_carefully(scoring, request.request_id, values)
         self._said["score", scoring.version, False] += 1
         return scoring.answer(request.request_id, probability), scoring.version
+
+    async def _predict_carefully(self, scoring, request_id, values):
+        probability, one = await self._carefully(scoring, values)
+        fallback = one is not scoring
+        self._said["score", one.version, fallback] += 1
+        return one.answer(request_id, probability, fallback), one.version
 
     async def _invoke(self, body):
         scoring = self._model("score")
@@ -447,12 +437,6 @@ class Service:
         self._said["score", scoring.version, False] += len(found)
         return msgspec.json.encode(Predictions(found, scoring.version)), scoring.version
 
-    async def _predict_carefully(self, scoring, request_id, values):
-        probability, one = await self._carefully(scoring, values)
-        fallback = one is not scoring
-        self._said["score", one.version, fallback] += 1
-        return one.answer(request_id, probability, fallback), one.version
-
     async def _carefully(self, scoring, values):
         """Ask the model itself, in a thread; if it fails or is late, the one before."""
         self._new += scoring.lean
@@ -461,20 +445,18 @@ class Service:
             if one is None or not named.keys() >= set(one.columns):
                 continue
             if self._waits >= self.limits.waiting:
-                raise Refused(503, "busy", "Too many requests wait for the model. Send it again later.", ((b"retry-after", b"1"),))  # fmt: skip
+                raise Refused(503, "busy", "Too many requests wait for the model. Send it again later.", _later(1))  # fmt: skip
             row = tuple(named[name] for name in one.columns)
             work = asyncio.get_running_loop().run_in_executor(self._pool, one.score_carefully, row)  # fmt: skip
             self._waits += 1
             work.add_done_callback(self._waited)
             try:
-                probability = await asyncio.wait_for(asyncio.shield(work), self.limits.answer_s)
+                return await asyncio.wait_for(asyncio.shield(work), self.limits.answer_s), one
             except ValueError as error:
                 raise Refused(422, "not understood", str(error)[:500]) from None
             except Exception as error:
                 self._logged.append(_Noted(time.time(), "", "model", 0, 0.0, None, one.version, type(error).__name__))  # fmt: skip
-                continue
-            return probability, one
-        raise Refused(503, "no model", "No model could answer. Send it again later.", ((b"retry-after", b"5"),))  # fmt: skip
+        raise Refused(503, "no model", "No model could answer. Send it again later.", _later(5))
 
     def _waited(self, work):
         self._waits -= 1
@@ -482,7 +464,7 @@ class Service:
 
     def _recommend(self, body):
         lists = self._model("lists")
-        request = read_json(_READ_LIST, body, least_of_list)
+        request = read_json(_READ_LIST, body)
         answer, fallback = lists.answer(request.request_id, request.customer_id, request.k)
         self._said["lists", lists.version, fallback] += 1
         return answer, lists.version
@@ -495,8 +477,10 @@ class Service:
     def _is_ready(self, _):
         if not (self._ready and self.serving):
             raise Refused(503, "not ready", "No model is loaded, or the service is stopping.")
-        versions = {kind: model.version for kind, model in self.serving.items()}
-        return msgspec.json.encode({"ready": True, "versions": versions}), ""
+        return msgspec.json.encode(Ready(True, self._versions())), ""
+
+    def _versions(self):
+        return {kind: model.version for kind, model in self.serving.items()}
 
     async def _swap_by_request(self, body):
         request = read_json(_READ_SWAP, body)
@@ -504,8 +488,7 @@ class Service:
             await self._load(request.model, request.version)
         except (ValueError, LookupError, OSError) as error:
             raise Refused(404, "no such version", str(error)[:500]) from None
-        self._tell()
-        return self._is_ready(b"")
+        return self._tell()
 
     async def _load(self, kind, version):
         before = self._before.get(kind)
@@ -517,34 +500,40 @@ class Service:
             self.swap(await asyncio.to_thread(self.load, kind, version))
 
     def _roll_back_by_request(self, body):
-        kind = read_json(_READ_ROLL_BACK, body).model
         try:
-            self.roll_back(kind)
+            self.roll_back(read_json(_READ_ROLL_BACK, body).model)
         except ValueError as error:
             raise Refused(409, "nothing before", str(error)) from None
-        self._tell()
-        return self._is_ready(b"")
+        return self._tell()
 
     def _tell(self):
-        """Tell the other workers, and whoever starts again, which versions answer."""
-        versions = {kind: model.version for kind, model in self.serving.items()}
-        write_whole(self.folder / SERVING_FILE, json.dumps(versions) + "\n")
-        self._followed = (self.folder / SERVING_FILE).stat().st_mtime_ns
+        """Tell the other workers, whoever starts again, and who asked which versions answer."""
+        write_whole(self.folder / SERVING_FILE, json.dumps(self._versions()) + "\n")
+        self._changed(SERVING_FILE)
+        return self._is_ready(b"")
 
     async def _follow(self):
         """Have the versions answer that another worker, or one before, swapped in."""
-        path = self.folder / SERVING_FILE
-        if not path.is_file() or path.stat().st_mtime_ns == self._followed:
-            return
-        self._followed = path.stat().st_mtime_ns
-        for kind, version in json.loads(path.read_text(encoding="utf-8")).items():
+        for kind, version in (self._changed(SERVING_FILE) or {}).items():
             if kind not in self.serving or self.serving[kind].version != version:
                 await self._load(kind, version)
+
+    def _read_keys(self):
+        if (kept := self._changed(KEYS_FILE)) is not None:
+            self._keys = {name.encode(): _Key(name, one) for name, one in kept.items()}
+
+    def _changed(self, name):
+        """Return what a file of the folder holds if it is another than at the last look, else None."""
+        path = self.folder / name
+        if not path.is_file() or path.stat().st_mtime_ns == self._looked.get(name):
+            return None
+        self._looked[name] = path.stat().st_mtime_ns
+        return json.loads(path.read_text(encoding="utf-8"))
 
     # Its life, and what it counts.
 
     async def _live(self, scope, receive, send):
-        scope["state"]["limits"] = self.limits  # for `Door`
+        scope["state"]["limits"] = self.limits  # for `_Door`
         if (await receive())["type"] != "lifespan.startup":
             return
         self._feedback = _Feedback(self._url)
@@ -560,26 +549,15 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _tick(self):
-        """Twice a second: write the log, and read the keys again if they changed."""
+        """Twice a second: write the log, and read the keys and the versions again if they changed."""
         while True:
             await asyncio.sleep(0.5)
             with contextlib.suppress(
                 OSError, ValueError, LookupError
             ):  # a full disk stops no answer
                 self._write_log()
-                if self._keys_changed():
-                    self._read_keys()
+                self._read_keys()
                 await self._follow()
-
-    def _keys_changed(self):
-        path = self.folder / KEYS_FILE
-        return path.is_file() and path.stat().st_mtime_ns != self._keys_of
-
-    def _read_keys(self):
-        path = self.folder / KEYS_FILE
-        self._keys_of = path.stat().st_mtime_ns if path.is_file() else 0
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        self._keys = {name.encode(): _Key(name, one) for name, one in kept.items()}
 
     def collect(self) -> Iterator[Any]:
         """Yield the figures of `/metrics`, as prometheus_client asks for them."""
@@ -597,95 +575,83 @@ class Service:
         said = CounterMetricFamily("lab_answers", "Answers by model.", labels=["model", "version", "fallback"])  # fmt: skip
         for (kind, version, fallback), count in list(self._said.items()):
             said.add_metric([kind, version, str(fallback).lower()], count)
-        new = CounterMetricFamily("lab_new_values", "Scores with a value or a gap that training had not.")  # fmt: skip
-        new.add_metric([], self._new)
+        new = CounterMetricFamily("lab_new_values", "Scores with a value or a gap that training had not.", self._new)  # fmt: skip
         serving = GaugeMetricFamily("lab_serving", "The version that answers.", labels=["model", "version"])  # fmt: skip
-        for kind, model in list(self.serving.items()):
-            serving.add_metric([kind, model.version], 1)
+        for kind, version in self._versions().items():
+            serving.add_metric([kind, version], 1)
         yield from (seen, times, said, new, serving)
 
 
-_READ_LIST = msgspec.json.Decoder(ListRequest).decode
-_READ_FEEDBACK = msgspec.json.Decoder(FeedbackRequest).decode
-_READ_SWAP = msgspec.json.Decoder(SwapRequest).decode
-_READ_ROLL_BACK = msgspec.json.Decoder(RollBackRequest).decode
+_READ_LIST, _READ_FEEDBACK, _READ_SWAP, _READ_ROLL_BACK = (
+    msgspec.json.Decoder(one).decode
+    for one in (ListRequest, FeedbackRequest, SwapRequest, RollBackRequest)
+)
 
 
-class Door(HttpToolsProtocol):
+class _Door(HttpToolsProtocol):
     """uvicorn's reader of HTTP, with a bound on the size of a head and on the time of a request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to watch the connection."""
+    def connection_made(self, transport):
         super().connection_made(transport)
-        self.limits: Limits = self.app_state.get("limits") or Limits()
+        self.limits = self.app_state.get("limits") or Limits()
         self.in_head, self.heard, self.since, self.deaf = True, 0, self.loop.time(), False
         self.loop.call_later(self.limits.read_s, self.watch)
 
-    def watch(self) -> None:
+    def watch(self):
         """Close the connection if a request, or its beginning, is late; look again later."""
         if self.deaf or self.transport.is_closing():
             return
+        cycle = self.cycle
         late = self.since + (self.limits.read_s if self.heard else _IDLE_S) - self.loop.time()
-        busy = (
-            self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
-        )
-        if late <= 0 and not busy:
-            if self.heard and (
-                self.cycle is None or self.in_head or not self.cycle.response_started
-            ):
-                self.refuse(408, "The request took too long to arrive.")
-            else:
-                self.transport.close()
-            return
-        self.loop.call_later(self.limits.read_s, self.watch)
+        busy = cycle is not None and not cycle.more_body and not cycle.response_complete
+        if late > 0 or busy:
+            self.loop.call_later(self.limits.read_s, self.watch)
+        elif self.heard and (cycle is None or self.in_head or not cycle.response_started):
+            self.refuse(408, "The request took too long to arrive.")
+        else:
+            self.transport.close()
 
-    def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head before they are read."""
+    def data_received(self, data):
         if self.deaf:
             return
-        if self.in_head:
+        if self.in_head:  # its bytes are counted before they are read
             if self.heard > self.limits.head_bytes:
                 self.refuse(431, "The headers are too large.")
                 return
             self.heard += len(data)
         super().data_received(data)
 
-    def on_message_begin(self) -> None:
-        """Start the clock of a request."""
+    def on_message_begin(self):
         self.since = self.loop.time()
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        """Leave the head; what comes now is bounded by the service."""
-        self.in_head, self.heard = False, 1
+    def on_headers_complete(self):
+        self.in_head, self.heard = False, 1  # what comes now is bounded by the service
         if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > self.limits.head_bytes:  # fmt: skip
             self.refuse(431, "The headers are too large.")
             return
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        """Wait for the next head."""
+    def on_message_complete(self):
         self.in_head, self.heard, self.since = True, 0, self.loop.time()
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in the form of all refusals."""
+    def send_400_response(self, msg):
         self.refuse(400, "This is no HTTP request.")
 
-    def refuse(self, status: int, message: str) -> None:
-        """Answer without asking the service, and close."""
-        if not self.deaf and not self.transport.is_closing():
-            said = msgspec.json.encode({"error": "refused", "message": message, "trace": ""})
-            head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(said)}\r\nconnection: close\r\n\r\n"
-            self.transport.write(head.encode() + said)
-            self.transport.write_eof()
-            self.deaf = True
-            if self.cycle is not None and not self.cycle.response_complete:
-                self.cycle.disconnected = True
-                self.cycle.message_event.set()
-            self.loop.call_later(
-                1.0, self.transport.close
-            )  # closed at once, the answer could be lost
+    def refuse(self, status, message):
+        """Answer without asking the service, in the form of all refusals, and close."""
+        if self.deaf or self.transport.is_closing():
+            return
+        said = msgspec.json.encode(Refusal("refused", message, ""))
+        head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(said)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(head.encode() + said)
+        self.transport.write_eof()
+        self.deaf = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.loop.call_later(1.0, self.transport.close)  # at once, the answer could be lost
 
 
 def door(**more: Any) -> dict[str, Any]:
@@ -697,19 +663,18 @@ def door(**more: Any) -> dict[str, Any]:
     False
     """
     return {
-        "http": Door, "ws": "none", "lifespan": "on", "access_log": False, "log_level": "critical",
+        "http": _Door, "ws": "none", "lifespan": "on", "access_log": False, "log_level": "critical",
         "server_header": False, "timeout_keep_alive": int(_IDLE_S), "timeout_graceful_shutdown": 10, **more,
     }  # fmt: skip
 
 
 @contextlib.contextmanager
-def running(service: Callable, port: int = 0) -> Iterator[str]:
+def running(service: Callable) -> Iterator[str]:
     """Run a service on this machine until the block is left; yield its address.
 
     Parameters
     ----------
     service : what is to answer: a `Service`, or any other ASGI application, such as one of FastAPI.
-    port : 0 takes a free one.
 
     Examples
     --------
@@ -720,7 +685,7 @@ def running(service: Callable, port: int = 0) -> Iterator[str]:
     """
     import uvicorn
 
-    listening = socket.create_server(("127.0.0.1", port))
+    listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(service, **door()))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ _COLUMNS = {
 _BLANK = {"table": "", "column": "", "where": EVERYBODY, "since": pd.NaT, "because": ""}
 _ID = re.compile(r"(^|[ _.-])(id|uuid|guid|ID|Id)$|[a-z]I[Dd]$")
 _MANY_VALUES = "several values in one"
+MISSING = "(missing)"
 _LEAST = 0.005  # a share of rows that matters
 
 
@@ -57,7 +60,8 @@ def signals(rows: Iterable[Mapping]) -> DataFrame:
     return table.assign(since=since).astype(_COLUMNS)
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True)
+class Column:
     """What a column holds, counted once.
 
     Attributes
@@ -65,55 +69,63 @@ class Column(NamedTuple):
     kind : "numbers", "texts", "moments", "spans" or whatever else it holds; mixed kinds are named
         together, and where all is missing it is "nothing".
     rows, missing : all rows, and those without a value; a text of blanks only is none.
+    numbers : those it holds, be they written as texts; moments and spans in seconds.
     levels : level -> rows, the most frequent first; None for columns of numbers, moments and spans.
-    numbers : its numbers, ascending, be they written as texts; moments and spans in seconds.
     words : rows that hold something which is no number.
     """
 
     kind: str
     rows: int
     missing: int
-    levels: Series | None
     numbers: np.ndarray
+    levels: Series | None = None
     words: int = 0
 
-    @property
-    def distinct(self) -> int:
-        """How many different values there are."""
-        if self.levels is not None:
-            return len(self.levels)
-        return int((np.diff(self.numbers) > 0).sum()) + bool(len(self.numbers))
+    @cached_property
+    def ascending(self) -> np.ndarray:
+        """The numbers in their order."""
+        return np.sort(self.numbers)
 
-    @property
+    @cached_property
+    def counts(self) -> Series:
+        """Level -> rows, for numbers, too; what is missing is none."""
+        if self.levels is not None:
+            return self.levels
+        values, rows = np.unique(self.numbers, return_counts=True)
+        return Series(rows, index=values)
+
+    @cached_property
     def measures(self) -> bool:
         """Whether it measures something: more than ten different numbers, and hardly a word."""
         few_words = 20 * self.words <= self.rows - self.missing
-        return self.kind != "moments" and few_words and len(self.numbers) > 0 and self.distinct > 10
+        if self.timed or not few_words or len(self.numbers) <= 10:
+            return False
+        return len(np.unique(self.numbers[:1_000])) > 10 or len(self.counts) > 10
 
     @property
+    def timed(self) -> bool:
+        """Whether it holds moments."""
+        return self.kind.startswith("moments")
+
+    @cached_property
     def names(self) -> bool:
         """Whether it only names rows: running numbers, or texts that hardly come again."""
         filled = self.rows - self.missing
-        if self.kind == "moments" or filled < 50:
+        if self.timed or filled < 50:
             return False
-        if self.measures:
-            ends = self.numbers[[0, -1]]
-            whole = np.isfinite(ends).all() and not (self.numbers % 1).any()
-            return bool(whole and self.distinct == filled and np.ptp(ends) < 20 * filled)
-        return self.levels is not None and self.distinct > max(MANY, filled / 5)
+        if not self.measures:
+            return len(self.counts) > max(MANY, filled / 5)
+        with np.errstate(invalid="ignore"):
+            broken = (self.numbers[:1_000] % 1).any()
+        if broken or not np.isfinite(self.numbers).all():
+            return False
+        running = np.ptp(self.numbers) < 20 * filled and not (self.numbers % 1).any()
+        return bool(running and len(self.counts) == filled)
 
     def comparable(self, later: Column) -> bool:
         """Return whether both hold one kind at least, other than nothing and several values in one."""
         kinds = set(self.kind.split(" and ")) & set(later.kind.split(" and "))
         return bool(kinds - {"nothing", _MANY_VALUES})
-
-    @property
-    def shares(self) -> Series:
-        """Level -> share of all rows; what is missing is none."""
-        if self.levels is not None:
-            return self.levels / max(1, self.rows)
-        values, counts = np.unique(self.numbers, return_counts=True)
-        return Series(counts / max(1, self.rows), index=values)
 
 
 def profile(values: Series) -> Column:
@@ -123,40 +135,51 @@ def profile(values: Series) -> Column:
     --------
     >>> found = profile(Series(["20.5", "7", " ", None, "n/a"]))
     >>> found.kind, found.rows, found.missing, found.words, found.numbers.tolist()
-    ('texts', 5, 2, 1, [7.0, 20.5])
+    ('texts', 5, 2, 1, [20.5, 7.0])
     """
-    rows, plain = len(values), types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
-    if types.is_complex_dtype(values):
-        return Column(_MANY_VALUES, rows, int(values.isna().sum()), None, np.empty(0))
-    if plain:
-        numbers = values.to_numpy(dtype=float, na_value=np.nan)
-        gaps = np.isnan(numbers)
-        missing = int(gaps.sum())
-        return Column(
-            "numbers", rows, missing, None, np.sort(numbers[~gaps] if missing else numbers)
-        )
+    rows, none = len(values), np.empty(0)
     if types.is_datetime64_any_dtype(values) or types.is_timedelta64_dtype(values):
         filled, kind = values.dropna(), "spans"
         if types.is_datetime64_any_dtype(values):
-            zone = filled.dt.tz
-            filled = filled - pd.Timestamp(0, tz=zone and "UTC")
-            kind = f"moments{' with a time zone' if zone else ''}"
-        seconds = np.sort(filled.dt.total_seconds().to_numpy())
-        return Column(kind, rows, rows - len(filled), None, seconds)
+            kind = "moments" if filled.dt.tz is None else "moments with a time zone"
+            filled = filled - pd.Timestamp(0, tz=filled.dt.tz and "UTC")
+        return Column(kind, rows, rows - len(filled), filled.dt.total_seconds().to_numpy())
+    if (
+        types.is_numeric_dtype(values)
+        and not types.is_bool_dtype(values)
+        and not types.is_complex_dtype(values)
+    ):
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        gaps = np.isnan(numbers)
+        filled = numbers[~gaps] if gaps.any() else numbers
+        return Column("numbers" if len(filled) else "nothing", rows, rows - len(filled), filled)
     try:
         counts = values.value_counts()
+        kind = " and ".join(sorted(kinds_of(counts.index))) or "nothing"
     except TypeError:  # a list or a dict cannot be counted
-        return Column(_MANY_VALUES, rows, int(values.isna().sum()), None, np.empty(0))
+        return Column(_MANY_VALUES, rows, int(values.isna().sum()), none)
     counts.index = counts.index.astype(object)
     kept = [not (isinstance(one, str) and not one.strip()) for one in counts.index]
     counts = counts[np.array(kept, dtype=bool) & (counts > 0).to_numpy()]
-    read = pd.to_numeric(Series(counts.index, dtype=object), errors="coerce").to_numpy(dtype=float)
-    number, rows_of = ~np.isnan(read), counts.to_numpy()
-    kind = " and ".join(sorted(kinds_of(counts.index))) or "nothing"
-    numbers = np.sort(np.repeat(read[number], rows_of[number]))
-    return Column(
-        kind, rows, int(rows - rows_of.sum()), counts, numbers, int(rows_of[~number].sum())
-    )
+    read, times = numbers_of(counts.index.to_series()), counts.to_numpy()
+    number = ~np.isnan(read)
+    kind = kind if len(counts) else "nothing"
+    numbers, words = np.repeat(read[number], times[number]), int(times[~number].sum())
+    return Column(kind, rows, int(rows - times.sum()), numbers, counts, words)
+
+
+def numbers_of(values: Series) -> np.ndarray:
+    """Return a column as numbers; what is none is missing.
+
+    Examples
+    --------
+    >>> numbers_of(Series(["20.5", " 7", "", "n/a", None])).tolist()
+    [20.5, 7.0, nan, nan, nan]
+    """
+    read = pd.to_numeric(values, errors="coerce")
+    if types.is_complex_dtype(read):
+        return np.full(len(values), np.nan)
+    return read.to_numpy(dtype=float, na_value=np.nan)
 
 
 def is_id(name: object, column: Column) -> bool:
@@ -248,8 +271,7 @@ def check_table(
             f"{profile(reference[moment]).kind}. Convert it with pd.to_datetime."
         )
     repeated = current.columns[current.columns.duplicated()].unique()
-    reference = reference.loc[:, ~reference.columns.duplicated()]
-    current = current.loc[:, ~current.columns.duplicated()]
+    reference, current = _first_of_name(reference), _first_of_name(current)
     then = {column: profile(reference[column]) for column in reference}
     now = {column: profile(current[column]) for column in current}
     timed = moment if moment in now and types.is_datetime64_any_dtype(current[moment]) else ""
@@ -270,6 +292,11 @@ def check_table(
             found += [*_range(about, column, then[column], now[column])]
     order = {column: place for place, column in enumerate([*then, *now])}
     return signals(sorted(found, key=lambda one: order.get(one["column"], -1)))
+
+
+def _first_of_name(table):
+    """Return a table without the columns whose name was there before; a large one is not copied."""
+    return table if table.columns.is_unique else table.loc[:, ~table.columns.duplicated()]
 
 
 def require_table(table: object, name: str) -> None:
@@ -402,10 +429,13 @@ def _senders(about, by):
 
 def _twice(about, key, then, now):
     """Yield rows that come again, whole or by their key."""
-    able = key or [one for one in then.keys() & now.keys() if _MANY_VALUES not in (then[one].kind, now[one].kind)]  # fmt: skip
+    able = key or [one for one in then if one in now and _MANY_VALUES not in (then[one].kind, now[one].kind)]  # fmt: skip
     if not able or (not key and len(able) < 2):
         return
-    before, after = repeats(about.reference[able]), repeats(about.current[able])
+    before, after = (
+        repeats(table if able == list(table) else table[able])
+        for table in (about.reference, about.current)
+    )
     shares = after.mean() if len(after) else 0.0, before.mean()
     chance = chance_of_shares(int(after.sum()), max(1, len(after)), int(before.sum()), len(before))
     if chance < SURE and shares[0] - shares[1] >= 0.001:
@@ -447,16 +477,16 @@ def _missing(about, column, before, after):
 
 def _range(about, column, before, after):
     """Yield values beyond what was, words among numbers, and levels that nobody knew."""
-    if is_id(column, before) or before.kind == "nothing" or after.kind in ("nothing", _MANY_VALUES):
+    if is_id(column, before) or not before.comparable(after):
         return
-    if before.measures or before.kind.startswith("moments"):
+    if before.measures or before.timed:
         if before.measures and after.words:
             chance = chance_of_shares(after.words, after.rows, before.words, before.rows)
             if chance < SURE or not before.words:
-                words = [one for one in after.levels.index if not _is_number(one)]
-                yield _beyond(about, column, about.current[column].isin(words).to_numpy(), f"are no numbers, the first being {words[0]!r}")  # fmt: skip
+                words = after.levels.index[np.isnan(numbers_of(after.levels.index.to_series()))]
+                yield _beyond(about, column, about.current[column].isin(list(words)).to_numpy(), f"are no numbers, the first being {words[0]!r}")  # fmt: skip
         yield from _outside(about, column, before, after)
-    elif before.levels is not None and after.levels is not None and before.distinct <= MANY:
+    elif before.levels is not None and after.levels is not None and len(before.levels) <= MANY:
         new = after.levels[~after.levels.index.isin(before.levels.index)]
         share = new.sum() / after.rows
         if share >= 0.002 and new.sum() >= 3:
@@ -465,10 +495,6 @@ def _range(about, column, before, after):
             names = ", ".join(repr(one) for one in new.index[:3]) + ("..." if len(new) > 3 else "")
             rows = about.current[column].isin(list(new.index)).to_numpy()
             yield _beyond(about, column, rows, f"are of levels that nobody knew{spelled}: {names}")
-
-
-def _is_number(value):
-    return not np.isnan(pd.to_numeric(value, errors="coerce"))
 
 
 def _beyond(about, column, rows, what):
@@ -483,35 +509,38 @@ def _outside(about, column, before, after):
     finite = before.numbers[np.isfinite(before.numbers)]
     if not len(finite) or not len(after.numbers):
         return
-    low, high = finite[[0, -1]]
-    room = (high - low) / 2 or abs(high) / 2
-    if before.kind.startswith("moments"):  # time goes on, and not by leaps
-        low, high = low - (high - low), np.quantile(after.numbers, 0.95) + max(high - low, 86_400)
+    first, last = finite.min(), finite.max()
+    if before.timed:  # time goes on, but not by leaps
+        span = 2 * max(last - first, 86_400)
+        low, high = first - span, np.quantile(after.numbers, 0.05) + span
     else:
-        low, high = (max(0.0, low - room) if low >= 0 else low - room), high + room
-    numbers = after.numbers
-    below, above = (
-        np.searchsorted(numbers, low, "left"),
-        len(numbers) - np.searchsorted(numbers, high, "right"),
-    )
-    if not below + above:
+        room = (last - first) / 2 or abs(last) / 2
+        low, high = first - room, last + room
+        below = int((after.numbers < 0).sum()) if first >= 0 else 0
+        if chance_of_shares(below, after.rows, 0, before.rows) < SURE:
+            low = max(low, 0.0)
+    if low <= after.numbers.min() and after.numbers.max() <= high:
         return
     values = about.current[column]
-    if before.kind.startswith("moments"):
-        there = (values - pd.Timestamp(0, tz=values.dt.tz and "UTC")).dt.total_seconds()
-        worst = values[(there < low) | (there > high)]
-        yield _beyond(about, column, ((there < low) | (there > high)).to_numpy(), f"are from another time, the first being {worst.iloc[0]}")  # fmt: skip
-        return
-    there = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float)
+    there = numbers_of(values)
+    if before.timed:
+        there = (values - pd.Timestamp(0, tz=values.dt.tz and "UTC")).dt.total_seconds().to_numpy()
     rows = (there < low) | (there > high)
-    first = there[rows][0]
-    hundred = np.median(np.abs(there[rows])) / 100
+    strange = values[rows].iloc[0]
+    if before.timed:
+        yield _beyond(about, column, rows, f"are of another time, the first being {strange}")
+        return
     hint = (
-        "; a hundredth of them would fit, as of euro in cents"
-        if finite[0] <= hundred <= finite[-1]
+        "; a hundredth of it would fit, as of euro in cents"
+        if first <= np.median(np.abs(there[rows])) / 100 <= last
         else ""
     )
-    yield _beyond(about, column, rows, f"lie beyond {finite[0]:,.6g} to {finite[-1]:,.6g}, the first being {first:,.6g}{hint}")  # fmt: skip
+    yield _beyond(
+        about,
+        column,
+        rows,
+        f"lie beyond {first:,.6g} to {last:,.6g}, the first being {strange}{hint}",
+    )
 
 
 def moved(before: Column, after: Column) -> float:
@@ -526,11 +555,26 @@ def moved(before: Column, after: Column) -> float:
     0.25
     """
     if before.measures and len(after.numbers):
-        return largest_gap(before.numbers, after.numbers)
-    then, now = before.shares, after.shares
-    both = DataFrame({"then": then, "now": now}).fillna(0.0)
-    gap = abs(before.missing / max(1, before.rows) - after.missing / max(1, after.rows))
-    return float(((both["now"] - both["then"]).abs().sum() + gap) / 2)
+        return largest_gap(before.ascending, after.ascending)
+    counts = side_by_side(before, after)[1]
+    return float(np.abs(np.subtract(*(counts / np.maximum(1, counts.sum(axis=0))).T)).sum() / 2)
+
+
+def side_by_side(before: Column, after: Column) -> tuple[list, np.ndarray]:
+    """Return the levels of two columns, and how many rows each has before and after.
+
+    Examples
+    --------
+    >>> levels, counts = side_by_side(profile(Series(["a", "a", None])), profile(Series(["b"])))
+    >>> levels, counts.tolist()
+    (['a', 'b', '(missing)'], [[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    """
+    sides = [
+        dict(zip(one.counts.index, one.counts.to_numpy(), strict=True)) for one in (before, after)
+    ]
+    levels = list({**sides[0], **sides[1]})
+    counts = [[side.get(level, 0) for side in sides] for level in levels]
+    return [*levels, MISSING], np.array([*counts, [before.missing, after.missing]], dtype=float)
 
 
 def largest_gap(then: np.ndarray, now: np.ndarray) -> float:
@@ -541,12 +585,11 @@ def largest_gap(then: np.ndarray, now: np.ndarray) -> float:
     >>> largest_gap(np.array([1, 2, 3, 4]), np.array([3, 4, 5, 6]))
     0.5
     """
-    places = np.arange(len(now))
-    until = np.searchsorted(then, now, "right") / len(then)
-    before = np.searchsorted(then, now, "left") / len(then)
-    return float(
-        max(((places + 1) / len(now) - until).max(), (before - places / len(now)).max(), 0.0)
-    )
+    below = until = np.searchsorted(then, now, "right")
+    if (then[np.maximum(until, 1) - 1] == now).any():  # equal numbers count on both sides
+        below = np.searchsorted(then, now, "left")
+    steps = np.arange(len(now) + 1) / len(now)
+    return float(max((steps[1:] - until / len(then)).max(), (below / len(then) - steps[:-1]).max()))
 
 
 def check_given(
@@ -591,10 +634,7 @@ def check_given(
         found.append({**row, "value": strangers, "effect": strangers, "because": because})
     for column in [one for one in given if one in stored.columns]:
         ours, theirs = given.loc[known, column], stored.loc[known, column]
-        numbers = [
-            pd.to_numeric(one, errors="coerce").to_numpy(float, na_value=np.nan)
-            for one in (ours, theirs)
-        ]
+        numbers = [numbers_of(one) for one in (ours, theirs)]
         plain = [one.astype(object).to_numpy() for one in (ours, theirs)]
         same = (
             (plain[0] == plain[1]) | np.isclose(*numbers) | (ours.isna() & theirs.isna()).to_numpy()

@@ -18,19 +18,21 @@ from helpers.checks import kinds_of, require_columns, require_rows, require_same
 from helpers.monitoring.data_quality import (
     EVERYBODY,
     MANY,
+    MISSING,
     chance_of_shares,
     is_id,
     largest_gap,
     moved,
+    numbers_of,
     profile,
     require_table,
+    side_by_side,
     signals,
 )
 from helpers.monitoring.performance import measured
 
 LEAST_SHARE = 0.0001  # stands for an empty level, so that the logarithm stays finite
 ALARM = 0.25  # the usual alarm of the population stability index
-MISSING = "(missing)"
 
 
 def level_shift(reference: pd.DataFrame, current: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -224,16 +226,16 @@ def _drift_of(reference, current, column):
     if is_id(column, then) or not then.comparable(now):
         return None
     if then.measures and len(now.numbers):
-        effect, chance = _of_numbers(then.numbers, now.numbers)
-        value, expected = (float(np.median(one.numbers)) for one in (now, then))
+        effect, chance = _of_numbers(then.ascending, now.ascending)
+        value, expected = (float(one.ascending[len(one.numbers) // 2]) for one in (now, then))
         because = f"half of {column} lie below {value:,.4g}, {expected:,.4g} before; {effect:.1%} of the rows moved"
     else:
-        effect, counts = moved(then, now), _counts(then, now)
+        effect, (levels, counts) = moved(then, now), side_by_side(then, now)
         chance = _chance_of_levels(counts)
-        shares = counts / counts.sum()
-        most = (shares["now"] - shares["then"]).abs().idxmax()
-        value, expected = float(shares.loc[most, "now"]), float(shares.loc[most, "then"])
-        because = f"{column} is {most!r} in {value:.1%} of the rows, {expected:.1%} before; {effect:.1%} of the rows moved"
+        shares = counts / counts.sum(axis=0)
+        most = int(np.abs(shares[:, 1] - shares[:, 0]).argmax())
+        expected, value = shares[most].tolist()
+        because = f"{column} is {levels[most]!r} in {value:.1%} of the rows, {expected:.1%} before; {effect:.1%} of the rows moved"
     return {"value": value, "expected": expected, "effect": effect, "p": chance, "because": because}
 
 
@@ -243,23 +245,11 @@ def _of_numbers(then, now):
     return effect, float(kstwo.sf(effect, max(1, round(sizes[0] * sizes[1] / sum(sizes)))))
 
 
-def _counts(then, now):
-    """Return how often each level is there on both sides, what is missing included."""
-    counts = {}
-    for side, column in [("then", then), ("now", now)]:
-        levels = column.levels
-        if levels is None:
-            levels = pd.Series(*np.unique(column.numbers, return_counts=True)[::-1])
-        counts[side] = pd.concat([levels, pd.Series({MISSING: column.missing})])
-    return pd.DataFrame(counts).fillna(0.0)
-
-
 def _chance_of_levels(counts):
     """Return the chance of counts so different; levels of which fewer than five are expected are one."""
-    rows = counts.sum()
-    expected = counts.sum(axis=1) * rows.min() / rows.sum()
-    rare = (expected < 5).to_numpy()
-    kept = np.vstack([counts[~rare].to_numpy(), counts[rare].sum().to_numpy()])
+    rows = counts.sum(axis=0)
+    rare = counts.sum(axis=1) * rows.min() / rows.sum() < 5
+    kept = np.vstack([counts[~rare], counts[rare].sum(axis=0)])
     kept = kept[kept.sum(axis=1) > 0]
     return float(chi2_contingency(kept, correction=False).pvalue) if len(kept) > 1 else 1.0
 
@@ -299,8 +289,8 @@ def relations(
     shared = [one for one in dict.fromkeys(then) if one in now.columns]
     found = _order_of_moments(then, now, shared, name)
     columns = {one: profile(then[one]) for one in shared}
-    able = {one: column for one, column in columns.items() if not is_id(one, column) and (column.measures or 2 <= column.distinct <= 12)}  # fmt: skip
-    able = {one: column for one, column in able.items() if not column.kind.startswith("moments")}
+    able = {one: column for one, column in columns.items() if not is_id(one, column) and (column.measures or 2 <= len(column.counts) <= 12)}  # fmt: skip
+    able = {one: column for one, column in able.items() if not column.timed}
     matrices = {
         one: [_matrix(table[one], column) for table in (then, now)] for one, column in able.items()
     }
@@ -309,7 +299,7 @@ def relations(
         before, after = (
             np.hstack([matrices[one][side] for one in able if one != column]) for side in (0, 1)
         )
-        target, later = _numbers(then[column]), _numbers(now[column])
+        target, later = numbers_of(then[column]), numbers_of(now[column])
         filled = np.isfinite(target)
         if min((learned & filled).sum(), (~learned & filled).sum(), np.isfinite(later).sum()) < 50:
             continue
@@ -329,18 +319,13 @@ def _some(table, most=20_000):
     return table.iloc[:: max(1, -(-len(table) // most))]
 
 
-def _numbers(values):
-    """Return a column as numbers; what is none is missing."""
-    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
 def _matrix(values, column):
     """Return a column as numbers about 0, or its levels as flags."""
     if column.measures:
         spread = column.numbers.std() or 1.0
-        return np.nan_to_num((_numbers(values) - column.numbers.mean()) / spread)[:, None]
+        return np.nan_to_num((numbers_of(values) - column.numbers.mean()) / spread)[:, None]
     return np.column_stack(
-        [values.eq(level).to_numpy(dtype=float) for level in column.shares.index]
+        [values.eq(level).to_numpy(dtype=float) for level in column.counts.index]
     )
 
 
@@ -374,7 +359,8 @@ def told_apart(
     Returns
     -------
     `signals`, one row: `value` is the ROC-AUC on rows that the model did not learn from, `expected` 0.5,
-    `p` the chance of as much where nothing moved. No row where no column can be compared.
+    `p` the chance of as much where nothing moved. No row where no column can be compared,
+    or a table has fewer than fifty rows.
 
     Raises
     ------
@@ -391,17 +377,19 @@ def told_apart(
     (True, True)
     """
     then, now = (_some(table) for table in (reference, current))
+    if min(len(then), len(now)) < 50:
+        return signals([])
     parts = []
     for column in [one for one in dict.fromkeys(then) if one in now.columns]:
         told = profile(then[column])
         if (
             is_id(column, told)
-            or told.kind.startswith("moments")
-            or not (told.measures or 2 <= told.distinct <= MANY)
+            or told.timed
+            or not (told.measures or 2 <= len(told.counts) <= MANY)
         ):
             continue
         both = pd.concat([then[column], now[column]])
-        codes = _numbers(both) if told.measures else pd.factorize(both)[0]
+        codes = numbers_of(both) if told.measures else pd.factorize(both)[0]
         parts.append(np.asarray(codes, dtype=float))
     if not parts:
         return signals([])

@@ -24,10 +24,10 @@ from helpers.training.evaluate import METRICS
 
 SCORED = ["churned", "churn_probability"]
 FEW = 30  # labelled rows, below which nothing is judged
-DRAWS = 100  # of labelled rows, for the range of an estimate
-CONTRADICTED = float(
+DRAWS = 100  # of labelled rows and of labels to come, for the range of an estimate
+REACH = float(
     norm.isf(0.0025)
-)  # standard errors: one estimate in a hundred is withdrawn wrongly
+)  # standard errors; with two questions one pass in a hundred withdraws wrongly
 JUDGED = ("accuracy", "precision", "recall", "roc_auc", "brier", "log_loss")
 
 
@@ -253,7 +253,8 @@ class Estimate(NamedTuple):
 
     Attributes
     ----------
-    value, low, high : the figure to expect and its range (95 %); missing where it is withdrawn.
+    value, low, high : the figure to expect, and the range in which the labels should lie when they
+        come (99.5 %); missing where it is withdrawn.
     valid : whether it may be used.
     because : what speaks for or against it.
     """
@@ -286,7 +287,7 @@ def estimate(
     current : rows without labels: `churn_probability`.
     metric : accuracy, precision, recall or brier.
     seen : the newest labelled rows, later than the reference; None where none came.
-    seed : of the bootstrap that makes the range.
+    seed : of the draws that make the range.
 
     Raises
     ------
@@ -321,19 +322,20 @@ def estimate(
             "are needed, or the probabilities cannot be calibrated. Wait for more labels."
         )
     rng = np.random.default_rng(seed)
-    draws = [rng.integers(0, len(truth), len(truth)) for _ in range(DRAWS)]
-    fits = [_calibrated(truth[rows], chance[rows]) for rows in [slice(None), *draws]]
+    draws = [slice(None), *rng.integers(0, len(truth), (DRAWS, len(truth)))]
+    fits = [_calibrated(truth[rows], chance[rows]) for rows in draws]
     now = current["churn_probability"].to_numpy(dtype=float)
-    values = [_expected(fit(now), now, metric, threshold) for fit in fits]
-    told = f"{metric} should be {values[0]:.3f} on {len(now):,} rows"
+    value, spread = _to_expect(fits, now, metric, threshold, rng)
+    told = f"{metric} should be {value:.3f} on {len(now):,} rows"
     strange = float(((now < chance.min() - 0.01) | (now > chance.max() + 0.01)).mean())
-    against = f"{strange:.0%} of the rows have probabilities that the reference never had" if strange > 0.05 else ""  # fmt: skip
+    against = "" if np.isfinite(value) else "nobody is predicted to leave"
+    if strange > 0.05:
+        against = f"{strange:.0%} of the rows have probabilities that the reference never had"
     if seen is not None and not against:
-        against = _contradicted(fits, seen, threshold)
-    if against or not np.isfinite(values[0]):
-        return Estimate(np.nan, np.nan, np.nan, False, f"withdrawn ({told}): {against or 'nobody is predicted to leave'}")  # fmt: skip
-    low, high = np.nanquantile(values[1:], [0.025, 0.975])
-    return Estimate(float(values[0]), float(low), float(high), True, told)
+        against = _contradicted(fits, seen, metric, threshold, rng)
+    if against:
+        return Estimate(np.nan, np.nan, np.nan, False, f"withdrawn ({told}): {against}")
+    return Estimate(value, value - REACH * spread, value + REACH * spread, True, told)
 
 
 def _calibrated(truth, chance):
@@ -345,34 +347,38 @@ def _calibrated(truth, chance):
     )
 
 
-def _expected(sure, chance, metric, limit):
-    """Return the metric to expect when each row happens as often as `sure` says."""
+def _to_expect(fits, chance, metric, limit, rng):
+    """Return the metric to expect of rows without labels, and how far their labels may lie from it."""
+    drawn = [
+        _realized(rng.random(len(chance)) < fit(chance), chance, metric, limit) for fit in fits[1:]
+    ]
+    return _realized(fits[0](chance), chance, metric, limit), float(np.nanstd(drawn))
+
+
+def _realized(happened, chance, metric, limit):
+    """Return a metric of outcomes that are flags, or how often each is to be expected."""
     said = chance >= limit
     if metric == "brier":
-        return float((sure * (1 - chance) ** 2 + (1 - sure) * chance**2).mean())
+        return float((happened * (1 - chance) ** 2 + (1 - happened) * chance**2).mean())
     if metric == "accuracy":
-        return float(np.where(said, sure, 1 - sure).mean())
-    of = sure[said].sum()
-    whole = said.sum() if metric == "precision" else sure.sum()
-    return float(of / whole) if whole else np.nan
+        return float(np.where(said, happened, 1 - happened).mean())
+    if metric == "left":
+        return float(happened.mean())
+    whole = said.sum() if metric == "precision" else happened.sum()
+    return float(happened[said].sum() / whole) if whole else np.nan
 
 
-def _contradicted(fits, seen, threshold):
-    """Return what the newest labels say against the calibration; nothing where they agree."""
-    _require_scored(seen, "seen", "accuracy", threshold)
+def _contradicted(fits, seen, metric, threshold, rng):
+    """Return what the newest labels say against the estimate; nothing where they agree."""
+    _require_scored(seen, "seen", metric, threshold)
     truth, chance = _arrays(seen[seen["churned"].notna()])
     if len(truth) < FEW:
         return ""
-    said = chance >= threshold
-    for what, happened, of in [
-        ("were right", said == truth, lambda sure: np.where(said, sure, 1 - sure)),
-        ("left", truth, lambda sure: sure),
-    ]:
-        expected = [of(fit(chance)).mean() for fit in fits]
-        each = of(fits[0](chance))
-        spread = np.sqrt((each * (1 - each)).sum() / len(each) ** 2 + np.var(expected[1:]))
-        if abs(happened.mean() - expected[0]) > CONTRADICTED * spread:
-            return f"of the {len(truth):,} newest labels {happened.mean():.1%} {what}, {expected[0]:.1%} should have"
+    for what, name in [(metric, f"{metric} is"), ("left", "the share that left is")]:
+        value, spread = _to_expect(fits, chance, what, threshold, rng)
+        came = _realized(truth.astype(float), chance, what, threshold)
+        if abs(came - value) > REACH * spread:
+            return f"on the {len(truth):,} newest labels {name} {came:.3f}, {value:.3f} was to be expected"
     return ""
 
 

@@ -533,7 +533,7 @@ def plot_groups(points: pd.DataFrame, groups: dict[str, Sequence[int]]) -> Figur
     return figure
 
 
-def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "") -> Figure:
+def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "", title: str = "") -> Figure:
     """Draw a panel of bars a column, all on one scale: blue above 0, orange below.
 
     Parameters
@@ -541,6 +541,7 @@ def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "") -> Figure:
     table : index = what each bar is called, top to bottom; columns = the titles of the panels.
     form : how a value is written beside its bar, such as "{:.0%}".
     xlabel : what the values are.
+    title : what they show, over all panels.
 
     Returns
     -------
@@ -549,16 +550,18 @@ def plot_panels(table: pd.DataFrame, form: str, xlabel: str = "") -> Figure:
     count, names = table.shape[1], [str(name) for name in table.index]
     size = (2.3 * count + 0.8, 1.3 + 0.35 * len(table))
     figure, panels = plt.subplots(1, count, figsize=size, sharex=True, sharey=True, squeeze=False)
-    for ax, (title, values) in zip(panels.flat, table.items(), strict=True):
+    for ax, (column, values) in zip(panels.flat, table.items(), strict=True):
         colours = np.where(values > 0, BLUE, ORANGE)
         ax.bar_label(ax.barh(names, values, color=colours), fmt=form, padding=3)
         ax.axvline(0, color=GREY, linewidth=1)
-        ax.set_title(title, fontsize=10)
+        ax.set_title(column, fontsize=10)
         ax.grid(visible=False, axis="y")
     panels[0, 0].margins(x=0.3)
     panels[0, 0].invert_yaxis()
     if xlabel:
         figure.supxlabel(xlabel, fontsize=9)
+    if title:
+        figure.suptitle(title)
     return figure
 
 

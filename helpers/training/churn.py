@@ -8,6 +8,7 @@ from math import comb
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
@@ -59,32 +60,16 @@ _ROW = re.compile(r"(id|num|nr|number|index|unnamed.*)$", re.IGNORECASE)
 _SURE = ("id", "uuid", "guid")  # even where they come again, as in a table of months
 
 
-def majority() -> DummyClassifier:
-    """Return the baseline to beat: it gives every customer the churn rate it was trained on.
-
-    Examples
-    --------
-    >>> majority().fit([[0], [0], [0], [0]], [0, 0, 0, 1]).predict_proba([[9]])[0, 1].item()
-    0.25
-    """
-    return DummyClassifier(strategy="prior")
-
-
 def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) -> Pipeline:
     """Return a logistic regression with its preparation inside, so that the two travel together.
 
-    Amounts are standardized, levels one-hot encoded; both are fitted on the training rows only. A
-    level never seen in training counts as none of the known ones.
+    Amounts are standardized, levels one-hot encoded; a level never seen in training counts as none of
+    the known ones. Other columns are passed over, so an id or a date may stay in the table.
 
     Parameters
     ----------
     amounts : numeric columns to use; by default `AMOUNTS`.
     levels : columns of categories to use; by default `LEVELS`.
-
-    Returns
-    -------
-    A pipeline to `fit(customers, churned)` and `predict_proba(customers)`; columns it was not
-    told to use are ignored, so an id or a date may stay in the table.
 
     Examples
     --------
@@ -113,10 +98,6 @@ def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
     column : the target, one answer a customer.
     positive : the answer of who leaves, such as "Churned".
 
-    Returns
-    -------
-    Flags with the index of the column.
-
     Raises
     ------
     ValueError
@@ -131,8 +112,6 @@ def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
     --------
     >>> is_positive(pd.Series(["Churned", "Stayed"]), "Churned").tolist()
     [True, False]
-    >>> is_positive(pd.Series([1, 0, 1])).tolist()
-    [True, False, True]
     """
     name = column.name or "the target"
     require_single(column, name)
@@ -233,7 +212,7 @@ def _kind(name, values):
         return "flag"
     if all(_MONTH.fullmatch(str(one).strip().removesuffix(".0")) for one in filled):
         return "date"
-    named = _ID.search(_parted(name))
+    named = _id_in(name)
     if named and (named[2].casefold() in _SURE or different > len(there) / 2):
         return "id"
     numbers = parse_numbers(filled)
@@ -251,9 +230,9 @@ def _kind(name, values):
     return "id" if different > max(_MANY, len(there) / 2) else "level"
 
 
-def _parted(name):
-    """Return a name with its words apart: customerID as customer_ID."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name))
+def _id_in(name):
+    """Return the word in a name that tells an id, its words taken apart: customerID as customer_ID."""
+    return _ID.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)))
 
 
 def _counts_rows(name, numbers, rows):
@@ -300,20 +279,19 @@ class ReadTable(TransformerMixin, BaseEstimator):
         self.known_, self.kept_ = {}, {}
         for name in [*self.flags, *self.levels]:
             codes, words = self._words(X[name])
-            count = pd.Series(np.bincount(codes)).groupby(words).sum().sort_values(ascending=False, kind="stable")  # fmt: skip
+            count = pd.Series(np.bincount(codes)).groupby(words).sum()
+            count = count.sort_values(ascending=False, kind="stable")
             self.known_[name] = sorted(count.index)
             # A level of a handful of customers teaches nothing, and boosting takes 255 at most.
             kept = sorted(count.index[:_MANY])
-            self.kept_[name] = kept if len(count) <= _MANY else [*(one for one in kept if one != OTHER), OTHER]  # fmt: skip
+            rest = [OTHER] if len(count) > _MANY else []
+            self.kept_[name] = [*(one for one in kept if one not in rest), *rest]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return numbers as floats and levels as categories; what training never saw is told.
 
-        Raises
-        ------
-        ValueError
-            If a column is missing, a number cannot be read, or no value of a column is known.
+        A column that is missing, holds no number or no known value at all is refused.
         """
         check_is_fitted(self)
         self._require(X)
@@ -357,7 +335,7 @@ class ReadTable(TransformerMixin, BaseEstimator):
 
     def _number(self, values):
         """Return a column as numbers, gaps where there is none or none can be read."""
-        if not _is_number(values):
+        if not is_numeric_dtype(values):
             values = parse_numbers(values.astype(object), style=self.numbers[values.name])
         read = values.astype("float64")
         return read.where(np.isfinite(read))
@@ -372,14 +350,9 @@ class ReadTable(TransformerMixin, BaseEstimator):
         return codes, words.mask(blanks_to_gaps(different).isna(), MISSING).to_numpy(dtype=object)
 
 
-def _is_number(values):
-    """Return whether a column holds numbers as such, not texts of them."""
-    return pd.api.types.is_numeric_dtype(values)
-
-
 def _style(values):
     """Return the decimal and the thousands sign of a whole column: a part of it may be ambiguous."""
-    if _is_number(values):
+    if is_numeric_dtype(values):
         return (".", ",")
     return number_style(blanks_to_gaps(values.astype(object)).dropna().astype("str"))
 
@@ -449,23 +422,20 @@ def candidates(
     require_columns(table, "the table", [target])
     is_positive(table[target], positive)
     kinds = column_kinds(table.drop(columns=target))
-    if len(empty := list(kinds.index[kinds == "empty"])):
+    if empty := list(kinds.index[kinds == "empty"]):
         warnings.warn(
             f"No customer has a value in {', '.join(map(str, empty))}: left out. Was it to be filled?",
             stacklevel=2,
         )
-    alone = [
-        one
-        for one in kinds.index[kinds == "id"]
-        if not _ID.search(_parted(one)) and not _ROW.search(one)
-    ]
+    ids = kinds.index[kinds == "id"]
+    alone = [one for one in ids if not _id_in(one) and not _ROW.search(one)]
     if alone:
         warnings.warn(
             f"Taken for ids and left out, as nearly every customer has a value of their own: {', '.join(alone)}. "
             "If it is an amount, write it as a number.",
             stacklevel=2,
         )
-    copies = int(table.duplicated().sum()) if kinds.eq("id").any() else 0
+    copies = int(table.duplicated().sum()) if len(ids) else 0
     if copies:
         warnings.warn(
             f"{copies:,} row(s) are copies of other rows: one customer would be learnt from and tested on. "
@@ -511,7 +481,7 @@ def candidates(
     )
     forest = RandomForestClassifier(200, min_samples_leaf=10, random_state=0)  # calibrated as it is
     return {
-        "majority": pipeline(majority()),
+        "majority": pipeline(DummyClassifier(strategy="prior")),
         "rule": pipeline(prepared(), DecisionTreeClassifier(max_depth=1, random_state=0)),
         "logistic regression": pipeline(prepared(StandardScaler()), LogisticRegression(max_iter=1000)),
         "logistic regression, curved": pipeline(clone(curved)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.stats import binomtest, norm, t
 
 from helpers.checks import (
     require_columns,
+    require_each,
     require_filled,
     require_flags,
     require_rows,
@@ -23,7 +23,6 @@ from helpers.checks import (
 from helpers.training.evaluate import METRICS
 
 CONFIDENCE = 0.95
-SCORED = ["churned", "churn_probability"]
 LOSSES = ("log_loss", "brier")  # the smaller the better
 
 
@@ -38,8 +37,8 @@ class Difference(NamedTuple):
 def paired(scores_a: Sequence[float], scores_b: Sequence[float], test_share: float) -> Difference:
     """Return by how much `a` beats `b` on the same folds, fold by fold.
 
-    The training parts of folds overlap, so their scores are alike and a plain t-test is too sure of
-    itself. The variance is multiplied by 1/folds + test/train rows in place of 1/folds.
+    The training parts of folds overlap, so a plain t-test is too sure of itself: the variance is
+    multiplied by 1/folds + test/train rows in place of 1/folds.
 
     Parameters
     ----------
@@ -90,9 +89,8 @@ def paired_bootstrap(
 ) -> Difference:
     """Return a figure of a table with the range of its values on customers drawn again and again.
 
-    Each customer is drawn with all of their rows: rows of one customer resemble each other. When
-    `metric_of` subtracts the figure of one model from that of another, both are judged on the same
-    customers in every draw, and what is common to them cancels.
+    Each customer is drawn with all of their rows, which resemble each other. When `metric_of`
+    subtracts the figure of one model from that of another, what is common to the two cancels.
 
     Parameters
     ----------
@@ -109,7 +107,9 @@ def paired_bootstrap(
 
     Source
     ------
-    Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap, here over customers.
+    Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap, here over customers. With
+    fewer than thirty leavers its range is too narrow; that of a calibration error says how samples
+    differ and not where the truth lies, as chance alone makes an error.
 
     Examples
     --------
@@ -149,9 +149,8 @@ def worst_slices(
 ) -> DataFrame:
     """Return the groups of customers in which a model is weakest, with ranges that hold together.
 
-    Whoever looks at forty groups finds two that are bad by chance. The ranges are so wide that with
-    95 % confidence *all* of them hold (Bonferroni): a group whose range does not reach the figure of
-    all customers is weak beyond chance.
+    Of forty groups two are bad by chance, so the ranges are so wide that with 95 % confidence *all* of
+    them hold (Bonferroni): a group whose range does not reach the figure of all customers is weak.
 
     Parameters
     ----------
@@ -165,10 +164,10 @@ def worst_slices(
 
     Returns
     -------
-    One row a group, the worst first: `column`, `level`, `customers`, `churned` (how many), the
-    metric, `low`, `high`, `overall` (the metric of all customers). A gap is a level of its own. The
-    metric is missing where the group has too few customers or none that it needs, its range also
-    where the customers are too few to tell one.
+    One row a group, the worst first: `column`, `level` (a gap is one), `customers`, `churned` (how
+    many), the metric, `low`, `high`, `overall` (the metric of all customers). The metric is missing
+    where the group has too few customers or none that it needs, its range also where they are too
+    few to tell one.
 
     Raises
     ------
@@ -187,7 +186,7 @@ def worst_slices(
     >>> worst_slices(scored, ["contract"], "accuracy", seed=7)[["level", "accuracy", "overall"]].values.tolist()
     [['month', 0.0, 0.5], ['year', 1.0, 0.5]]
     """
-    together = [tuple(one) if isinstance(one, (tuple, list)) else (one,) for one in columns]
+    together = [list(one) if isinstance(one, (tuple, list)) else [one] for one in columns]
     names = dict.fromkeys(name for one in together for name in one)
     _require_scored(scored, names, threshold)
     known = [one for one in METRICS if one != "calibration_error"]
@@ -202,16 +201,15 @@ def worst_slices(
     groups = [
         (" & ".join(map(str, one)), level, rows)
         for one in together
-        for level, rows in levels.groupby(
-            reduce(_and, (levels[name] for name in one))
-        ).indices.items()
+        for level, rows in levels.groupby(levels[one].agg(" & ".join, axis=1)).indices.items()
     ]
     judged = sum(len(rows) >= at_least for _, _, rows in groups)
     deviations = norm.ppf(1 - (1 - CONFIDENCE) / 2 / max(judged, 1))
     found = []
     for column, level, rows in groups:
-        few = len(rows) < at_least
-        figures = (np.nan,) * 3 if few else _figure(truth[rows], chance[rows], metric, threshold, deviations, seed)  # fmt: skip
+        figures = (np.nan,) * 3
+        if len(rows) >= at_least:
+            figures = _figure(truth[rows], chance[rows], metric, threshold, deviations, seed)
         found.append((column, level, len(rows), int(truth[rows].sum()), *figures))
     table = DataFrame(
         found, columns=["column", "level", "customers", "churned", metric, "low", "high"]
@@ -223,18 +221,16 @@ def worst_slices(
 def _require_scored(scored, columns, threshold):
     """Stop unless a table holds the truth, probabilities and columns."""
     require_share(threshold, "threshold")
-    require_columns(scored, "scored", [*SCORED, *columns])
+    require_columns(scored, "scored", ["churned", "churn_probability", *columns])
     require_rows(scored, "scored")
     for column in columns:
         require_single(scored[column], str(column))
     require_flags(scored["churned"], "churned")
     chance = scored["churn_probability"].to_numpy(float, na_value=np.nan)
-    unscored = ~((chance >= 0) & (chance <= 1))
-    if unscored.any():
-        raise ValueError(
-            f"scored has {int(unscored.sum()):,} row(s) without a churn_probability from 0.0 to 1.0, the "
-            f"first being row {int(unscored.argmax()) + 1:,}. Score them, or leave them out."
-        )
+    require_each(
+        (chance >= 0) & (chance <= 1), scored, "scored", "churn_probability", "from 0.0 to 1.0",
+        "Score these customers, or leave them out.",
+    )  # fmt: skip
 
 
 def _levels(values):
@@ -244,29 +240,21 @@ def _levels(values):
     return values.astype(object).where(values.notna(), "(missing)").astype("str").to_numpy()
 
 
-def _and(left, right):
-    """Return the levels of two columns as one text a row."""
-    return left + " & " + right
-
-
 def _figure(truth, chance, metric, threshold, deviations, seed):
     """Return a metric of some customers with a range of so many standard deviations."""
     value = METRICS[metric](truth, chance, threshold)
     counted = {
         "accuracy": np.ones(len(truth), dtype=bool), "recall": truth, "precision": chance >= threshold,
     }.get(metric)  # fmt: skip
-    if counted is not None:
+    if counted is not None:  # a share of so many
         rows = int(counted.sum())
-        hits = round(value * rows)
-        return (value, *_share(hits, rows, 2 * norm.cdf(deviations) - 1)[1:]) if rows else (np.nan,) * 3  # fmt: skip
+        return _share(round(value * rows), rows, 2 * norm.cdf(deviations) - 1)
     if not np.isfinite(value):
         return (np.nan,) * 3
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(0, len(truth), len(truth)) for _ in range(200))
-    spread = np.nanstd([METRICS[metric](truth[rows], chance[rows], threshold) for rows in drawn])  # fmt: skip
-    half = (
-        deviations * spread if spread else np.nan
-    )  # drawn from so few, no draw told another figure
+    spread = np.nanstd([METRICS[metric](truth[rows], chance[rows], threshold) for rows in drawn])
+    half = deviations * spread if spread else np.nan  # of so few no draw told another figure
     most = np.inf if metric == "log_loss" else 1.0
     return value, *np.clip([value - half, value + half], 0.0, most)
 
@@ -402,7 +390,15 @@ def uplift_by_band(
     >>> uplift_by_band(table, "score", "called", bands=2)["uplift"].tolist()
     [1.0, 0.0]
     """
-    _require_experiment(table, score, called, churned)
+    require_columns(table, "the table", [score, called, churned])
+    require_filled(table, "the table", score)
+    for column in (called, churned):
+        require_flags(table[column], column)
+    if not 0 < table[called].sum() < len(table):
+        raise ValueError(
+            f"{called} is true for {int(table[called].sum()):,} of {len(table):,} customers; some called and "
+            "some left alone are needed, or nothing tells what a call changed. Keep a control group."
+        )
     if bands < 1:
         raise ValueError(f"bands counts the groups, so 1 or more; got {bands}.")
     cut = pd.qcut(-table[score].astype(float), bands, labels=False, duplicates="drop")
@@ -414,72 +410,3 @@ def uplift_by_band(
         rows.append((len(part), int(treated.sum()), with_call[0], without[0], *_gap(without, with_call)))  # fmt: skip
     columns = ["customers", "called", "left_called", "left_alone", "uplift", "low", "high"]
     return DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="band"))
-
-
-def qini_curve(
-    table: DataFrame, score: Hashable, called: str, churned: str = "churned"
-) -> DataFrame:
-    """Return how many customers calls keep when the highest scores are called first.
-
-    Parameters
-    ----------
-    table, score, called, churned : as in `uplift_by_band`.
-
-    Returns
-    -------
-    One row a different score, falling, after a first one of zeros: `share` (of customers at or above
-    it), `kept` (customers kept by calling them, per 1,000 called in all: stayed among the called
-    less as many of those left alone, weighed to the same number), `random` (the same when the called
-    are drawn by lot). The area between the two is `qini`.
-
-    Raises
-    ------
-    ValueError
-        As in `uplift_by_band`.
-
-    Source
-    ------
-    Radcliffe (2007), Direct Marketing Analytics Journal 1.
-    """
-    _require_experiment(table, score, called, churned)
-    treated, stayed = table[called].astype(bool), ~table[churned].astype(bool)
-    counted = DataFrame(
-        {"n": 1, "t": treated, "c": ~treated, "t1": treated & stayed, "c1": ~treated & stayed}
-    ).astype(int)
-    sums = counted.groupby(table[score]).sum().sort_index(ascending=False).cumsum()
-    # As long as nobody was left alone there is nothing to compare with: nothing is known to be kept.
-    alone = (sums["c1"] / sums["c"].where(sums["c"] > 0)).fillna(sums["t1"] / sums["t"])
-    kept = 1000 * (sums["t1"] - sums["t"] * alone) / treated.sum()
-    share = sums["n"] / len(table)
-    curve = DataFrame({"share": share, "kept": kept, "random": share * kept.iloc[-1]})
-    return pd.concat([DataFrame(0.0, index=[0], columns=curve.columns), curve], ignore_index=True)
-
-
-def qini(table: DataFrame, score: Hashable, called: str, churned: str = "churned") -> float:
-    """Return the area between the Qini curve and that of a lot: customers kept, per 1,000 called.
-
-    0 is as good as a lot, below 0 is worse: the calls go to those whom they drive away.
-
-    Examples
-    --------
-    >>> table = DataFrame({"score": [0.9] * 4 + [0.1] * 4, "called": [True, True, False, False] * 2,
-    ...                    "churned": [False, False, True, True, True, False, True, False]})
-    >>> qini(table, "score", "called")
-    125.0
-    """
-    curve = qini_curve(table, score, called, churned)
-    return float(np.trapezoid(curve["kept"] - curve["random"], curve["share"]))
-
-
-def _require_experiment(table, score, called, churned):
-    """Stop unless some were called and some were not, with a score and an outcome each."""
-    require_columns(table, "the table", [score, called, churned])
-    require_filled(table, "the table", score)
-    for column in (called, churned):
-        require_flags(table[column], column)
-    treated = int(table[called].sum())
-    if not 0 < treated < len(table):
-        raise ValueError(
-            f"{called} is true for {treated:,} of {len(table):,} customers; some called and some left "
-            "alone are needed, or nothing tells what a call changed. Keep a control group."
-        )

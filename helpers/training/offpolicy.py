@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from helpers.checks import require_columns, require_rows
+from helpers.checks import require_columns, require_each, require_rows
 
 FEW = 0.1  # share of the rows that count effectively, below which an estimate is a guess
+_LOG = "Log the probability with which each thing was shown, and leave these rows out."
 
 
 def off_policy(logged: DataFrame) -> DataFrame:
@@ -41,8 +42,7 @@ def off_policy(logged: DataFrame) -> DataFrame:
     Warns
     -----
     UserWarning
-        If few rows count effectively, or the mean weight is far from 1: the probabilities are those of
-        something else, or the new policy shows what the old one never did.
+        If few rows count effectively, or the mean weight is far from 1.
 
     Source
     ------
@@ -55,13 +55,16 @@ def off_policy(logged: DataFrame) -> DataFrame:
     >>> off_policy(logged)["value"].to_dict()
     {'ips': 0.8, 'snips': 0.8}
     """
-    model = [name for name in ("expected", "new_expected") if name in logged]
+    model = ["expected", "new_expected"] if {"expected", "new_expected"} & {*logged} else []
     columns = ["reward", "propensity", "new_propensity", *model]
-    require_columns(logged, "logged", [*columns, *(["expected", "new_expected"] if model else [])])
+    require_columns(logged, "logged", columns)
     require_rows(logged, "logged", at_least=2)
     reward, old, new, *models = (_numbers(logged, name) for name in columns)
-    _require(logged, "propensity", (old > 0) & (old <= 1), "above 0.0 and up to 1.0")
-    _require(logged, "new_propensity", (new >= 0) & (new <= 1), "from 0.0 to 1.0")
+    for name, right, expected in [
+        ("propensity", (old > 0) & (old <= 1), "above 0.0 and up to 1.0"),
+        ("new_propensity", (new >= 0) & (new <= 1), "from 0.0 to 1.0"),
+    ]:
+        require_each(right, logged, "logged", name, expected, _LOG)
     weight = new / old
     if not weight.any():
         raise ValueError(
@@ -87,18 +90,8 @@ def off_policy(logged: DataFrame) -> DataFrame:
 def _numbers(logged, name):
     """Return a column as numbers, or stop at what is none."""
     numbers = pd.to_numeric(logged[name], errors="coerce").to_numpy(float, na_value=np.nan)
-    _require(logged, name, np.isfinite(numbers), "a number")
+    require_each(np.isfinite(numbers), logged, "logged", name, "a number", _LOG)
     return numbers
-
-
-def _require(logged, name, right, expected):
-    if not right.all():
-        wrong = int((~right).argmax())
-        raise ValueError(
-            f"{name} of {int((~right).sum()):,} row(s) of logged is not {expected}, the first being "
-            f"{logged[name].tolist()[wrong]!r} (row {wrong + 1:,}). Log the probability with which each "
-            "thing was shown, and leave these rows out."
-        )
 
 
 def _warn(weight, effective):

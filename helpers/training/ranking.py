@@ -19,7 +19,7 @@ PAIR = ["customer_id", "product_id"]
 
 
 def customer_scores(recommended: DataFrame, wanted: DataFrame, k: int) -> DataFrame:
-    """Return how good the list of each customer was, for comparisons customer by customer.
+    """Return how good the list of each customer was; its mean says how good the lists were.
 
     Parameters
     ----------
@@ -84,29 +84,25 @@ def customer_scores(recommended: DataFrame, wanted: DataFrame, k: int) -> DataFr
     )
 
 
-def list_scores(recommended: DataFrame, wanted: DataFrame, k: int) -> Series:
-    """Return how good lists were on average over the customers who wanted something.
-
-    Parameters and errors as in `customer_scores`; a customer with forty purchases weighs as much
-    as one with a single one.
-
-    Examples
-    --------
-    >>> lists = DataFrame({"customer_id": [1, 2], "product_id": ["balm", "balm"], "rank": [1, 1]})
-    >>> later = DataFrame({"customer_id": [1, 2], "product_id": ["balm", "oil"]})
-    >>> list_scores(lists, later, k=1).to_dict()
-    {'precision': 0.5, 'recall': 0.5, 'hit_rate': 0.5, 'ndcg': 0.5, 'map': 0.5}
-    """
-    return customer_scores(recommended, wanted, k).mean()
+def _require_lists(recommended):
+    """Stop unless every list has each rank and each product once, ranks counting from 1."""
+    ranks = recommended["rank"]
+    if not pd.api.types.is_integer_dtype(ranks) or not (ranks >= 1).all():
+        raise ValueError(
+            "rank of recommended counts from 1 in whole numbers. Number the lists anew."
+        )
+    for column in ("rank", "product_id"):
+        twice = recommended.duplicated(["customer_id", column])
+        if twice.any():
+            first = recommended[twice].iloc[0]
+            raise ValueError(
+                f"The list of customer {first['customer_id']} has {column} {first[column]} twice. A list "
+                "has each product and each rank once; give one list a customer."
+            )
 
 
 def coverage(recommended: DataFrame, products: DataFrame) -> float:
-    """Return the share of the `products` that stand in at least one list.
-
-    Raises
-    ------
-    ValueError
-        If a column or every product is missing, or ids of two kinds never meet.
+    """Return the share of the `products` that stand in at least one list, by their `product_id`.
 
     Examples
     --------
@@ -128,11 +124,6 @@ def novelty(recommended: DataFrame, interactions: DataFrame) -> float:
     A product that the share p of the customers has counts -log2(p): 0 if all have it, 1 if half
     of them; one that nobody has counts as if one customer had it.
 
-    Raises
-    ------
-    ValueError
-        If a column, every list or every customer is missing, or ids of two kinds never meet.
-
     Source
     ------
     Zhou et al. (2010), PNAS 107(10), the mean self-information.
@@ -146,14 +137,11 @@ def novelty(recommended: DataFrame, interactions: DataFrame) -> float:
     require_columns(recommended, "recommended", ["product_id"])
     require_columns(interactions, "interactions", PAIR)
     require_rows(recommended, "recommended")
-    require_same_kind(
-        recommended["product_id"], "recommended", interactions["product_id"], "interactions",
-        "product_id",
-    )  # fmt: skip
+    shown, there = recommended["product_id"], interactions["product_id"]
+    require_same_kind(shown, "recommended", there, "interactions", "product_id")
     known = interactions[PAIR].dropna().drop_duplicates()
     require_rows(known, "interactions with a customer")
-    owners = known.groupby("product_id").size()
-    having = recommended["product_id"].map(owners).fillna(1)
+    having = shown.map(known.groupby("product_id").size()).fillna(1)
     return float(-np.log2(having / known["customer_id"].nunique()).mean())
 
 
@@ -242,12 +230,8 @@ def with_sampled_negatives(
     wanted : as in `customer_scores`; it is never drawn.
     negatives : how many of the others a list keeps.
     seed : the same seed gives the same draw.
-    although_it_misleads : True to get it, for a comparison with published figures.
-
-    Raises
-    ------
-    ValueError
-        Unless it is asked for; with the reason.
+    although_it_misleads : True to get it, for a comparison with published figures; without it
+        nothing but the reason is given.
 
     Source
     ------
@@ -277,20 +261,3 @@ although_it_misleads=True.
     kept = recommended[place <= found.transform("sum") + negatives]
     ranks = kept.groupby("customer_id")["rank"].rank(method="first").astype(int)
     return kept.assign(rank=ranks).sort_values(["customer_id", "rank"], kind="stable")
-
-
-def _require_lists(recommended):
-    """Stop unless every list has each rank and each product once, ranks counting from 1."""
-    ranks = recommended["rank"]
-    if not pd.api.types.is_integer_dtype(ranks) or not (ranks >= 1).all():
-        raise ValueError(
-            "rank of recommended counts from 1 in whole numbers. Number the lists anew."
-        )
-    for column in ("rank", "product_id"):
-        twice = recommended.duplicated(["customer_id", column])
-        if twice.any():
-            first = recommended[twice].iloc[0]
-            raise ValueError(
-                f"The list of customer {first['customer_id']} has {column} {first[column]} twice. A list "
-                "has each product and each rank once; give one list a customer."
-            )

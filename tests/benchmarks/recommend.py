@@ -20,7 +20,7 @@ from benchmarks.measure import Measure, alone, most_held
 from helpers.course.fetch import data_folder
 from helpers.course.runner.shelf import find_folder
 from helpers.etl.businesses import beauty_orders, sephora_orders
-from helpers.training.ranking import leave_one_out, list_scores, time_split
+from helpers.training.ranking import customer_scores, leave_one_out, time_split
 from helpers.training.recommend import (
     ALS,
     EASE,
@@ -106,7 +106,7 @@ def beauty(data: Path) -> list[Measure]:
     found = {}
     for name, model in beauty_models().items():
         lists = model.fit(past, products).recommend(last["customer_id"], 10)
-        found[name] = list_scores(lists, last, 10)
+        found[name] = customer_scores(lists, last, 10).mean()
     goals = {"item neighbours": 0.049, "hybrid": 0.068}
     measures = _table("Beauty", found, _BEAUTY, goals, {"most popular": 0.0061})
     hits = found["hybrid"]["hit_rate"]
@@ -151,7 +151,7 @@ def sephora(data: Path) -> list[Measure]:
     found = {}
     for name, model in sephora_models().items():
         lists = model.fit(past, products).recommend(wanted["customer_id"].unique(), 10, on=SPLIT)
-        found[name] = list_scores(lists, wanted, 10)
+        found[name] = customer_scores(lists, wanted, 10).mean()
     return _table("Sephora", found, _SEPHORA, {"hybrid": 0.020}, {"most popular": 0.0070})
 
 
@@ -233,7 +233,7 @@ def offline_and_in_play(seed: int) -> DataFrame:
             model = make().fit(pd.concat(orders), shop.products(month))
             orders.append(shop.play(month, serve(model.recommend))["orders"])
             found.append(ShopTruth(shop).accuracy(month))
-        hits = list_scores(lists, future, 10)["hit_rate"]
+        hits = customer_scores(lists, future, 10)["hit_rate"].mean()
         rows[name] = {"offline": hits, "in play": np.mean(found), "month 4": found[-1]}
     return DataFrame(rows).T
 

@@ -137,7 +137,7 @@ def peeked(visits, salt) -> tuple[bool, bool]:
 def told(visits) -> bool:
     """Whether ours tells ten points by the time at which the sample for them is full."""
     rows = visits.dropna(subset="found").sort_values("day", kind="stable")
-    size = sample_size(-_LIFT, share=0.8, sequential=True)
+    size = sample_size(-_LIFT, spread=0.43, sequential=True)  # of shares of 0.8 and 0.7
     number = Series(pd.factorize(rows["customer_id"])[0], index=rows.index)
     looks = always_valid(rows[number < size], "found", _LIFT, control="champion")
     return bool(looks["told"].iloc[-1])

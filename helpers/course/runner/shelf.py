@@ -15,7 +15,11 @@ from helpers.course import BadInput, absolute
 
 FIRST = "00_the_lifecycle.ipynb"
 # Names that were given up -> the lesson and exercise that took over.
-RETIRED = {"04a_churn_models": "04a_churn_baseline", "05a_package_and_batch": "05a_package"}
+RETIRED = {
+    "04a_churn_models": "04a_churn_baseline",
+    "05a_package_and_batch": "05a_package",
+    "06_monitor": "06b_drift_and_decay",
+}
 
 
 def find_folder(given: Path | None = None) -> Path:

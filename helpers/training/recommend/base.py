@@ -14,6 +14,7 @@ from helpers.checks import (
     kinds_of,
     moment_in,
     require_columns,
+    require_each,
     require_filled,
     require_moments,
     require_rows,
@@ -53,8 +54,8 @@ class Known(NamedTuple):
 class Recommender:
     """What every recommender does alike: learn from interactions, and list the best k by its scores.
 
-    A model of its own fills in two methods: `learn(log, products)` and `scores(rows)`. If it knows
-    something better for a new customer than what sold most, `learn` sets `for_new`, a score a product.
+    A model of its own fills in `learn(log, products)` and `scores(rows, day)`, and `scores_of_new(day)`
+    if it knows something better for a new customer than what sold most.
 
     Parameters
     ----------
@@ -94,14 +95,14 @@ class Recommender:
 
     def take(self, known: Known, log: Log, products: DataFrame) -> None:
         """Learn from what another recommender has read, as the parts of a hybrid do."""
-        self.known, self.for_new = known, None
+        self.known = known
         self.learn(log, products)
 
     def recommend(self, customer_ids, k: int, on: str | pd.Timestamp | None = None) -> DataFrame:
         """Return the best `k` products for each of `customer_ids`.
 
-        What the model knows nothing about comes last, by what sold most; so does the whole list of a
-        customer who is not known. Equal scores are in that order too, then in that of the ids.
+        What the model knows nothing about comes last, by what sold most, and so does the whole list of
+        a customer who is not known; equal scores are in that order too.
 
         Parameters
         ----------
@@ -126,29 +127,30 @@ class Recommender:
             raise ValueError(
                 f"{type(self).__name__} has learnt nothing yet. Call fit(interactions) first."
             )
-        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.known.product_ids):
+        known = self.known
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(known.product_ids):
             raise ValueError(
-                f"k, the length of a list, is from 1 to the {len(self.known.product_ids):,} products; got {k}."
+                f"k, the length of a list, is from 1 to the {len(known.product_ids):,} products; got {k}."
             )
-        customer_ids = ids_asked(customer_ids)
+        if not pd.api.types.is_list_like(customer_ids):
+            raise ValueError(
+                f"customer_ids is a list of ids; got {customer_ids!r}. Write it in brackets."
+            )
+        customer_ids = pd.Index(customer_ids, tupleize_cols=False)
         require_same_kind(
-            customer_ids, "customer_ids", self.known.customer_ids, "the interactions", "customer_id"
+            customer_ids, "customer_ids", known.customer_ids, "the interactions", "customer_id"
         )
-        on_sale = self._on_sale(on)
-        rows = self.known.customer_ids.get_indexer(customer_ids)
-        shown, score, length = [], [], []
-        for found, worth in self._lists(rows, k, on_sale):
-            shown.append(found)
-            score.append(worth)
-            length.append(len(found))
-        length = np.array(length, dtype=int)
+        rows = known.customer_ids.get_indexer(customer_ids)
+        lists = list(self._lists(rows, k, self._day(on)))
+        length = np.array([len(what) for what, _ in lists], dtype=int)
         starts = np.repeat(length.cumsum() - length, length)
+        shown = np.concatenate([np.empty(0, dtype=int), *(what for what, _ in lists)])
         return DataFrame(
             {
                 "customer_id": customer_ids.repeat(length),
-                "product_id": self.known.product_ids[_joined(shown, int)],
+                "product_id": known.product_ids[shown],
                 "rank": np.arange(length.sum()) - starts + 1,
-                "score": _joined(score, float),
+                "score": np.concatenate([np.empty(0), *(worth for _, worth in lists)]),
             }
         )
 
@@ -156,12 +158,16 @@ class Recommender:
         """Learn from what was liked; `products` is in order of sales, as its numbers in `log`."""
         raise NotImplementedError
 
-    def scores(self, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
-        """Return the scores of all products for some customers (numbers of known ones).
+    def scores(self, rows: np.ndarray, day: pd.Timestamp | None) -> np.ndarray | sparse.csr_array:
+        """Return the scores of all products for some customers (numbers of known ones) on a day.
 
         In a sparse table only what is above 0 counts; the rest fills the lists.
         """
         raise NotImplementedError
+
+    def scores_of_new(self, day: pd.Timestamp | None) -> np.ndarray | None:
+        """Return the scores of all products for a customer who is not known; None for what sold most."""
+        return None
 
     def likes(self, log: Log, decay: float = 1.0, longest: int | None = None) -> sparse.csr_array:
         """Return customers x products: 1 for the last product liked, and `decay` a step before it.
@@ -181,23 +187,25 @@ class Recommender:
         starts = np.concatenate([[0], until])
         return sparse.csr_array((weight, what, starts.astype(np.int32)), shape)
 
-    def _lists(self, rows, k, on_sale):
+    def _lists(self, rows, k, day):
         """Yield the products and scores of each list; the products by their numbers."""
+        seen, on_sale, for_new = self.known.seen, self._on_sale(day), self.scores_of_new(day)
         shelf = np.flatnonzero(on_sale)
-        block = max(1, _CELLS // len(self.known.product_ids))
+        block = max(1, _CELLS // len(on_sale))
         for start in range(0, len(rows), block):
             part = rows[start : start + block]
-            scores = self.scores(part[part >= 0])
+            scores = self.scores(part[part >= 0], day)
             if sparse.issparse(scores) and scores.data.min(initial=1) <= 0:
                 scores.data[scores.data < 0] = 0
                 scores.eliminate_zeros()
             place = (part >= 0).cumsum() - 1
             for number, row in enumerate(part):
-                seen = self._seen_by(row)
-                shut = seen[on_sale[seen]]
+                shut = np.empty(0, dtype=int)
+                if row >= 0 and not self.show_seen:
+                    shut = seen.indices[seen.indptr[row] : seen.indptr[row + 1]]
+                    shut = shut[on_sale[shut]]
                 on_sale[shut] = False
-                new = row < 0
-                found = _row(self.for_new, None) if new else _row(scores, place[number])
+                found = _row(for_new, None) if row < 0 else _row(scores, place[number])
                 what, worth = _best(*found, k, on_sale)
                 if len(what) < k:
                     fill = shelf[: k + len(what) + len(shut)]
@@ -206,46 +214,29 @@ class Recommender:
                 on_sale[shut] = True
                 yield what, worth
 
-    def _seen_by(self, row):
-        if row < 0 or self.show_seen:
-            return np.empty(0, dtype=int)
-        return self.known.seen.indices[
-            self.known.seen.indptr[row] : self.known.seen.indptr[row + 1]
-        ]
-
-    def _on_sale(self, on):
-        """Return a flag a product: whether it is on sale on the day."""
-        known = self.known
-        flags = np.ones(len(known.product_ids), dtype=bool)
-        on = known.last if on is None else moment_in(on, known.zone)
+    def _day(self, on):
+        """Return the day of a list; None where none is known."""
+        last = self.known.last
         if on is None:
-            return flags
-        if known.last is not None and on < known.last.normalize():
+            return last
+        day = moment_in(on, self.known.zone)
+        if last is not None and day < last.normalize():
             raise ValueError(
-                f"on is {on:%Y-%m-%d}, and the model has learnt from what happened until "
-                f"{known.last:%Y-%m-%d}: it would know its future. Fit it on interactions before that "
+                f"on is {day:%Y-%m-%d}, and the model has learnt from what happened until "
+                f"{last:%Y-%m-%d}: it would know its future. Fit it on interactions before that "
                 "day, or ask for a later one."
             )
-        for column, days in known.dates.items():
-            there = days <= moment_in(on.tz_localize(None), days.dt.tz)
+        return day
+
+    def _on_sale(self, day):
+        """Return a flag a product: whether it is on sale on the day."""
+        flags = np.ones(len(self.known.product_ids), dtype=bool)
+        if day is None:
+            return flags
+        for column, days in self.known.dates.items():
+            there = days <= moment_in(day.tz_localize(None), days.dt.tz)
             flags &= (there | days.isna() if column == "launched_on" else ~there).to_numpy()
         return flags
-
-
-def ids_asked(customer_ids) -> pd.Index:
-    """Return the ids of the customers asked for, or stop where they are no list of ids.
-
-    Examples
-    --------
-    >>> ids_asked("7")
-    Traceback (most recent call last):
-    ValueError: customer_ids is a list of ids; got '7'. Write it in brackets.
-    """
-    if not pd.api.types.is_list_like(customer_ids):
-        raise ValueError(
-            f"customer_ids is a list of ids; got {customer_ids!r}. Write it in brackets."
-        )
-    return pd.Index(customer_ids, tupleize_cols=False)
 
 
 def _read(interactions, products):
@@ -260,11 +251,10 @@ def _read(interactions, products):
     if products is None:
         products = interactions[["product_id"]].drop_duplicates()
     require_filled(products, "products", "product_id")
-    require_single(products["product_id"], "product_id of products")
-    require_unique(products, "products", "product_id")
     there = products["product_id"]
-    _require_one_kind(there, "products", "product_id")
     require_same_kind(interactions["product_id"], "interactions", there, "products", "product_id")
+    require_unique(products, "products", "product_id")
+    _require_one_kind(there, "products", "product_id")
     what = pd.Index(there).get_indexer(interactions["product_id"]).astype(np.int32)
     listed = what >= 0
     used = np.flatnonzero(listed & liked)
@@ -286,20 +276,69 @@ def _read(interactions, products):
     log = Log(who[rows], what[rows], None if age_days is None else age_days[rows], None)
     last, seen = _last_of_pairs(log.who, log.what, shape)
     if len(disliked):
-        seen = (seen + _table(who[disliked], what[disliked], 1, shape)).tocsr()
+        ones = np.ones(len(disliked), dtype=np.float32)
+        seen = (seen + sparse.csr_array((ones, (who[disliked], what[disliked])), shape)).tocsr()
+    dates = [column for column in ("launched_on", "withdrawn_on") if column in products]
     known = Known(
         customer_ids=pd.Index(ids),
         product_ids=products["product_id"].to_numpy(),
         seen=seen,
-        dates={
-            column: _days(products, column)
-            for column in ("launched_on", "withdrawn_on")
-            if column in products
-        },
+        dates={column: _days(products, column) for column in dates},
         last=last_moment,
         zone=zone,
     )
     return known, log._replace(last=last), products
+
+
+def _require_one_kind(values, name, column):
+    """Stop if the ids of one table are of two kinds: they have no order, and some never meet."""
+    kinds = sorted(kinds_of(values))
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{column} holds {' and '.join(kinds)} in {name}, so the same id may stand there twice. Bring "
+            "all to one type first."
+        )
+
+
+def _moments(interactions):
+    """Return the days before the last interaction, that one and the time zone, where told."""
+    if "ordered_at" not in interactions:
+        return None, None, None
+    moments = interactions["ordered_at"]
+    require_filled(interactions, "interactions", "ordered_at")
+    require_moments(interactions, "interactions", "ordered_at")
+    last = moments.max()
+    return (last - moments).dt.total_seconds().to_numpy() / 86_400, last, moments.dt.tz
+
+
+def _days(products, column):
+    """Return a column of days of the products, which has to be one of moments."""
+    days = products[column]
+    if days.isna().all():
+        return pd.Series(pd.NaT, index=days.index, dtype="datetime64[s]")
+    require_moments(products, "products", column)
+    return days
+
+
+def _liked(interactions):
+    """Return a flag a row: liked, by its rating where there is one."""
+    if "rating" not in interactions:
+        return np.ones(len(interactions), dtype=bool)
+    stars = pd.to_numeric(interactions["rating"], errors="coerce").to_numpy(float, na_value=np.nan)
+    require_each(
+        (stars >= 1) & (stars <= 5), interactions, "interactions", "rating", "from 1 to 5",
+        "Mend it, leave these rows out, or drop the column.",
+    )  # fmt: skip
+    return stars >= LIKED
+
+
+def _by_sales(products, sold):
+    """Return the place of each product by sales, then id, and the table in that order."""
+    count = np.bincount(sold, minlength=len(products))
+    order = np.lexsort((pd.factorize(products["product_id"], sort=True)[0], -count))
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order))
+    return place, products.iloc[order].reset_index(drop=True)
 
 
 def _by_customer(who, people):
@@ -326,68 +365,6 @@ def _last_of_pairs(who, what, shape):
     return found, sparse.csr_array((ones, table.indices[starts], ends), shape=shape)
 
 
-def _moments(interactions):
-    """Return the days before the last interaction, that one and the time zone, where told."""
-    if "ordered_at" not in interactions:
-        return None, None, None
-    moments = interactions["ordered_at"]
-    require_filled(interactions, "interactions", "ordered_at")
-    require_moments(interactions, "interactions", "ordered_at")
-    last = moments.max()
-    return (last - moments).dt.total_seconds().to_numpy() / 86_400, last, moments.dt.tz
-
-
-def _liked(interactions):
-    """Return a flag a row: liked, by its rating where there is one."""
-    if "rating" not in interactions:
-        return np.ones(len(interactions), dtype=bool)
-    stars = pd.to_numeric(interactions["rating"], errors="coerce").to_numpy(float, na_value=np.nan)
-    wrong = ~((stars >= 1) & (stars <= 5))
-    if wrong.any():
-        raise ValueError(
-            f"rating of {int(wrong.sum()):,} row(s) of interactions is not from 1 to 5, the first being "
-            f"{interactions['rating'][wrong].tolist()[0]!r} (row {int(wrong.argmax()) + 1:,}). Mend it, leave these "
-            "rows out, or drop the column."
-        )
-    return stars >= LIKED
-
-
-def _require_one_kind(values, name, column):
-    """Stop if the ids of one table are of two kinds: they have no order, and some never meet."""
-    kinds = sorted(kinds_of(values))
-    if len(kinds) > 1:
-        raise ValueError(
-            f"{column} holds {' and '.join(kinds)} in {name}, so the same id may stand there twice. Bring "
-            "all to one type first."
-        )
-
-
-def _by_sales(products, sold):
-    """Return the place of each product by sales, then id, and the table in that order."""
-    count = np.bincount(sold, minlength=len(products))
-    order = np.lexsort((pd.factorize(products["product_id"], sort=True)[0], -count))
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order))
-    return place, products.iloc[order].reset_index(drop=True)
-
-
-def _days(products, column):
-    """Return a column of days of the products, which has to be one of moments."""
-    days = products[column]
-    if days.isna().all():
-        return pd.Series(pd.NaT, index=days.index, dtype="datetime64[s]")
-    require_moments(products, "products", column)
-    return days
-
-
-def _table(rows, columns, values, shape):
-    """Return a sparse table; what stands twice in it is there once."""
-    values = np.broadcast_to(np.asarray(values, dtype=np.float32), len(rows))
-    table = sparse.csr_array((values, (rows, columns)), shape=shape)
-    table.sum_duplicates()
-    return table
-
-
 def _row(scores, row):
     """Return the products of a row of scores, or of the only one, and what they score."""
     if scores is None:
@@ -410,8 +387,3 @@ def _best(what, worth, k, on_sale):
         what, worth = what[enough], worth[enough]
     order = np.lexsort((what, -worth))[:k]
     return what[order], worth[order]
-
-
-def _joined(parts, kind):
-    """Return arrays as one, also where there is none."""
-    return np.concatenate([np.empty(0, dtype=kind), *parts])

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas import DataFrame
 from scipy import sparse
 
-from helpers.checks import require_columns, require_share
+from helpers.checks import require_columns, require_each, require_share
 from helpers.training.recommend.base import Log, Recommender
 
 
@@ -53,20 +53,23 @@ class Hybrid(Recommender):
             )
 
     def learn(self, log: Log, products: DataFrame) -> None:
-        """Let each part learn, and take for new customers what the parts know of them."""
-        for part, weight in self.parts:
+        """Let each part learn."""
+        for part, _ in self.parts:
             part.take(self.known, log, products)
-            if part.for_new is not None:
-                known = 0 if self.for_new is None else self.for_new
-                self.for_new = known + weight * _of_best(part.for_new[None])[0]
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
+    def scores(self, rows: np.ndarray, day: pd.Timestamp | None) -> np.ndarray:
         """Return the sum of the scores of the parts."""
         total = np.zeros((len(rows), len(self.known.product_ids)), dtype=np.float32)
         for part, weight in self.parts:
-            scores = _of_best(part.scores(rows)) * np.float32(weight)
+            scores = _of_best(part.scores(rows, day)) * np.float32(weight)
             total += scores.toarray() if sparse.issparse(scores) else scores
         return total
+
+    def scores_of_new(self, day: pd.Timestamp | None) -> np.ndarray | None:
+        """Return the sum of what the parts know of new customers."""
+        known = [(part.scores_of_new(day), weight) for part, weight in self.parts]
+        known = [weight * _of_best(of[None])[0] for of, weight in known if of is not None]
+        return sum(known) if known else None
 
 
 def _is_part(pair):
@@ -113,10 +116,8 @@ class MultiObjective:
     >>> from helpers.training.recommend import MostPopular
     >>> products = DataFrame({"product_id": [1, 2, 3], "sustainability": [10, 90, 20]})
     >>> orders = DataFrame({"customer_id": [5, 6, 7, 8, 9], "product_id": [1, 1, 1, 2, 2]})
-    >>> for weight in (0.0, 0.6):
-    ...     model = MultiObjective(MostPopular(), "sustainability", weight).fit(orders, products)
-    ...     model.recommend([4], k=2)["product_id"].tolist()
-    [1, 2]
+    >>> model = MultiObjective(MostPopular(), "sustainability", weight=0.6).fit(orders, products)
+    >>> model.recommend([4], k=2)["product_id"].tolist()
     [2, 1]
     """
 
@@ -128,24 +129,12 @@ class MultiObjective:
     def fit(
         self, interactions: DataFrame, products: DataFrame, customers: DataFrame | None = None
     ) -> MultiObjective:
-        """Learn as the model does.
-
-        Raises
-        ------
-        ValueError
-            As the model does, or if a product has no number for the second goal.
-        """
+        """Learn as the model does; `products` without a number for the second goal are refused."""
         require_columns(products, "products", ["product_id", self.column])
-        goal = pd.to_numeric(products[self.column], errors="coerce").to_numpy(
-            float, na_value=np.nan
-        )
-        wrong = ~np.isfinite(goal)
-        if wrong.any():
-            raise ValueError(
-                f"{self.column} of {int(wrong.sum()):,} product(s) is no number, the first being that "
-                f"of product_id {products['product_id'][wrong].iloc[0]}. Fill it in, or leave the "
-                "product out."
-            )
+        goal = pd.to_numeric(products[self.column], errors="coerce")
+        goal = goal.to_numpy(float, na_value=np.nan)
+        advice = "Fill it in, or leave the product out."
+        require_each(np.isfinite(goal), products, "products", self.column, "a number", advice)
         self.model.fit(interactions, products, customers)
         span = (goal - goal.min()) / max(np.ptp(goal), 1e-12)
         self.goal = pd.Series(span, index=products["product_id"].to_numpy())

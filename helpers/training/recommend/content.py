@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from helpers.checks import require_columns
 from helpers.training.recommend.base import Log
-from helpers.training.recommend.neighbours import ItemToItem
+from helpers.training.recommend.neighbours import NEAREST, ItemToItem
 
 _BLOCK = 1_000  # products whose neighbors are looked for at a time
 _USUAL = 100  # a word that more products have, and a tenth of all, tells nothing and costs most
@@ -23,14 +23,13 @@ class ContentBased(ItemToItem):
     """Recommend what is described as the products that a customer liked.
 
     Products are near by the cosine of the words in their columns of text, a word that few of them
-    have weighing more (TF-IDF). A gap is no word, nor is
-    a word that a tenth of all products have, if these are more than a hundred.
+    have weighing more (TF-IDF). A gap is no word, nor is a word that a tenth of all products have, if
+    these are more than a hundred.
 
     Parameters
     ----------
     columns : which columns of `products` describe them; None for all that hold text.
     decay, show_seen : as for `ItemToItem`.
-    neighbours : how many products are kept for each one, the nearest.
 
     Source
     ------
@@ -45,14 +44,10 @@ class ContentBased(ItemToItem):
     """
 
     def __init__(
-        self,
-        columns: Sequence[str] | None = None,
-        decay: float = 0.5,
-        neighbours: int = 200,
-        show_seen: bool = False,
+        self, columns: Sequence[str] | None = None, decay: float = 0.5, show_seen: bool = False
     ):
         super().__init__(decay, show_seen)
-        self.columns, self.neighbours = columns, neighbours
+        self.columns = columns
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return the cosine of the words of the nearest products."""
@@ -66,36 +61,35 @@ class ContentBased(ItemToItem):
         words = sparse.hstack([_counts(products[name]) for name in columns])
         if not words.shape[1]:
             return sparse.csr_array((len(products), len(products)), dtype=np.float32)
-        return _nearest(sparse.csr_array(TfidfTransformer().fit_transform(words)), self.neighbours)
+        return _nearest(sparse.csr_array(TfidfTransformer().fit_transform(words)))
 
 
-def _nearest(table, keep):
-    """Return the `keep` largest of each row of table @ table.T, no product being near to itself."""
+def _nearest(table):
+    """Return the largest of each row of table @ table.T, no product being near to itself."""
     turned, parts = table.T.tocsr(), []
     for start in range(0, table.shape[0], _BLOCK):  # so that all pairs are never there at once
         part = table[start : start + _BLOCK] @ turned
         part.setdiag(0, start)
         for begin, end in itertools.pairwise(part.indptr.tolist()):
             worth = part.data[begin:end]
-            if len(worth) > keep:
-                worth[np.argpartition(worth, -keep)[:-keep]] = 0
+            if len(worth) > NEAREST:
+                worth[np.argpartition(worth, -NEAREST)[:-NEAREST]] = 0
         part.eliminate_zeros()
         parts.append(part)
     return sparse.csr_array(sparse.vstack(parts))
 
 
 def _is_text(name, column):
-    return name != "product_id" and (
-        is_string_dtype(column) or column.dtype in ("object", "category")
-    )
+    """Return whether a column of the products describes them in words."""
+    words = is_string_dtype(column) or column.dtype in ("object", "category")
+    return name != "product_id" and words
 
 
 def _counts(column):
     """Return products x words of a column, a gap having none."""
     text = column.astype(object).where(column.notna(), "").astype(str)
-    words = CountVectorizer(
-        token_pattern=r"\w+", max_df=max(_USUAL, len(text) // 10), dtype="float32"
-    )
+    usual = max(_USUAL, len(text) // 10)
+    words = CountVectorizer(token_pattern=r"\w+", max_df=usual, dtype="float32")
     try:
         return words.fit_transform(text)
     except ValueError:  # no word at all, or none but the usual ones

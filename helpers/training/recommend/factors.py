@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from pandas import DataFrame
 from scipy.sparse import csr_matrix
 
 from helpers.training.recommend.base import Log, Recommender
+
+_ROUNDS = 15  # in which ALS fits both sides in turn
 
 
 class Factors(Recommender):
@@ -28,7 +31,7 @@ class Factors(Recommender):
         """Return the factors of the customers (rows of `likes`) and of the products."""
         raise NotImplementedError
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
+    def scores(self, rows: np.ndarray, day: pd.Timestamp | None) -> np.ndarray:
         """Return the sums of the factors' products."""
         return self.of_customers[rows] @ self.of_products.T
 
@@ -40,7 +43,6 @@ class ALS(Factors):
     ----------
     factors : numbers a customer and a product.
     alpha : how much more a product liked weighs than one that is not known.
-    iterations : how often both sides are fitted.
     seed : the same seed gives the same lists.
     show_seen : as for every recommender.
 
@@ -56,15 +58,10 @@ class ALS(Factors):
     """
 
     def __init__(
-        self,
-        factors: int = 64,
-        alpha: float = 10.0,
-        iterations: int = 15,
-        seed: int = 7,
-        show_seen: bool = False,
+        self, factors: int = 64, alpha: float = 10.0, seed: int = 7, show_seen: bool = False
     ):
         super().__init__(factors, seed, show_seen)
-        self.alpha, self.iterations = alpha, iterations
+        self.alpha = alpha
 
     def factors_of(self, likes: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Fit both sides in turn."""
@@ -75,7 +72,7 @@ class ALS(Factors):
             model = AlternatingLeastSquares(
                 factors=self.factors,
                 alpha=self.alpha,
-                iterations=self.iterations,
+                iterations=_ROUNDS,
                 random_state=self.seed,
                 num_threads=1,
             )
@@ -89,8 +86,7 @@ class SVD(Factors):
     Parameters
     ----------
     factors : how many of them.
-    seed : the same seed gives the same lists.
-    show_seen : as for every recommender.
+    seed, show_seen : as for `ALS`.
 
     Source
     ------

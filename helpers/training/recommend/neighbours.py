@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from pandas import DataFrame
 from scipy import sparse
 
 from helpers.checks import require_share
 from helpers.training.recommend.base import Log, Recommender
 
+NEAREST = 200  # products that are kept for each one
 _LONGEST = 50  # products of one customer that tell of neighbors: pairs grow with the square
 _REACH, _FADE = 8, 0.7  # steps that a transition spans at most; what a step more weighs
+_DOUBT = 20.0  # so many transitions' worth of it
 _MOST_INVERTED = 15_000  # products: three tables of floats take 2.7 GB
 
 
@@ -38,7 +41,7 @@ class ItemToItem(Recommender):
         """Return products x products: how much the one speaks for the other."""
         raise NotImplementedError
 
-    def scores(self, rows: np.ndarray) -> sparse.csr_array:
+    def scores(self, rows: np.ndarray, day: pd.Timestamp | None) -> sparse.csr_array:
         """Return what speaks for each product, added up over what each customer has."""
         return self.has[rows] @ self.near
 
@@ -71,7 +74,7 @@ class ItemNeighbours(ItemToItem):
         self,
         shrink: float = 5.0,
         decay: float = 0.5,
-        neighbours: int = 200,
+        neighbours: int = NEAREST,
         show_seen: bool = False,
     ):
         if not shrink >= 0:
@@ -98,13 +101,12 @@ class Transitions(ItemToItem):
     """Recommend what customers took soon after what this one took last: the direction counts.
 
     Each pair of products in the order of one customer counts, up to eight steps apart and 0.7 times as
-    much at each step more; the sum is
-    divided by the cube root of how often the one leads times how often the other follows, plus
-    `shrink`: a plain cosine would lead to rare products, plain counts to bestsellers.
+    much at each step more. The sum is divided by the cube root of how often the one leads times how
+    often the other follows, plus 20 for doubt: a plain cosine would lead to rare products, plain
+    counts to bestsellers.
 
     Parameters
     ----------
-    shrink : so many transitions' worth of doubt.
     back : what a pair weighs in the other direction: 0.0 nothing, 1.0 as much.
     decay, show_seen : as for `ItemToItem`.
 
@@ -119,16 +121,10 @@ class Transitions(ItemToItem):
     ['a', 'c']
     """
 
-    def __init__(
-        self,
-        shrink: float = 20.0,
-        back: float = 0.2,
-        decay: float = 0.6,
-        show_seen: bool = False,
-    ):
+    def __init__(self, back: float = 0.2, decay: float = 0.6, show_seen: bool = False):
         require_share(back, "back")
         super().__init__(decay, show_seen)
-        self.shrink, self.back = shrink, back
+        self.back = back
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:
         """Return how often the one is followed by the other, shrunk."""
@@ -142,7 +138,7 @@ class Transitions(ItemToItem):
         after = (after + self.back * after.T).tocoo()
         leads, follows = after.sum(axis=1), after.sum(axis=0)
         one, other = after.coords
-        worth = after.data / (np.cbrt(leads[one] * follows[other]) + self.shrink)
+        worth = after.data / (np.cbrt(leads[one] * follows[other]) + _DOUBT)
         return sparse.csr_array((worth.astype(np.float32), (one, other)), shape=shape)
 
 

@@ -1,4 +1,4 @@
-"""Stage 4: recommenders. `fit` learns from orders; `recommend` returns a list for each customer."""
+"""The shop's own recommender: what sells now, in the categories and of the brands of a customer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from helpers.checks import (
     require_filled,
     require_moments,
     require_rows,
-    require_same_kind,
     require_share,
-    require_single,
-    require_unique,
 )
-from helpers.training.recommend.base import ids_asked
+from helpers.training.recommend.base import Log, Recommender
 
 # Days after which a purchase says half as much: of what a customer needs, of what sells now, of
 # the brands a customer is fond of. Older than _SELLS_FOR says nothing about what sells now.
@@ -29,11 +26,8 @@ _AVERAGE_ORDERS = 3.0  # a customer's needs start as those of everybody, at so m
 _OWN_BRAND = 6.0  # weight of the customer's own brands
 
 
-class PersonalBestsellers:
+class PersonalBestsellers(Recommender):
     """Recommend what sells now, in the categories and of the brands that a customer buys.
-
-    Unlike the other recommenders it needs the table of products, shows all of them (hand over what is on
-    sale) and shows again what a customer has, as these customers buy the same again.
 
     A product scores by its share of its category's recent sales and by the customer's share of
     its brand. The list is spread over categories by how often the customer buys in each; a
@@ -44,6 +38,7 @@ class PersonalBestsellers:
     seasons : weigh categories by the calendar month, as learnt from the first year of orders.
     sustainability : 0.0 to 1.0, the weight of the products' `sustainability` score beside that of
         selling; 0.0 leaves it out.
+    show_seen : as for every recommender; customers of this shop buy the same again.
 
     Examples
     --------
@@ -51,174 +46,122 @@ class PersonalBestsellers:
     ...                     "ordered_at": pd.to_datetime(["2025-01-01", "2025-01-02", "2025-01-03"])})
     >>> products = DataFrame({"product_id": [10, 11, 12], "category": ["mask", "cleanser", "mask"],
     ...                       "brand": ["A", "A", "B"]})
-    >>> model = PersonalBestsellers().fit(orders, products, on="2025-01-04")
-    >>> model.recommend([2, 1], k=2)[["customer_id", "product_id", "rank"]].values.tolist()
-    [[2, 12, 1], [2, 11, 2], [1, 11, 1], [1, 10, 2]]
+    >>> PersonalBestsellers().fit(orders, products).recommend([2, 1], k=2)["product_id"].tolist()
+    [12, 11, 11, 10]
     """
 
-    def __init__(self, seasons: bool = False, sustainability: float = 0.0):
+    def __init__(self, seasons: bool = False, sustainability: float = 0.0, show_seen: bool = True):
         require_share(sustainability, "sustainability")
-        self.seasons, self.sustainability = seasons, sustainability
+        super().__init__(show_seen)
+        self.seasons, self.sustainability, self.trained_on = seasons, sustainability, None
 
     def fit(
         self,
         interactions: DataFrame,
-        products: DataFrame,
+        products: DataFrame | None = None,
         customers: DataFrame | None = None,
         on: str | pd.Timestamp | None = None,
     ) -> PersonalBestsellers:
-        """Learn from orders.
+        """Learn from orders, as every recommender does.
 
         Parameters
         ----------
-        interactions : one row a product ordered: `customer_id`, `product_id`, `ordered_at`.
-            Products that are not among `products` are passed over; orders without a
-            `customer_id` count as those of one customer more.
-        products : what may be recommended: `product_id`, `category`, `brand`, and
-            `sustainability` (0 to 100) if that has a weight. Those without a category or a brand
-            count as of one category or brand more.
-        customers : not needed here; whoever has no order is served as the average customer.
+        interactions : with `ordered_at`; an order without a `customer_id` tells what everybody needs.
+        products : with `category`, `brand` (a gap is one more) and, if it has a weight,
+            `sustainability` (0 to 100).
         on : the day of training; orders from then on are not looked at. Without it, the moment
             after the last order.
 
         Raises
         ------
         ValueError
-            If a column is missing, a product is listed twice or without an id, an order has no
-            moment, the ids of products are of another kind in the orders (texts, numbers), no
-            order is left, or a `sustainability` that has a weight is not from 0 to 100.
+            As the others do, or if no order is before the day of training, or a `sustainability` that
+            has a weight is not from 0 to 100.
         """
-        scored = ["sustainability"] if self.sustainability else []
-        require_columns(interactions, "interactions", ["customer_id", "product_id", "ordered_at"])
-        require_columns(products, "products", ["product_id", "category", "brand", *scored])
-        require_filled(products, "products", "product_id")
-        require_single(products["product_id"], "product_id of products")
-        require_unique(products, "products", "product_id")
-        for column in scored:
-            held = products[column].map(lambda one: isinstance(one, Real) and 0 <= one <= 100)
-            wrong = products.loc[~held.fillna(False).astype(bool), "product_id"]
-            if len(wrong):
-                raise ValueError(
-                    f"{column} of {len(wrong):,} product(s) is not from 0 to 100, the first being that of "
-                    f"product_id {wrong.iloc[0]}. Fill it in, or leave the product out."
-                )
-        require_single(interactions["customer_id"], "customer_id of interactions")
-        require_filled(interactions, "interactions", "ordered_at")
-        require_moments(interactions, "interactions", "ordered_at")
-        there = products["product_id"]
-        require_same_kind(
-            interactions["product_id"], "interactions", there, "products", "product_id"
-        )
-        last = interactions["ordered_at"].max() + pd.Timedelta(seconds=1)
-        self._on = last if on is None else moment_in(on, interactions["ordered_at"].dt.tz)
-        what = pd.Index(there).get_indexer(interactions["product_id"])
-        used = (what >= 0) & (interactions["ordered_at"] < self._on).to_numpy()
-        orders = interactions[used]
-        require_rows(orders, "interactions before the day of training")
-        self._products = products.reset_index(drop=True)
-        self._category, self._categories = _numbered(self._products["category"])
-        self._brand, brands = _numbered(self._products["brand"])
-        self._learn(orders, what[used], len(self._categories), len(brands))
-        return self
+        if on is not None:
+            require_filled(interactions, "interactions", "ordered_at")
+            require_moments(interactions, "interactions", "ordered_at")
+            on = moment_in(on, interactions["ordered_at"].dt.tz)
+            interactions = interactions[interactions["ordered_at"] < on]
+            require_rows(interactions, "interactions before the day of training")
+        self.trained_on = on
+        return super().fit(interactions, products, customers)
 
-    def recommend(self, customer_ids, k: int, on: str | pd.Timestamp | None = None) -> DataFrame:
-        """Return the `k` products for each of `customer_ids`.
-
-        Parameters
-        ----------
-        customer_ids : in any order; the rows come in the same order.
-        k : length of a list, 1 to the number of products.
-        on : the day it is for, which tells the season; without it the day of training.
-
-        Returns
-        -------
-        One row a product shown: `customer_id`, `product_id`, `rank` (from 1), `score` (falling).
-
-        Raises
-        ------
-        ValueError
-            If `k` is more than there are products, or less than one, or the ids are of another kind
-            (texts, numbers) than those of the orders.
-        """
-        if not hasattr(self, "_products"):
-            raise ValueError(
-                "PersonalBestsellers has learnt nothing yet. Call fit(interactions, products) first."
-            )
-        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self._products):
-            raise ValueError(
-                f"k, the length of a list, is from 1 to the {len(self._products)} products; got {k}."
-            )
-        customer_ids = ids_asked(customer_ids)
-        require_same_kind(
-            customer_ids, "customer_ids", self._customers, "the orders", "customer_id"
-        )
-        month = (self._on if on is None else pd.Timestamp(on)).month
-        score = self._scores(self._customers.get_indexer(customer_ids), month)
-        best = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        return DataFrame(
-            {
-                "customer_id": customer_ids.repeat(k),
-                "product_id": self._products["product_id"].to_numpy()[best].ravel(),
-                "rank": np.tile(np.arange(1, k + 1), len(customer_ids)),
-                "score": np.take_along_axis(score, best, axis=1).ravel(),
-            }
-        )
-
-    def _learn(self, orders, what, categories, brands):
+    def learn(self, log: Log, products: DataFrame) -> None:
         """Learn what sells, what each customer needs and which brands each is fond of."""
-        who, self._customers = _numbered(orders["customer_id"])
-        people = len(self._customers)
-        age = (self._on - orders["ordered_at"]).dt.total_seconds().to_numpy() / 86_400
-        month = orders["ordered_at"].dt.month.to_numpy() - 1
-        category, brand = self._category[what], self._brand[what]
-        self._season = self._learn_seasons(category, month, age, categories)
-        weight = 0.5 ** (age / _NEEDS_FADE) / self._season[category, month]
-        needs = _sums(who, category, weight, (people, categories))
-        average = needs.sum(axis=0) / needs.sum()
-        self._needs = np.vstack([needs + _AVERAGE_ORDERS * average, average])
-        fond = _sums(who, brand, 0.5 ** (age / _BRANDS_FADE), (people, brands))
-        fond /= fond.sum(axis=1, keepdims=True) + 1
-        self._fond = np.vstack([fond, np.zeros(brands)])
-        recent = 0.5 ** (age / _SALES_FADE) * (age < _SELLS_FOR)
-        sold = np.bincount(what, recent, minlength=len(self._products))
-        of_category = np.bincount(self._category, sold, minlength=categories)[self._category]
-        self._sells = (sold / np.maximum(of_category, 1e-9)) ** _FLATTER
+        if log.age_days is None:
+            raise ValueError(
+                "What sells now is known from the moments of the interactions, and they have no column "
+                "ordered_at. Add it, or take MostPopular."
+            )
+        require_columns(products, "products", ["category", "brand"])
+        self.green = self._green(products) if self.sustainability else None
+        last = self.known.last
+        day = last + pd.Timedelta(seconds=1) if self.trained_on is None else self.trained_on
+        self.known = self.known._replace(last=day)
+        age = log.age_days + (day - last).total_seconds() / 86_400
+        self.category = pd.factorize(products["category"], use_na_sentinel=False)[0]
+        self.brand = pd.factorize(products["brand"], use_na_sentinel=False)[0]
+        category, brand = self.category[log.what], self.brand[log.what]
+        people, categories = len(self.known.customer_ids), self.category.max() + 1
+        named = log.who >= 0
 
-    def _learn_seasons(self, category, month, age, categories):
-        """Return how much each category is bought in each month, 1 for its average."""
-        season = np.ones((categories, 12))
+        since = pd.to_timedelta((86_400 * log.age_days).round(3), unit="s")
+        month = (last - since).month.to_numpy() - 1
+        self.season = np.ones((categories, 12))
         if self.seasons:
             first_year = age > age.max() - 366
-            count = _sums(category[first_year], month[first_year], 1.0, season.shape)
+            count = _sums(category[first_year], month[first_year], 1.0, self.season.shape)
             share = count / np.maximum(1, count.sum(axis=0))
-            season = (share + 0.01) / (share.mean(axis=1, keepdims=True) + 0.01)
-        return season
+            self.season = (share + 0.01) / (share.mean(axis=1, keepdims=True) + 0.01)
+        weight = 0.5 ** (age / _NEEDS_FADE) / self.season[category, month]
+        average = np.bincount(category, weight, categories) / weight.sum()
+        needs = _sums(log.who[named], category[named], weight[named], (people, categories))
+        self.needs = np.vstack([needs + _AVERAGE_ORDERS * average, average])
+        faded = 0.5 ** (age[named] / _BRANDS_FADE)
+        fond = _sums(log.who[named], brand[named], faded, (people, self.brand.max() + 1))
+        fond /= fond.sum(axis=1, keepdims=True) + 1
+        self.fond = np.vstack([fond, np.zeros(fond.shape[1])])
+        recent = 0.5 ** (age / _SALES_FADE) * (age < _SELLS_FOR)
+        sold = np.bincount(log.what, recent, len(products))
+        of_category = np.bincount(self.category, sold)[self.category]
+        self.sells = (sold / np.maximum(of_category, 1e-9)) ** _FLATTER
 
-    def _scores(self, rows, month):
-        """Return the scores, customers x products; row -1 is the average customer."""
-        needs = self._needs[rows] * self._season[:, month - 1]
-        likes = self._sells * (1 + _OWN_BRAND * self._fond[rows][:, self._brand])
+    def scores(self, rows: np.ndarray, day: pd.Timestamp) -> np.ndarray:
+        """Return what each product is worth to some customers; -1 is one who is not known."""
+        needs = self.needs[rows] * self.season[:, day.month - 1]
+        likes = self.sells * (1 + _OWN_BRAND * self.fond[rows][:, self.brand])
         score = np.zeros(likes.shape)
-        for category in range(len(self._categories)):
-            shelf = np.flatnonzero(self._category == category)
+        for category in range(needs.shape[1]):
+            shelf = np.flatnonzero(self.category == category)
             order = np.argsort(-likes[:, shelf], axis=1, kind="stable")
             halves = 0.5 ** np.arange(len(shelf))
             falling = np.take_along_axis(likes[:, shelf], order, axis=1) * halves
             np.put_along_axis(score, shelf[order], falling * needs[:, [category]], axis=1)
         if self.sustainability:
             score /= np.maximum(score.max(axis=1, keepdims=True), 1e-9)
-            green = self._products["sustainability"].to_numpy() / 100
-            score = (1 - self.sustainability) * score + self.sustainability * green
+            score = (1 - self.sustainability) * score + self.sustainability * self.green
         return score
 
+    def scores_of_new(self, day: pd.Timestamp) -> np.ndarray:
+        """Return what each product is worth to the average customer, who is fond of no brand."""
+        return self.scores(np.array([-1]), day)[0]
 
-def _numbered(column):
-    """Return the number of each value and the values in order; a gap is one of them, not -1."""
-    numbers, values = pd.factorize(column, sort=True, use_na_sentinel=False)
-    return numbers, pd.Index(values)
+    def _green(self, products):
+        """Return how sustainable each product is, from 0 to 1."""
+        require_columns(products, "products", ["sustainability"])
+        score = products["sustainability"]
+        wrong = [not (isinstance(one, Real) and 0 <= one <= 100) for one in score]
+        if any(wrong):
+            raise ValueError(
+                f"sustainability of {sum(wrong):,} product(s) is not from 0 to 100, the first being that of "
+                f"product_id {products.loc[wrong, 'product_id'].iloc[0]}. Fill it in, or leave the product out."
+            )
+        return score.to_numpy(float) / 100
 
 
 def _sums(rows, columns, weight, shape):
     """Return a table of `shape` that adds up the weights of each (row, column)."""
-    weight = np.broadcast_to(weight, len(rows))
-    return np.bincount(rows * shape[1] + columns, weight, shape[0] * shape[1]).reshape(shape)
+    cells = np.ravel_multi_index((rows, columns), shape)
+    weight = np.broadcast_to(weight, len(cells))
+    return np.bincount(cells, weight, shape[0] * shape[1]).reshape(shape)

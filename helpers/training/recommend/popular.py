@@ -51,20 +51,23 @@ class MostPopular(Recommender):
                 "Add it, or take window_days=None."
             )
         recent = slice(None) if self.window_days is None else log.age_days < self.window_days
-        self.for_new = np.bincount(log.what[recent], minlength=len(products)).astype(np.float32)
-
+        self.sold = np.bincount(log.what[recent], minlength=len(products)).astype(np.float32)
         if self.within is not None:
             require_columns(products, "products", [self.within])
             brand = pd.factorize(products[self.within], use_na_sentinel=False)[0]
             rows = np.arange(len(brand)), brand
-            self.of_brand = sparse.csr_array((np.sqrt(self.for_new), rows))
+            self.of_brand = sparse.csr_array((np.sqrt(self.sold), rows))
             has = self.likes(log)
             count = np.maximum(has.sum(axis=1), 1)
             of_brand = sparse.csr_array((np.ones(len(brand), dtype=np.float32), rows))
             self.shares = sparse.csr_array(sparse.diags_array(1 / count) @ has @ of_brand)
 
-    def scores(self, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+    def scores(self, rows: np.ndarray, day: pd.Timestamp | None) -> np.ndarray | sparse.csr_array:
         """Return how often each product was liked, the same for all, or by the customer's shares."""
         if self.within is not None:
             return self.shares[rows] @ self.of_brand.T.tocsr()
-        return np.broadcast_to(self.for_new, (len(rows), len(self.for_new)))
+        return np.broadcast_to(self.sold, (len(rows), len(self.sold)))
+
+    def scores_of_new(self, day: pd.Timestamp | None) -> np.ndarray:
+        """Return how often each product was liked."""
+        return self.sold
