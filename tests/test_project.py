@@ -298,7 +298,8 @@ def test_the_hours_that_the_readme_promises_are_the_sum_of_the_lessons():
     minutes = sum(map(int, re.findall(r"^\| \[\w+\]\(notebooks/.*? \| (\d+) \|", readme(), re.M)))
     words = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     words += " fifteen sixteen seventeen eighteen nineteen twenty"
-    assert words.split()[round(minutes / 60)] == hours
+    count = round(minutes / 60)
+    assert hours == (words.split()[count] if count <= 20 else str(count))
 
 
 def test_every_link_of_the_documents_leads_to_a_file():

@@ -534,9 +534,10 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 
 @app.command()
 @click.argument("name")
+@click.option("--quick", is_flag=True, help="Fewer seeds, where a bench takes long.")
 @json_option
-def bench(name: str, as_json: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch): our figure, a reference and the goal."""
+def bench(name: str, as_json: bool, quick: bool) -> None:
+    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch, monitoring): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(
@@ -544,7 +545,7 @@ def bench(name: str, as_json: bool) -> None:
             "Type in a checkout: python3 run.py bench NAME"
         )
     sys.path.insert(0, str(tests))
-    raise SystemExit(importlib.import_module("benchmarks.benches").main(name, as_json))
+    raise SystemExit(importlib.import_module("benchmarks.benches").main(name, as_json, quick))
 
 
 def _course_root(given):

@@ -16,24 +16,72 @@ import pandas as pd
 from prometheus_client.parser import text_string_to_metric_families
 
 from helpers.checks import require_columns
-from helpers.lifecycle import Cause, Trigger
+from helpers.lifecycle import Cause, Stage, Trigger
 from helpers.problem import SuccessCriterion
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A promise that is no longer kept. It is a question, not a diagnosis.
+    """A promise that is no longer kept, or what a watch found. It is a question, not a verdict.
 
     Attributes
     ----------
     trigger : what rang.
     because : the figure that rang, in one sentence.
-    check : the causes to rule out, the most frequent first; each names a stage to reopen.
+    check : the causes to rule out, the likeliest first; each names a stage to reopen.
+    what : what a watch takes it for, such as "clock skew"; "" where only a figure is known.
+    where, since : for whom, and from when on as far as it can be told.
+    instead : what it would be next, should it not be that.
+    evidence : what speaks for it, a sentence each.
     """
 
     trigger: Trigger
     because: str
     check: tuple[Cause, ...]
+    what: str = ""
+    where: str = "everybody"
+    since: pd.Timestamp | None = None
+    instead: str = ""
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def reopen(self) -> Stage:
+        """The stage where the likeliest cause is repaired."""
+        return self.check[0].reopens
+
+
+def finding(
+    signal: str,
+    place: str,
+    value: float,
+    expected: float,
+    because: str,
+    *,
+    effect: float = np.nan,
+    where: str = "everybody",
+    since: pd.Timestamp | None = None,
+    p: float = np.nan,
+) -> dict:
+    """Return one row of a table of signals; `helpers.monitoring.data_quality.signals` makes the table.
+
+    Parameters
+    ----------
+    place : "table.column", or "table" for the whole of it.
+    effect : how large, as a share of what is concerned; by default value - expected.
+    since : the first moment of the evidence; None where only the month is known.
+
+    Examples
+    --------
+    >>> row = finding("twice", "orders", 0.2, 0.0, "one row in five came twice")
+    >>> row["table"], row["column"], row["effect"]
+    ('orders', '', 0.2)
+    """
+    table, _, column = place.partition(".")
+    effect = value - expected if np.isnan(effect) else effect
+    return {
+        "signal": signal, "table": table, "column": column, "where": where, "since": since, "value": value,
+        "expected": expected, "effect": effect, "p": p, "because": because,
+    }  # fmt: skip
 
 
 def check_criterion(criterion: SuccessCriterion, value: float) -> Alert | None:

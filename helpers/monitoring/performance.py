@@ -19,12 +19,12 @@ from helpers.checks import (
     require_rows,
     require_share,
 )
-from helpers.monitoring.data_quality import EVERYBODY, signals
+from helpers.monitoring.data_quality import EVERYBODY, require_table, signals
 from helpers.training.evaluate import METRICS
 
 SCORED = ["churned", "churn_probability"]
 FEW = 30  # labelled rows, below which nothing is judged
-DRAWS = 100  # of labelled rows and of labels to come, for the range of an estimate
+DRAWS = 50  # of labelled rows and of labels to come, for the range of an estimate
 REACH = float(
     norm.isf(0.0025)
 )  # standard errors; with two questions one pass in a hundred withdraws wrongly
@@ -72,6 +72,62 @@ def measured(
         return np.nan, np.nan
     value = METRICS[metric](truth, chance, threshold)
     return float(value), float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
+
+
+def labelled(
+    predictions: DataFrame, labels: DataFrame, key: str, name: str, since: object = None
+) -> tuple[DataFrame, DataFrame]:
+    """Put the labels that came beside the predictions, and say which of the two do not fit.
+
+    Parameters
+    ----------
+    predictions : one row a prediction: `key`, `churn_probability` and whatever else is wanted.
+    labels : one row a label: `key` and `churned`.
+    name : of the predictions.
+
+    Returns
+    -------
+    The predictions, the first of each key, with `churned` (missing where no label came, or several that
+    differ), and `signals`: predictions that came twice, labels without a prediction, labels that contradict
+    each other.
+
+    Raises
+    ------
+    ValueError
+        If one of the two is no table or lacks a column.
+
+    Examples
+    --------
+    >>> predictions = DataFrame({"id": ["a", "b", "b"], "churn_probability": [0.9, 0.2, 0.2]})
+    >>> scored, found = labelled(predictions, DataFrame({"id": ["a", "z"], "churned": [True, False]}), "id", "scores")
+    >>> scored["churned"].tolist(), found["because"].tolist()
+    ([True, None], ['scores has 1 prediction(s) more than id', '1 of 2 labels have no prediction in scores'])
+    """
+    for what, table, column in [
+        (name, predictions, "churn_probability"),
+        ("the labels", labels, "churned"),
+    ]:
+        require_table(table, what)
+        require_columns(table, what, [key, column])
+    known = labels.dropna(subset=[key, "churned"])
+    require_flags(known["churned"], "churned of the labels")
+    once = predictions.dropna(subset=key).drop_duplicates(key)
+    told = known.astype({"churned": bool}).drop_duplicates([key, "churned"])
+    differ = told[key].duplicated(keep=False)
+    strangers = int((~known[key].isin(once[key])).sum())
+    counts = [
+        ("twice", len(predictions) - len(once), len(predictions), f"{name} has {{}} prediction(s) more than {key}"),
+        ("labels", strangers, len(known), f"{{}} of {len(known):,} labels have no prediction in {name}"),
+        ("labels", told.loc[differ, key].nunique(), len(known), f"labels of {{}} {key} contradict each other"),
+    ]  # fmt: skip
+    found = [
+        {"signal": signal, "table": name, "column": key, "since": since, "value": rows / of, "expected": 0, "effect": rows / of, "because": because.format(f"{rows:,}")}
+        for signal, rows, of, because in counts
+        if rows
+    ]  # fmt: skip
+    truth = told[~differ].set_index(key)["churned"].astype(object)
+    happened = once[key].map(truth).astype(object)
+    return once.assign(churned=happened.where(happened.notna(), None)), signals(found)
 
 
 def over_time(
@@ -339,12 +395,15 @@ def estimate(
 
 
 def _calibrated(truth, chance):
-    """Return a function from what a model says to how often it happened, by a logistic curve."""
+    """Return a function from what a model says to how often it happened: a logistic curve that may bend."""
+    curve = LogisticRegression(C=1e3, solver="newton-cholesky").fit(_bent(chance), truth)
+    return lambda new: expit(_bent(new) @ curve.coef_[0] + curve.intercept_[0])
+
+
+def _bent(chance):
+    """Return the logit of probabilities and its square."""
     said = logit(np.clip(chance, 1e-4, 1 - 1e-4))
-    curve = LogisticRegression(C=1e6).fit(said[:, None], truth)
-    return lambda new: expit(
-        curve.intercept_[0] + curve.coef_[0, 0] * logit(np.clip(new, 1e-4, 1 - 1e-4))
-    )
+    return np.column_stack([said, said**2 / 4])
 
 
 def _to_expect(fits, chance, metric, limit, rng):

@@ -1,0 +1,607 @@
+"""Monitoring: what holds between the tables of the two businesses, and what they live by.
+
+A *relation* is exact: no click comes before its visit, no list is bought from without a click. One row
+that breaks it is news. A *habit* varies from month to month: it is held against the months before, with
+a test and a least effect. `past` is what was known at the start, and the months since, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+from scipy.stats import fisher_exact
+
+from helpers.monitoring.alerts import finding
+
+Month = Mapping[str, DataFrame]
+FEW = 5  # rows that may be an accident
+CENTS = 40.0  # from this factor on an amount is in another unit, not dearer
+DAY = pd.Timedelta(days=1)
+
+
+def _all(months, name, columns):
+    """Return these columns of a table over several months, of those that have them."""
+    parts = [one[name][columns] for one in months if name in one and set(columns) <= set(one[name])]
+    return pd.concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
+
+
+def _first_known(months, name, key, column):
+    """Return what a column held for each key when it was first written."""
+    known = _all(months, name, [key, column]).drop_duplicates(key)
+    return known.set_index(key)[column]
+
+
+def _more(now: Series, before: Series) -> float:
+    """Return how likely so many flags are by chance, when they should be as frequent as before."""
+    counts = [[now.sum(), (~now).sum()], [before.sum(), (~before).sum()]]
+    return fisher_exact(counts, alternative="greater").pvalue
+
+
+def run(checks: Mapping[Callable, str], past: Sequence[Month], month: Month) -> Iterator[dict]:
+    """Run the checks whose columns are there with a value; those marked by "?" need none.
+
+    What is missing has been told by then; months of the past that lack a column are passed over.
+    """
+    for check, needs in checks.items():
+        if _has(month, needs):
+            yield from check([*past[:1], *(one for one in past[1:] if _has(one, needs))], month)
+
+
+def _has(month, needs):
+    """Return whether a month has these columns, and something in those without a "?"."""
+    for place in needs.split():
+        name, column = place.rstrip("?").split(".")
+        if name not in month or column not in month[name]:
+            return False
+        if not place.endswith("?") and not month[name][column].notna().any():
+            return False
+    return True
+
+
+def rewritten(past: Sequence[Month], month: Month, name: str, key: str) -> Iterator[dict]:
+    """Tell of each column of words in which people are no longer as they were first written down.
+
+    Examples
+    --------
+    >>> then = DataFrame({"id": range(9), "skin": "dry"})
+    >>> [one["because"] for one in rewritten([{"people": then}], {"people": then.assign(skin="oily")}, "people", "id")]
+    ['skin is another one for 100.0% of those known before, most often oily in the place of dry']
+    """
+    now = month[name].drop_duplicates(key).set_index(key)
+    for column in now.columns:
+        words = now[column].dropna()
+        if not pd.api.types.is_string_dtype(words) or not 1 < words.nunique() + 1 <= 40:
+            continue
+        then = _first_known(past, name, key, column).reindex(now.index)
+        numbers = pd.to_numeric(words.head(50), errors="coerce").notna().mean() > 0.5
+        known = then.notna() & now[column].notna()
+        other = known & (then != now[column])
+        if not numbers and other.sum() > max(FEW, 0.005 * known.sum()):
+            swaps = (now[column][other] + " in the place of " + then[other]).mode()[0]
+            yield finding(
+                "relation", f"{name}.{column}", other.sum() / known.sum(), 0,
+                f"{column} is another one for {other.sum() / known.sum():.1%} of those known before, most "
+                f"often {swaps}", where=f"those of {name} whose {column} was rewritten",
+            )  # fmt: skip
+
+
+def too_early(place: str, times: Series, earliest: Series, after: str) -> Iterator[dict]:
+    """Tell of moments that lie before the one they follow from."""
+    early = times < earliest
+    if early.sum() > FEW:
+        hours = (earliest - times)[early].dt.total_seconds().median() / 3600
+        yield finding(
+            "relation", place, early.mean(), 0,
+            f"{early.mean():.1%} of the moments lie before {after}, half of them by over {hours:.1f} hours",
+            where=f"{early.mean():.0%} of the rows", since=times[early].min(),
+        )  # fmt: skip
+
+
+def dearer(place: str, price: Series, known: Series, group: Series) -> Iterator[dict]:
+    """Tell of prices that rose or fell since they were first known, and of those in another unit.
+
+    `group` says of each price to whom it belongs: brands, towers, lines.
+    """
+    ratio = (price / known).replace(np.inf, np.nan).dropna()
+    group = group.reindex(ratio.index)
+    cents = ratio >= CENTS
+    if cents.any():
+        whose = ", ".join(sorted(group[cents].dropna().astype(str).unique())[:4])
+        yield finding(
+            "range", place, ratio[cents].median(), 1,
+            f"{cents.mean():.1%} of the amounts are about {ratio[cents].median():.0f} times what they "
+            "were: another unit", effect=cents.mean(), where=whose or "everybody",
+        )  # fmt: skip
+    ratio, group = ratio[~cents], group[~cents]
+    moved = (ratio - 1).abs() > 0.004
+    if len(ratio) and moved.mean() > 0.05:
+        change = ratio[moved].median()
+        whose = ", ".join(sorted(group[moved].dropna().astype(str).unique())[:4])
+        if moved.mean() > 0.9:
+            whose = "everybody"
+        yield finding(
+            "business", place, change, 1,
+            f"{moved.mean():.0%} of the prices are {abs(change - 1):.1%} {'higher' if change > 1 else 'lower'} "
+            "than when they were first known", effect=change - 1, where=whose,
+        )  # fmt: skip
+
+
+def later(name: str, days: Series, usual: Series, rows: int, expected: float) -> Iterator[dict]:
+    """Tell of labels that come later than they used to, or hardly at all."""
+    if rows < 0.3 * expected:
+        yield finding(
+            "labels", f"{name}.known_at", rows, expected,
+            f"{rows:,} rows of {name} came; {expected:,.0f} were to be expected",
+            effect=1 - rows / expected,
+        )  # fmt: skip
+    elif (
+        len(days) > 50 and len(usual) > 50
+    ):  # the third soonest: how many are late says nothing of it
+        soonest, before = days.nsmallest(3).max(), usual.quantile(3 / len(days))
+        if soonest > before + 1.5:
+            yield finding(
+                "labels", f"{name}.known_at", soonest, before,
+                f"{name} come {soonest - before:.1f} days later than they used to: the soonest after "
+                f"{soonest:.1f} days, not {before:.1f}", effect=1 - before / soonest,
+            )  # fmt: skip
+
+
+def silent(place: str, lost: Series, moments: Series, what: str, where: str) -> Iterator[dict]:
+    """Tell of what left no row though it happened; `lost` flags it, `moments` says when it was."""
+    if lost.sum() > FEW:
+        yield finding(
+            "rows", place, 1 - lost.mean(), 1, f"{lost.sum():,} {what}", effect=lost.mean(), where=where,
+            since=moments[lost].min(),
+        )  # fmt: skip
+
+
+# The shop.
+
+
+def shop(past: Sequence[Month], month: Month) -> Iterator[dict]:
+    """Yield the signals of a month of the shop; a check whose columns are missing is left out.
+
+    Parameters
+    ----------
+    past, month : tables as a shop has them: of its `play`, and `products` and `customers` as stored.
+    """
+    month, robots = _of_people(month)
+    past = [_of_people(one)[0] for one in past]
+    sessions = month["sessions"] if "sessions" in month else DataFrame()
+    if len(robots) > FEW:
+        share = len(robots) / (len(sessions) + len(robots))
+        yield finding(
+            "relation", "sessions.session_id", share, 0,
+            f"{share:.1%} of the visits are robots': several clicks in one second, or no request to the model", since=robots.min(),
+            where="visits by robots",
+        )  # fmt: skip
+    yield from run(_SHOP, past, month)
+
+
+def _of_people(month):
+    """Return the month without rows that came twice and without robots, and when these came.
+
+    A robot clicks on several products in the same second, and no model was asked for its list.
+    """
+    month = dict(month)
+    for name in {"clicks", "orders"} & set(month):
+        month[name] = month[name].drop_duplicates()
+    there = {(name, column) for name, table in month.items() for column in table}
+    if not {("sessions", "session_id"), ("sessions", "started_at")} <= there:
+        return month, Series(dtype="datetime64[s]")
+    robots, sessions = [], month["sessions"]
+    if {("clicks", "session_id"), ("clicks", "clicked_at")} <= there:
+        clicks = month["clicks"]
+        robots.append(clicks.loc[clicks.duplicated(["session_id", "clicked_at"]), "session_id"])
+    if ("given", "session_id") in there:
+        asked = sessions["session_id"].isin(month["given"]["session_id"])
+        robots.append(sessions.loc[~asked, "session_id"])
+    robots = pd.concat(robots).unique() if robots else []
+    begun = sessions.loc[sessions["session_id"].isin(robots), "started_at"]
+    for name in {"sessions", "impressions", "clicks", "telemetry"} & {name for name, c in there if c == "session_id"}:  # fmt: skip
+        month[name] = month[name][~month[name]["session_id"].isin(robots)]
+    return month, begun
+
+
+def _click_times(past, month):
+    rows = month["clicks"]
+    yield from too_early(
+        "clicks.clicked_at", rows["clicked_at"], _begun(month, rows), "the visit began"
+    )
+
+
+def _order_times(past, month):
+    rows = month["orders"]
+    yield from too_early(
+        "orders.ordered_at", rows["ordered_at"], _begun(month, rows), "the visit began"
+    )
+
+
+def _begun(month, rows):
+    """Return for each row when its visit began."""
+    sessions = month["sessions"].drop_duplicates("session_id").set_index("session_id")
+    return rows["session_id"].map(sessions["started_at"])
+
+
+def _lost_clicks(past, month):
+    """Who buys from a list has clicked on it."""
+    bought = month["orders"].query("channel == 'list'")
+    pair = ["session_id", "product_id"]
+    shown = bought.merge(month["impressions"][pair], on=pair)
+    clicked = shown.merge(
+        month["clicks"][pair].drop_duplicates(), on=pair, how="left", indicator=True
+    )
+    lost = clicked["_merge"].eq("left_only")
+    what = f"of {len(lost):,} products bought from a list were bought without a click"
+    where = f"{lost.mean():.0%} of the visits" if len(lost) else ""
+    yield from silent("clicks", lost, clicked["ordered_at"], what, where)
+
+
+def _lost_lists(past, month):
+    """Each visit sees a list."""
+    sessions = month["sessions"]
+    lost = ~sessions["session_id"].isin(month["impressions"]["session_id"])
+    what = f"of {len(lost):,} visits left no list in the log"
+    yield from silent("impressions", lost, sessions["started_at"], what, "the logs of the website")
+
+
+def _shop_prices(past, month):
+    products = month["products"].drop_duplicates("product_id").set_index("product_id")
+    known = _first_known(past, "products", "product_id", "price_eur").reindex(products.index)
+    yield from dearer("products.price_eur", products["price_eur"], known, products["brand"])
+
+
+def _launches(past, month):
+    """Count the products that are new in the month: launched in it, or bought and not known before."""
+    first = month["sessions"]["started_at"].min().to_period("M")
+    known = month["products"]
+    new = set(month["orders"]["product_id"]) - set(known["product_id"])
+    if _has(month, "launches.product_id"):
+        new |= set(month["launches"]["product_id"])
+    months = known["launched_on"].dt.to_period("M").value_counts()
+    year = months.reindex(pd.period_range(first - 12, first - 1, freq="M"), fill_value=0)
+    most = year.max()
+    if len(new) > max(1.4 * most, FEW):
+        yield finding(
+            "business", "products.launched_on", len(new), most,
+            f"{len(new)} products are new this month; in a year there were {most} at most",
+            where="new products", effect=len(new) / len(known),
+        )  # fmt: skip
+
+
+def _calendar(past, month):
+    """Hold what is searched for against the same calendar month a year ago, and both against autumn's.
+
+    What is bought is compared with what was bought a year ago, category by category; if that ratio has
+    moved since the months before, the season is not the calendar's.
+    """
+    kinds = _first_known([*past, month], "products", "product_id", "category")
+    orders = _all([*past, month], "orders", ["product_id", "ordered_at"])
+    counts = pd.crosstab(orders["ordered_at"].dt.to_period("M"), orders["product_id"].map(kinds))
+    now = month["sessions"]["started_at"].max().to_period("M")
+    if now - 13 not in counts.index or now not in counts.index:
+        return
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    year = shares.loc[now - 12 : now - 1].iloc[:12]
+    seasonal = year.max() > 2 * year.clip(lower=1e-9).min()
+    for kind in shares.columns[seasonal]:
+        cells = [counts.loc[at, kind] + 0.5 for at in (now, now - 12, now - 1, now - 13)]
+        moved = np.log(shares.loc[now, kind] / shares.loc[now - 12, kind] * shares.loc[now - 13, kind] / shares.loc[now - 1, kind])  # fmt: skip
+        spread = np.sqrt(sum(1 / cell for cell in cells))
+        if abs(moved) > max(0.5, 4 * spread):
+            yield finding(
+                "business", "orders.product_id", shares.loc[now, kind], shares.loc[now - 12, kind],
+                f"{kind}: {shares.loc[now, kind]:.1%} of what is bought, {shares.loc[now - 12, kind]:.1%} in "
+                "the same month a year ago; the month before was as last year", where=kind,
+                effect=np.tanh(abs(moved)),
+            )  # fmt: skip
+
+
+def _search_share(month):
+    """Return of each visit that bought nothing from its list whether it bought by searching."""
+    sessions, orders = month["sessions"]["session_id"], month["orders"]
+    by_list = orders.loc[orders["channel"].eq("list"), "session_id"]
+    return sessions[~sessions.isin(by_list)].isin(orders["session_id"])
+
+
+def _searches(past, month):
+    """Hold searches against the months since the start: before it another shop window was used."""
+    if len(past) < 2:
+        return
+    now, before = _search_share(month), pd.concat(_search_share(one) for one in past[1:])
+    if now.mean() < 0.85 * before.mean():
+        yield finding(
+            "business", "orders.channel", now.mean(), before.mean(),
+            f"of the visits that buy nothing from their list {now.mean():.1%} buy by searching; "
+            f"{before.mean():.1%} did", where="the search page", effect=1 - now.mean() / before.mean(),
+            p=_more(~now, ~before),
+        )  # fmt: skip
+
+
+def _unlike(month):
+    """Return of each list whether it shares less than half with the same customer's list before."""
+    lists = month["impressions"][["session_id", "product_id"]]
+    served = month["telemetry"].drop_duplicates("session_id")
+    own = served.loc[served["fallback"].eq(False), "session_id"]
+    lists = lists[lists["session_id"].isin(own)].drop_duplicates()
+    length = lists.groupby("session_id")["product_id"].transform("size")
+    lists = lists[length == length.mode().max()].sort_values(["session_id", "product_id"])
+    sessions = month["sessions"].drop_duplicates("session_id").set_index("session_id")
+    ids = lists["session_id"].drop_duplicates()
+    if ids.empty or not ids.isin(sessions.index).all():
+        return Series(dtype=bool)
+    shown = DataFrame(lists["product_id"].to_numpy().reshape(len(ids), -1), index=ids)
+    who = sessions.loc[ids, ["customer_id", "started_at"]]
+    order = np.lexsort([who["started_at"], who["customer_id"]])
+    shown, person = shown.to_numpy()[order], who["customer_id"].to_numpy()[order]
+    again = np.flatnonzero(person[1:] == person[:-1])
+    common = (shown[again, :, None] == shown[again + 1, None, :]).sum(axis=(1, 2))
+    return Series(common < shown.shape[1] / 2, dtype=bool)
+
+
+def _lists(past, month):
+    now, before = _unlike(month), [_unlike(one) for one in past[1:]]
+    before = pd.concat(before) if before else Series(dtype=bool)
+    if len(now) > FEW and len(before) > FEW and now.mean() > before.mean() + 0.03:
+        yield finding(
+            "system", "impressions.product_id", now.mean(), before.mean(),
+            f"{now.mean():.1%} of the lists share less than half with the list that the same customer saw "
+            f"before; {before.mean():.1%} did", p=_more(now, before), where="the version that serves",
+        )  # fmt: skip
+
+
+def _found(past, month):
+    now = month["feedback"]["found_something"].astype(bool)
+    before = [one["feedback"]["found_something"].astype(bool) for one in past[1:]]
+    for told, when in zip([before[0], before[-1]] if before else [], ["at the start", "a month ago"], strict=False):  # fmt: skip
+        if now.mean() < told.mean() - 0.04:
+            yield finding(
+                "performance", "feedback.found_something", now.mean(), told.mean(),
+                f"{now.mean():.1%} of those who answer found something; {told.mean():.1%} did {when}",
+                p=_more(~now, ~told),
+            )  # fmt: skip
+            return
+
+
+def _returned(past, month):
+    yield from _shop_labels("returns", past, month)
+
+
+def _rated(past, month):
+    yield from _shop_labels("ratings", past, month)
+
+
+def _shop_labels(name, past, month):
+    """Count the days from an order to what is known of it."""
+    keys = ["order_id", "product_id"]
+    orders = _all([*past, month], "orders", [*keys, "ordered_at"]).drop_duplicates(keys)
+    both = [
+        one.merge(orders, on=keys) for one in (month[name], _all(past, name, [*keys, "known_at"]))
+    ]
+    days = [_days(one["ordered_at"], one["known_at"]) for one in both]
+    played = [len(one[name]) for one in past[1:]]
+    yield from later(name, *days, len(days[0]), np.mean(played) if played else 0.0)
+
+
+def _days(start, end):
+    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.total_seconds() / 86_400
+
+
+_SHOP: dict[Callable, str] = {
+    _click_times: "sessions.session_id sessions.started_at clicks.session_id clicks.clicked_at",
+    _order_times: "sessions.session_id sessions.started_at orders.session_id orders.ordered_at",
+    _lost_clicks: "orders.channel orders.session_id orders.product_id orders.ordered_at impressions.session_id impressions.product_id clicks.session_id? clicks.product_id?",
+    _lost_lists: "sessions.session_id sessions.started_at impressions.session_id?",
+    _shop_prices: "products.product_id products.price_eur products.brand",
+    _launches: "sessions.started_at products.product_id products.launched_on orders.product_id",
+    _calendar: "sessions.started_at products.product_id products.category orders.product_id orders.ordered_at",
+    _searches: "sessions.session_id orders.session_id orders.channel",
+    _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.session_id sessions.session_id sessions.customer_id sessions.started_at",
+    _found: "feedback.found_something",
+    _returned: "orders.order_id orders.product_id orders.ordered_at returns.order_id? returns.product_id? returns.known_at?",
+    _rated: "orders.order_id orders.product_id orders.ordered_at ratings.order_id? ratings.product_id? ratings.known_at?",
+}  # fmt: skip
+
+
+# The operator.
+
+
+def operator(past: Sequence[Month], month: Month) -> Iterator[dict]:
+    """Yield the signals of a month of the operator; a check whose columns are missing is left out.
+
+    Parameters
+    ----------
+    past, month : tables as an operator has them, of its `history` and its `play`.
+    """
+    yield from run(_OPERATOR, past, month)
+
+
+def _towers(months):
+    """Return the tower of each customer."""
+    names = [_all(months, name, ["customerID", "tower_id"]) for name in ("subscribers", "joined")]
+    return pd.concat(names).drop_duplicates("customerID").set_index("customerID")["tower_id"]
+
+
+def _asked(month):
+    """Return the first request of each customer, and the others, which only a robot sends."""
+    requests = month["requests"].sort_values("request_id")
+    again = requests.duplicated("customerID")
+    return requests[~again], requests[again]
+
+
+def _robots(past, month):
+    first, again = _asked(month)
+    if len(again) > FEW:
+        yield finding(
+            "relation", "requests.request_id", len(again) / len(first), 0,
+            f"{len(again):,} requests ask again for one of {len(first):,} customers", where="requests by robots",
+            since=again["sent_at"].min(),
+        )  # fmt: skip
+
+
+def _request_times(past, month):
+    scored = month["customers"].drop_duplicates("customerID").set_index("customerID")["scored_at"]
+    first, _ = _asked(month)
+    moment = first["customerID"].map(scored)
+    yield from too_early("requests.sent_at", first["sent_at"], moment, "the customer was due")
+
+
+def _payment_times(past, month):
+    paid = month["payments"].drop_duplicates()
+    yield from too_early("payments.paid_on", paid["paid_on"], paid["issued_on"], "the bill")
+
+
+def _lost_requests(past, month):
+    """Each customer is asked about once a month."""
+    customers = month["customers"]
+    lost = ~customers["customerID"].isin(month["requests"]["customerID"])
+    what = f"of {len(lost):,} customers left no request in the log"
+    yield from silent("requests", lost, customers["scored_at"], what, "the logs of the service")
+
+
+def _silent_towers(past, month):
+    sensors = month["sensors"]
+    towers = _all(past, "sensors", ["tower_id"])["tower_id"].unique()
+    last = sensors.groupby("tower_id")["read_on"].max().reindex(towers)
+    end = month["customers"]["scored_at"].max().normalize()
+    start = month["customers"]["scored_at"].min().normalize()
+    quiet = last.isna() | (last < end - DAY)
+    if quiet.any():
+        since = (last[quiet] + DAY).fillna(start).min()
+        yield finding(
+            "rows", "sensors", 1 - quiet.mean(), 1,
+            f"{quiet.sum()} of {len(towers)} towers send no reading any more", effect=quiet.mean(),
+            where=", ".join(sorted(last.index[quiet])[:4]), since=since,
+        )  # fmt: skip
+
+
+def _bills(past, month):
+    now = _charges(month)
+    columns = ["customerID", "MonthlyCharges"]
+    then = pd.concat([_all(past, name, columns) for name in ("snapshots", "customers")])
+    then = then.drop_duplicates("customerID").set_index("customerID")["MonthlyCharges"]
+    then = pd.to_numeric(then, errors="coerce").reindex(now.index)
+    lines = (
+        month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]
+    )
+    higher = now > then * 1.004  # a promotion for some may hide a rise for others
+    lower = now < then * 0.996
+    for mine in (higher, lower):
+        if mine.sum() > max(FEW, 0.05 * then.notna().sum()):
+            price, known = now.where(mine | (now == then)), then
+            yield from dearer("customers.MonthlyCharges", price, known, lines)
+
+
+def _charges(month):
+    """Return what each customer pays a month."""
+    customers = month["customers"].drop_duplicates("customerID").set_index("customerID")
+    return pd.to_numeric(customers["MonthlyCharges"], errors="coerce")
+
+
+def _invoices(past, month):
+    """Hold each bill against what its customer pays a month."""
+    bill = month["invoices"].drop_duplicates("customerID").set_index("customerID")["amount_eur"]
+    usual = _charges(month).reindex(bill.index)
+    whose = Series(bill.index.map(_towers([*past, month])), index=bill.index)
+    cents = bill[(bill / usual) >= CENTS]
+    if len(cents):
+        yield from dearer("invoices.amount_eur", bill, usual, whose)
+
+
+def _operator_labels(past, month):
+    labels, before = month["labels"], _all(past, "labels", ["scored_on", "known_at"])
+    played = [len(one["labels"]) for one in past[1:]]
+    expected = np.mean(played) if played else 0.0
+    months = _all(past[1:], "labels", ["scored_on", "known_at"])
+    usual = months if len(months) else before.head(0)
+    yield from later("labels", _days(labels["scored_on"], labels["known_at"]), _days(usual["scored_on"], usual["known_at"]), len(labels), expected)  # fmt: skip
+
+
+def _off(month):
+    """Return of each customer whether its score is far from those given alike.
+
+    A model answers by what it is given: same contract, line and years get about the same.
+    """
+    first, _ = _asked(month)
+    given = month["given"].drop_duplicates("customerID").set_index("customerID")
+    table = given.join(first.set_index("customerID")["churn_probability"]).dropna(
+        subset=["churn_probability"]
+    )
+    years = pd.to_numeric(table["tenure"], errors="coerce") // 24
+    alike = table.groupby([table["Contract"], table["InternetService"], years])["churn_probability"]
+    return (table["churn_probability"] - alike.transform("median")).abs() > 0.3
+
+
+def _scores(past, month):
+    """Hold the scores against what the model was given."""
+    now, usual = _off(month), [_off(one) for one in past[1:]]
+    usual = pd.concat(usual) if usual else Series(dtype=bool)
+    if len(now) > 50 and len(usual) > 50 and now.mean() > usual.mean() + 0.02:
+        yield finding(
+            "system", "requests.churn_probability", now.mean(), usual.mean(),
+            f"{now.mean():.1%} of the scores lie over 0.3 from those of customers given alike; "
+            f"{usual.mean():.1%} did", p=_more(now, usual), where="the version that serves",
+        )  # fmt: skip
+
+
+def _contracts(months):
+    """Return the contract of each customer, as it was known last."""
+    names = [_all(months, name, ["customerID", "Contract"]) for name in ("snapshots", "customers")]
+    known = pd.concat(names).drop_duplicates("customerID", keep="last")
+    return known.set_index("customerID")["Contract"]
+
+
+def _reasons(past, month):
+    """Which reason leavers tick, those bound by a contract and those free apart."""
+    contracts = _contracts([*past, month])
+    now = month["cancellations"]
+    before = _all(past, "cancellations", ["customerID", "reason"])
+    for contract in ("bound", "free"):
+        mine = [one[one["customerID"].map(contracts).ne("Month-to-month") == (contract == "bound")]["reason"] for one in (now, before)]  # fmt: skip
+        if min(map(len, mine)) <= FEW:
+            continue
+        for reason in mine[0].unique():
+            ticks = [one.eq(reason) for one in mine]
+            p = _more(*ticks)
+            if ticks[0].mean() > ticks[1].mean() + 0.08:
+                yield finding(
+                    "business", "cancellations.reason", ticks[0].mean(), ticks[1].mean(),
+                    f"{ticks[0].mean():.0%} of the {contract} customers who cancel name: {reason}; "
+                    f"{ticks[1].mean():.0%} did", where=f"{contract}: {reason}", p=p,
+                )  # fmt: skip
+
+
+def _leavers(past, month):
+    """Who left, bound and free apart, against the labels of the month before and of the start."""
+    contracts = _contracts([*past, month])
+    told = [one["labels"] for one in past[1:]]
+    if not told:
+        return
+    now = month["labels"].drop_duplicates()
+    for contract in ("bound", "free"):
+        mine = [one.loc[one["customerID"].map(contracts).ne("Month-to-month") == (contract == "bound"), "churned"].astype(bool) for one in (now, told[-1], told[0])]  # fmt: skip
+        share, last, first = (one.mean() for one in mine)
+        if share > 1.3 * max(last, first) + 0.01:
+            yield finding(
+                "performance", "labels.churned", share, last,
+                f"{share:.1%} of the {contract} customers left; {last:.1%} a month ago",
+                where=f"{contract} customers", p=_more(mine[0], mine[1]),
+            )  # fmt: skip
+
+
+_OPERATOR: dict[Callable, str] = {
+    _robots: "requests.request_id requests.customerID requests.sent_at",
+    _request_times: "requests.request_id requests.customerID requests.sent_at customers.customerID customers.scored_at",
+    _payment_times: "payments.paid_on payments.issued_on",
+    _lost_requests: "customers.customerID customers.scored_at requests.customerID?",
+    _silent_towers: "sensors.tower_id? sensors.read_on? customers.scored_at",
+    _bills: "customers.customerID customers.MonthlyCharges customers.InternetService",
+    _invoices: "customers.customerID customers.MonthlyCharges invoices.amount_eur invoices.customerID",
+    _operator_labels: "labels.scored_on? labels.known_at?",
+    _scores: "requests.request_id requests.customerID requests.churn_probability given.customerID given.tenure given.Contract given.InternetService",
+    _reasons: "customers.customerID customers.Contract cancellations.reason cancellations.customerID",
+    _leavers: "customers.customerID customers.Contract labels.churned labels.customerID",
+}  # fmt: skip

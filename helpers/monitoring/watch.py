@@ -1,0 +1,297 @@
+"""Monitoring: one pass over a month's tables: from signals to alerts that name a cause and a stage.
+
+`signals` looks at everything and says what is not as it was. `RULES` is how they are read: which signals
+speak for a cause, each with a weight. The cause that explains most comes first; another one is raised only
+for a signal that no cause before it explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from helpers.lifecycle import Cause, Trigger
+from helpers.monitoring import business, system
+from helpers.monitoring.alerts import Alert, finding
+from helpers.monitoring.data_quality import signals as as_signals
+
+Month = Mapping[str, DataFrame]
+SURE = (
+    1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
+)
+DECIDES = 3  # a signal of this weight names a cause by itself
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How one cause shows.
+
+    Attributes
+    ----------
+    what : its name.
+    cause : what it is a case of, which names the stage to reopen.
+    trigger : what kind of alarm it is.
+    speaks : pattern of a signal -> its weight. A signal reads "relation clicks.clicked_at +", with "-" where
+        the value is below what was expected, "=" where it is neither.
+    """
+
+    what: str
+    cause: Cause
+    trigger: Trigger
+    speaks: Mapping[str, int]
+
+
+_DRIFT, _DROP, _WANTS, _SAY = Trigger.DATA_DRIFT, Trigger.PERFORMANCE_DROP, Trigger.NEW_REQUIREMENTS, Trigger.USER_FEEDBACK  # fmt: skip
+RULES = (
+    Rule("renamed column", Cause.DATA_QUALITY, _DRIFT, {"schema * =": 3, "schema * -": 3}),
+    Rule("target leak", Cause.DATA_QUALITY, _DRIFT, {"given sessions.* +": 3, "given customers.* +": 3, "schema sessions.* +": 1, "schema customers.* +": 1}),
+    Rule("new goal", Cause.REQUIREMENTS_CHANGED, _WANTS, {"schema products.* +": 3, "schema * +": 1}),
+    Rule("training serving skew", Cause.INFRASTRUCTURE, _DRIFT, {"given given.* +": 3, "performance *": 1}),
+    Rule("price in cents", Cause.DATA_QUALITY, _DRIFT, {"range * +": 3}),
+    Rule("price rise", Cause.MODEL_OBSOLETE, _DROP, {"business products.price_eur +": 3, "business customers.MonthlyCharges +": 3, "business cancellations.reason * expensive": 2, "performance *": 1}),
+    Rule("remapped code", Cause.DATA_QUALITY, _DRIFT, {"relation customers.* words": 3}),
+    Rule("double delivery", Cause.DATA_QUALITY, _DRIFT, {"twice * +": 3}),
+    Rule("clock skew", Cause.DATA_QUALITY, _DRIFT, {"relation *_at +": 3, "relation *_on +": 3}),
+    Rule("bot traffic", Cause.DATA_QUALITY, _DRIFT, {"relation *_id +": 3}),
+    Rule("dead feed", Cause.DATA_INSUFFICIENT, _DRIFT, {"rows clicks. -": 3, "rows sensors. -": 3, "rows * none": 1, "labels ratings.* -": 1}),
+    Rule("full disk", Cause.INFRASTRUCTURE, _DRIFT, {"rows impressions. -": 3, "rows requests. -": 3, "rows * none": 1}),
+    Rule("label delay", Cause.DATA_INSUFFICIENT, _DROP, {"labels *": 3}),
+    Rule("slow model", Cause.INFRASTRUCTURE, _DROP, {"system *.latency_ms +": 3, "performance feedback.* -": 1}),
+    Rule("error rate", Cause.INFRASTRUCTURE, _DROP, {"system *.status +": 3, "performance feedback.* -": 1}),
+    Rule("bad release", Cause.INFRASTRUCTURE, _DROP, {"system impressions.* +": 3, "system requests.churn_probability +": 3, "performance *": 1}),
+    Rule("launch wave", Cause.DATA_INSUFFICIENT, _SAY, {"business products.launched_on +": 3, "performance feedback.* -": 1}),
+    Rule("season", Cause.FEATURES_MISSING, _SAY, {"business orders.product_id *": 3, "performance feedback.* -": 1}),
+    Rule("feedback loop", Cause.DATA_INSUFFICIENT, _DROP, {"business orders.channel -": 3}),
+    Rule("competitor", Cause.MODEL_OBSOLETE, _DROP, {"business cancellations.reason *elsewhere": 3, "performance labels.* bound*": 3}),
+)  # fmt: skip
+
+
+def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
+    """Return what is wrong with a month, the best explained first; an empty list where nothing is.
+
+    Parameters
+    ----------
+    reference : what was known when the model was trained (the `history` of a world), and then the months since,
+        oldest first: two references, the start and the month before.
+    month : the tables of the month that is over.
+
+    Returns
+    -------
+    One alert a cause: what, where, since when, why, which stage to reopen, and what it would be instead.
+
+    Raises
+    ------
+    ValueError
+        If there is no reference, or no month with rows.
+
+    Examples
+    --------
+    >>> visits = DataFrame({"session_id": range(60), "started_at": pd.Timestamp("2025-01-02")})
+    >>> month = {"sessions": pd.concat([visits, visits.head(9)])}
+    >>> [(one.what, one.reopen.title) for one in watch([{"sessions": visits}], month)]
+    [('double delivery', 'Data Preparation')]
+    """
+    return diagnose(signals(reference, month))
+
+
+def signals(reference: Sequence[Month], month: Month) -> DataFrame:
+    """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
+
+    A signal with a test has a least effect and is as good as sure (`SURE`). Parameters and errors are those
+    of `watch`.
+    """
+    _require_months(reference, month)
+    rows = list(_schema(reference, month))
+    renamed = {(row["table"], row["where"].removeprefix("now ")): row["column"] for row in rows if row["where"].startswith("now ")}  # fmt: skip
+    month = {name: table.rename(columns=lambda c, n=name: renamed.get((n, c), c)) for name, table in month.items()}  # fmt: skip
+    rows += _twice(reference, month)
+    rows += _gone(reference, month)
+    rows += business.run(_CHECKS, reference, month)
+    rows += (business.shop if "session_id" in month.get("given", month.get("sessions", ())) else business.operator)(reference, month)  # fmt: skip
+    found = as_signals(rows)
+    found["since"] = found["since"].fillna(_first_day(month))
+    return found[~(found["p"] > SURE)].reset_index(drop=True)
+
+
+def _require_months(reference, month):
+    if isinstance(reference, Mapping) or not reference:
+        raise ValueError(
+            "watch holds a month against months before it; got none: pass a list, the tables known at "
+            "the start first, then each month since."
+        )
+    if not isinstance(month, Mapping) or not any(len(table) for table in month.values()):
+        raise ValueError(
+            "watch needs the tables of a month that is over, name -> table; got none with a row: pass "
+            "what play returned."
+        )
+
+
+def _first_day(month):
+    """Return the first day of the month, as its visits or scorings have it."""
+    times = [month[name][column].min() for name, column in [("sessions", "started_at"), ("customers", "scored_at")] if name in month and column in month[name] and len(month[name])]  # fmt: skip
+    return min(times).normalize() if times and pd.notna(times[0]) else pd.NaT
+
+
+def _usual(reference, name):
+    """Return the first month since the start that has the table; the start itself if none has."""
+    return next((one[name] for one in [*reference[1:], reference[0]] if name in one), None)
+
+
+def _schema(reference, month) -> Iterator[dict]:
+    """Tell of columns that came, went, or go by another name since the start."""
+    if len(reference) < 2:  # what was known before it is laid down in other tables
+        return
+    for name, table in month.items():
+        if (usual := _usual(reference, name)) is None:
+            continue
+        known = set(reference[0].get(name, DataFrame())) | set(usual)
+        new = [column for column in table if column not in known]
+        for old in [column for column in usual if column not in table]:
+            heir = next((one for one in new if _alike(table[one], usual[old])), None)
+            if heir:
+                new.remove(heir)
+                yield finding("schema", f"{name}.{old}", 1, 1, f"{name}.{old} is called {heir} now", effect=1, where=f"now {heir}")  # fmt: skip
+            else:
+                yield finding("schema", f"{name}.{old}", 0, 1, f"{name} has no column {old} any more", where="gone")  # fmt: skip
+        for one in [one for one in usual if one in table and len(table) > 50]:
+            if table[one].isna().all() and usual[one].notna().any():
+                yield finding("missing", f"{name}.{one}", 1, usual[one].isna().mean(), f"{name}.{one} is empty in all rows")  # fmt: skip
+        for one in new:
+            yield finding("schema", f"{name}.{one}", 1, 0, f"{name} has a new column {one}", where="new")  # fmt: skip
+
+
+def _alike(new, old):
+    """Return whether two columns hold the same values, or mostly."""
+    values, before = set(new.dropna()), set(old.dropna())
+    return len(values & before) > 0.3 * min(len(values), len(before)) > 0
+
+
+def _twice(reference, month) -> Iterator[dict]:
+    for name, table in month.items():
+        usual = _usual(reference, name)
+        again = table.duplicated()
+        share = again.mean() if len(table) else 0.0
+        if usual is not None and share > 0.003 and again.sum() > 5 and share > usual.duplicated().mean() + 0.003:  # fmt: skip
+            yield finding("twice", name, share, 0, f"{share:.1%} of the {len(table):,} rows of {name} came before, word for word", where=f"{share:.1%} of the rows")  # fmt: skip
+
+
+def _gone(reference, month) -> Iterator[dict]:
+    """Tell of tables that used to come and did not, or came empty."""
+    for name, usual in reference[-1].items():
+        if len(reference) > 1 and len(usual) > 50 and not len(month.get(name, ())):
+            signal = "labels" if name in ("labels", "ratings", "returns") else "rows"
+            yield finding(signal, name, 0, len(usual), f"no row of {name} came; {len(usual):,} did a month ago", effect=1, where="no row came")  # fmt: skip
+
+
+def _given_visits(reference, month):
+    return _given(reference, month, "sessions", "session_id")
+
+
+def _given_customers(reference, month):
+    return _given(reference, month, "customers", "customerID")
+
+
+def _given(reference, month, name, key) -> Iterator[dict]:
+    """Hold what the model was given against what is stored of the same rows."""
+    stored = month[name].drop_duplicates(key).set_index(key)
+    given = month["given"].drop_duplicates(key).set_index(key)
+    both, usual = given.index.intersection(stored.index), _usual(reference, name)
+    new = set() if usual is None else set(stored) - set(usual)
+    for column in [one for one in given if one in stored]:
+        had, has = given.loc[both, column], stored.loc[both, column]
+        other = ~((had == has) | (had.isna() & has.isna()))
+        if other.sum() > 5:
+            place = f"{name if column in new else 'given'}.{column}"
+            how = "filled after the model was asked" if column in new else "not what the model was given"  # fmt: skip
+            yield finding(
+                "given", place, other.mean(), 0, f"{column} as stored is {how} for {other.mean():.1%} of the {name}",
+                where=f"{other.mean():.1%} of the {name}",
+            )  # fmt: skip
+
+
+def _service_of(name):
+    def check(reference, month):
+        return system.service([one[name] for one in reference if name in one], month[name], name)
+
+    return check
+
+
+def _rewritten_by(key):
+    return lambda reference, month: business.rewritten(reference, month, "customers", key)
+
+
+_REQUEST = " ".join(f"{{0}}.{column}{'?' if column == 'reason' else ''}" for column in system.TOLD)
+_CHECKS = {
+    _given_visits: "given.session_id sessions.session_id",
+    _given_customers: "given.customerID customers.customerID",
+    **{_service_of(name): _REQUEST.format(name) for name in ("telemetry", "requests")},
+    **{_rewritten_by(key): f"customers.{key}" for key in ("customer_id", "customerID")},
+}
+
+
+def diagnose(found: DataFrame) -> list[Alert]:
+    """Read signals by `RULES`: one alert a cause, none for what is left unexplained.
+
+    Parameters
+    ----------
+    found : a table of `signals`.
+    """
+    keys = [_key(row) for row in found.to_dict("records")]
+    claims = {rule: _claims(rule, keys) for rule in RULES}
+    left, ranked = set(range(len(keys))), []
+    while left:
+        best = max(RULES, key=lambda rule: _score(claims[rule], left))
+        if not any(weight >= DECIDES for at, weight in claims[best].items() if at in left):
+            break
+        ranked.append(best)
+        left -= set(claims[best])
+    return [_alert(rule, claims, found, ranked) for rule in ranked]
+
+
+def _key(row):
+    """Return a signal as the patterns of the rules read it."""
+    sign = {1: "+", -1: "-"}.get(int(np.sign(row["value"] - row["expected"])), "=")
+    if row["signal"] == "relation" and row["where"].endswith("was rewritten"):
+        sign = "words"
+    if row["where"] == "no row came":
+        sign = "none"
+    if row["table"] in ("cancellations", "labels") and row["signal"] != "labels":
+        sign = row["where"]
+    return f"{row['signal']} {row['table']}.{row['column']} {sign}"
+
+
+def _claims(rule, keys):
+    """Return which signals speak for a rule: number of the signal -> weight."""
+    found = {}
+    for at, key in enumerate(keys):
+        weights = [weight for pattern, weight in rule.speaks.items() if fnmatch(key, pattern)]
+        if weights:
+            found[at] = max(weights)
+    return found
+
+
+def _score(claims, left):
+    """Return how much of what is left a rule explains."""
+    return max([weight for at, weight in claims.items() if at in left], default=0) + 0.1 * sum(
+        claims.values()
+    )
+
+
+def _alert(rule, claims, found, ranked):
+    """Return the alert of a rule: with what else the same signals could mean."""
+    mine = found.iloc[list(claims[rule])]
+    first = found.iloc[max(claims[rule], key=lambda at: (claims[rule][at], abs(found["effect"].iloc[at])))]  # fmt: skip
+    others = [one for one in RULES if one is not rule and one not in ranked[: ranked.index(rule)]]
+    kinds = set(mine["signal"])
+    near = lambda one: (one in ranked, sum(claims[one].values()), len(kinds & {p.split()[0] for p in one.speaks}))  # noqa: E731  # fmt: skip
+    instead = max(others, key=near)
+    causes = tuple(dict.fromkeys([rule.cause, instead.cause]))
+    return Alert(
+        rule.trigger, first["because"], causes, rule.what, first["where"], mine["since"].min(), instead.what,
+        tuple(mine["because"]),
+    )  # fmt: skip
