@@ -40,7 +40,7 @@ def plot_path(returns: pd.DataFrame) -> Axes:
 
     Parameters
     ----------
-    returns : one row a return: `month`, `cause`, `stage` (1 to 5), `eur` (its cost).
+    returns : one row a return: `month`, `cause`, `stage` (1 to 5), `rang` (how it was noticed), `eur`.
     """
     ax = plt.figure(figsize=(8.4, 3.9)).gca()
     places = [(2.1 * position, 1.9) for position in range(5)]
@@ -53,7 +53,8 @@ def plot_path(returns: pd.DataFrame) -> Axes:
             len(there) > 0,
         )
         texts = [
-            f"month {row.month}: {row.cause}\n{row.eur:,.0f} EUR" for row in there.itertuples()
+            f"month {row.month}: {row.cause}\n{row.rang}, {row.eur:,.0f} EUR"
+            for row in there.itertuples()
         ]
         ax.text(
             place[0], 2.6, "\n".join(texts), ha="center", va="bottom", fontsize=8.5, color="#8a5f00"
