@@ -8,9 +8,19 @@ import pytest
 from conftest import examples, first_always
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
+from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, wasserstein_distance
 
-from helpers.monitoring.drift import ALARM, LEAST_SHARE, level_shift, stability_index
+from helpers.monitoring.drift import (
+    ALARM,
+    LEAST_SHARE,
+    distances,
+    drift,
+    level_shift,
+    stability_index,
+    told_apart,
+)
 
 # Most tables here are small enough to be counted by hand.
 pytestmark = pytest.mark.filterwarnings("ignore:With .* rows at least:UserWarning")
@@ -173,3 +183,101 @@ def test_days_and_moments_that_are_never_equal_are_refused(other):
     for reference, current in [(then, pd.DataFrame({"on": [other]})), (pd.DataFrame({"on": [other]}), then)]:  # fmt: skip
         with pytest.raises(ValueError, match="would never be equal"):
             level_shift(reference, current, "on")
+
+
+# Columns of any kind, by test and by distance.
+
+
+def mixed(rows, seed, shift=0.0):
+    rng = np.random.default_rng([rows, seed])
+    return pd.DataFrame(
+        {
+            "customerID": [f"C{n}" for n in range(rows)],
+            "fee": rng.normal(60 + 15 * shift, 15, rows).round(2),
+            "total": rng.gamma(2, 300, rows).round(1).astype(str),
+            "line": rng.choice(
+                ["DSL", "fiber", None], rows, p=[0.4 - shift / 2, 0.5 + shift / 2, 0.1]
+            ),
+            "senior": rng.random(rows) < 0.2,
+            "visits": rng.poisson(1, rows),
+            "asked_at": pd.Timestamp("2025-01-01")
+            + pd.to_timedelta(rng.integers(0, 2_000_000, rows), unit="s"),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", first_always(range(1, 5)))
+def test_the_tests_are_scipys(seed):
+    then, now = mixed(900, seed), mixed(700, seed + 50, shift=0.1)
+    told = drift(then, now, "customers").set_index("column")
+    assert "customerID" not in told.index
+    for column in ("fee", "total"):
+        expected = ks_2samp(then[column].astype(float), now[column].astype(float), method="asymp")
+        assert told.loc[column, ["effect", "p"]].tolist() == pytest.approx(
+            [expected.statistic, expected.pvalue]
+        )
+    for column in ("line", "senior"):
+        counts = pd.concat(
+            [table[column].value_counts(dropna=False) for table in (then, now)], axis=1
+        )
+        assert told.loc[column, "p"] == pytest.approx(
+            chi2_contingency(counts, correction=False).pvalue
+        )
+        shares = counts / counts.sum()
+        assert told.loc[column, "effect"] == pytest.approx(
+            (shares.iloc[:, 0] - shares.iloc[:, 1]).abs().sum() / 2
+        )
+    hours = ks_2samp(then["asked_at"].dt.hour, now["asked_at"].dt.hour)
+    assert told.loc["asked_at", "effect"] == pytest.approx(hours.statistic)
+    assert told["effect"].is_monotonic_decreasing
+
+
+def test_of_many_columns_that_did_not_move_none_is_left_after_the_correction():
+    rng = np.random.default_rng(7)
+    then, now = (
+        pd.DataFrame(rng.normal(size=(1_000, 200)), columns=[f"n{i}" for i in range(200)])
+        for _ in range(2)
+    )
+    told = drift(then, now, "wide")
+    assert len(told) == 200
+    assert 2 <= (told["p"] < 0.05).sum() <= 22, "ten are to be expected by chance"
+    assert not (false_discovery_control(told["p"]) < 0.05).any()
+    moved = drift(then, now.assign(n3=now["n3"] + 0.4), "wide")
+    assert moved.loc[false_discovery_control(moved["p"]) < 0.05, "column"].tolist() == ["n3"]
+
+
+def test_the_distances_are_those_of_the_libraries():
+    then, now = mixed(2_000, 1), mixed(1_500, 2, shift=0.3)
+    told = distances(then, now)
+    assert told.loc["fee", "wasserstein"] == pytest.approx(
+        wasserstein_distance(then["fee"], now["fee"])
+    )
+    assert told.loc["fee", "moved"] == pytest.approx(ks_2samp(then["fee"], now["fee"]).statistic)
+    shares = [table["line"].value_counts(normalize=True, dropna=False) for table in (then, now)]
+    assert told.loc["line", "jensen_shannon"] == pytest.approx(
+        jensenshannon(*pd.concat(shares, axis=1).to_numpy().T, base=2)
+    )
+    assert told.loc["line", "psi"] == pytest.approx(stability_index(then, now, ["line"])["line"])
+    assert np.isnan(told.loc["line", "wasserstein"])
+    cuts = np.quantile(then["fee"], np.arange(0.1, 1, 0.1))
+    bins = [
+        pd.cut(table["fee"], [-np.inf, *cuts, np.inf]).value_counts(normalize=True, sort=False)
+        for table in (then, now)
+    ]
+    a, b = bins[0].to_numpy(), bins[1].to_numpy()
+    assert told.loc["fee", "psi"] == pytest.approx(((b - a) * np.log(b / a)).sum())
+    same = distances(then, then)
+    assert (same.drop(columns="psi_by_chance").fillna(0) == 0).all(axis=None)
+    few = [distances(then, mixed(30, seed)) for seed in range(12)]
+    assert np.mean([one["psi"] > one["psi_by_chance"] for one in few]) < 0.2, (
+        "one in twenty is chance"
+    )
+    assert few[0]["psi_by_chance"].gt(ALARM).any(), "so the usual alarm says nothing"
+
+
+def test_what_no_column_shows_alone_is_told_by_a_model_and_nothing_where_nothing_moved():
+    rng = np.random.default_rng(7)
+    a = rng.normal(size=3_000)
+    then, now = pd.DataFrame({"a": a, "b": a}), pd.DataFrame({"a": a, "b": -a})
+    assert told_apart(then, now, "pairs")["p"].item() < 1e-6
+    assert told_apart(mixed(2_000, 1), mixed(2_000, 2), "customers")["p"].item() > 0.001

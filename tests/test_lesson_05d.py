@@ -24,16 +24,16 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert cells["felt"]["p99"][0.7] < cells["PATIENCE_MS"] < cells["felt"]["p99"][0.95]
     *way, _ = cells["parts"].values()
     assert sum(way) == pytest.approx(cells["whole"].mean())
-    in_time = cells["fates"]["in time"]
+    in_time, told = cells["fates"]["in time"], cells["told"]
     assert in_time["refuse nobody"] < 0.1
     assert in_time["refuse early"] == pytest.approx(1 / 1.3, abs=0.03)
-    assert cells["fates"]["too late"]["refuse early"] == 0
-    assert cells["fates"]["last wait"]["refuse nobody"] > 10
+    assert told["refuse early"].max() <= cells["PATIENCE_MS"]  # nobody is served too late
+    assert told["refuse nobody"].iloc[-1] > 10_000
     statuses = [one.status_code for one in cells["tries"].values()]
-    assert statuses == [200, 422, 413, 404, 401, 429, 400]
-    assert cells["tries"]["a key used twice"].headers["retry-after"]
+    assert statuses == [200, 422, 401, 400, 200, 429]
+    assert cells["tries"]["the same, again"].headers["retry-after"]
     firing = cells["firing"]
-    assert (firing["TooManyFallbacks"], cells["back"]) == ({13}, [13])
+    assert (firing["TooManyFallbacks"], cells["back"]) == ({13}, 13)
     assert set(firing.index) == {"Hasty", "TooManyFallbacks"}  # no request failed
     assert figures["false"] > 1
     share, bad = cells["share"], cells["bad"]
@@ -54,7 +54,7 @@ def test_the_waiting_is_that_of_the_theory_of_queues(played):
     gaps = np.random.default_rng(1).exponential(5 / 0.7, 2_000)
     to_do = np.cumsum(5 - gaps[1:])
     found = to_do - np.minimum.accumulate(np.minimum(to_do, 0))
-    assert cells["latency"](0.7, visits=2_000) == pytest.approx([5, *(5 + found)])
+    assert cells["latency"](0.7, visits=2_000).tolist() == pytest.approx([5, *(5 + found)])
 
 
 def test_the_shares_are_those_of_the_world_played_without_http(played):
@@ -83,7 +83,7 @@ def test_the_changes_it_proposes_keep_the_claims_true(played):
     _, cells = played(2, ANSWER_MS=20.0)
     assert cells["felt"]["p99"][0.3] < 100 < cells["felt"]["p99"][0.85]
     assert cells["fates"]["in time"]["refuse early"] > 0.7 > cells["fates"]["in time"]["refuse nobody"]  # fmt: skip
-    _, cells = played(2, RUSH=3.0)
+    _, cells = played(2, (("rush = 1.3", "rush = 3.0"),))
     assert cells["fates"]["in time"]["refuse early"] == pytest.approx(1 / 3, abs=0.02)
     edits = (('at_most=0.01, lasting="0s"', 'at_most=0.01, lasting="1d"'),)
     slower, _ = played(2, edits)

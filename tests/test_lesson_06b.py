@@ -113,7 +113,7 @@ def test_the_changes_it_proposes_keep_the_claims_true(played):
 
 
 def test_on_the_real_file_accuracy_falls_and_retraining_does_not_help(played, telco_csv):
-    told, cells = played(3, TELCO_CSV=str(telco_csv))
+    told, cells = played(5, TELCO_CSV=str(telco_csv))
     # Measured independently: 0.854 before, 0.707 in production, 0.710 after retraining.
     assert told["before"] == pytest.approx(0.854, abs=0.002)
     assert told["old"] == pytest.approx(0.707, abs=0.002)

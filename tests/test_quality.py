@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.etl.books import quarantine
-from helpers.etl.businesses import clean_telco, read_telco, telco_schema
+from helpers.etl.businesses import clean_telco, read_telco, telco_customers, telco_schema
 from helpers.etl.businesses.telco import TELCO_COLUMNS, TELCO_LEVELS
+from helpers.worlds.operator import write_telco_csv
 
 FIELDS = (
     "7590-VHVEG,Female,0,Yes,No,1,No,No phone service,DSL,No,Yes,No,No,No,No,"
@@ -172,3 +173,12 @@ def test_the_schema_knows_no_level_that_the_real_file_has_not(telco_csv):
     assert {name: sorted(raw[name].unique()) for name in TELCO_LEVELS} == {
         name: sorted(levels) for name, levels in TELCO_LEVELS.items()
     }
+
+
+def test_customers_in_one_step_are_those_of_the_steps_and_a_broken_row_is_told(tmp_path):
+    raw = pd.read_csv(write_telco_csv(300, 7, tmp_path), dtype=str, keep_default_na=False)
+    path = tmp_path / "broken.csv"
+    raw.assign(Churn=["Maybe", *raw["Churn"][1:]]).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match="1 of 300 customers break the contract and are left out"):
+        found = telco_customers(path)
+    pd.testing.assert_frame_equal(found, clean_telco(raw[1:].reset_index(drop=True)))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import duckdb
 import mlflow
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from conftest import first_always
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 
-from helpers.deployment import package, registry
+from helpers.course import scoring, serving
+from helpers.deployment import edge, package, registry
+from helpers.deployment.answers import Lists
 from helpers.deployment.registry import (
     ALIASES,
     GATES,
@@ -192,6 +195,32 @@ def test_files_are_without_pickle_and_mlflow_itself_loads_the_version(two):
     }  # fmt: skip
     model = mlflow.sklearn.load_model(f"models:/{two}@champion")
     np.testing.assert_array_equal(model.predict_proba(HELD_OUT)[:, 1], load(two).score(HELD_OUT))
+
+
+def test_onnx_is_kept_beside_the_model_and_held_against_it(name):
+    model, other = fitted(), fitted(data=HELD_OUT)
+    stored = edge.to_onnx(model, TRAIN[["tenure", "contract"]])
+    with pytest.raises(ValueError, match=r"On a device the Pipeline answers .*rows off by more"):
+        registered(name, other, onnx=stored)
+    found = load(name, registered(name, model, onnx=stored))
+    assert (found.onnx, registered(name, model)) == (stored, "2")
+    assert load(name, "2").onnx == b""
+    assert edge.on_device(found.onnx, HELD_OUT) == pytest.approx(found.score(HELD_OUT), abs=1e-6)
+    table = checked(name, "1", fairness=0.5)
+    assert table.loc["parity", ["passed", "said"]].tolist() == [True, "on a device 0 of 1,000 rows off by more than 1e-05"]  # fmt: skip
+    path = files_of(name, "1") / "model.onnx"
+    path.write_bytes(edge.to_onnx(other, TRAIN[["tenure", "contract"]]))
+    with pytest.raises(ValueError, match=f"model.onnx of {name} version 1 is not the one"):
+        load(name, "1")
+
+
+def test_a_device_that_answers_otherwise_fails_the_gate(two, monkeypatch):
+    real = registry.load
+    stored = edge.to_onnx(fitted(levels=[]), TRAIN[["tenure"]])
+    monkeypatch.setattr(registry, "load", lambda *asked: real(*asked)._replace(onnx=stored))
+    parity = checked(two, "2", fairness=0.5).loc["parity"]
+    assert not parity["passed"]
+    assert parity["value"] > parity["limit"] == 1e-5
 
 
 # What is refused.
@@ -551,3 +580,36 @@ def test_a_damaged_version_and_lists_are_refused_and_the_version_before_stays(tw
             assert answer.status_code == 404
             assert told in answer.json()["message"]
         assert score()[0] == "1"
+
+
+def test_the_commands_take_a_registered_model_by_name_and_alias(two, place, tmp_path, monkeypatch):
+    right = {
+        one: serving.registered(f"{two}{one}", place).version for one in ("", "@champion", "@2")
+    }
+    assert right == {"": "1", "@champion": "1", "@2": "2"}
+    for model, folder, told in (
+        (f"{two}@9", place, "no version or alias '9'"), ("nobody", place, "No model is registered"),
+        (two, tmp_path, "holds no registry"), ("../x", place, "name is a word"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=told):
+            serving.registered(model, folder)
+    source = tmp_path / "tonight.parquet"
+    duckdb.from_df(HELD_OUT.drop(columns="churned")).write_parquet(str(source))
+    outcomes = scoring.score(tmp_path, 1_000, source, f"{two}@2", place)
+    called = duckdb.read_parquet(str(tmp_path / "calls.parquet")).df()
+    chance = load(two, "2").score(HELD_OUT)
+    assert outcomes.sum() == 1_000
+    assert set(called["customerID"]) <= set(HELD_OUT.loc[chance >= 0.3, "customerID"])
+    assert len(called) + outcomes["control group"] == (chance >= 0.3).sum()
+    popular = pd.DataFrame({"product_id": [7], "rank": [1], "score": [0.5]})
+    lists = Lists(popular.assign(customer_id=1), popular, "1")
+    monkeypatch.setattr(serving, "load", lambda kind, version: lists)
+    settings = {"folder": str(tmp_path), "model": two, "versions": str(place), "feedback": ""}
+    monkeypatch.setenv(serving.SETTINGS, json.dumps(settings))
+    service = serving.made()
+    assert {kind: one.version for kind, one in service.serving.items()} == {
+        "score": "1",
+        "lists": "1",
+    }
+    assert service.load("score", "2").version == "2"
+    assert service.load("lists", "1") is lists

@@ -2,6 +2,8 @@
 
 import copy
 import math
+from contextlib import ExitStack
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,14 @@ from pandas import DataFrame
 from scipy.stats import norm
 
 from helpers.deployment import rollout
+from helpers.deployment.answers import Lists
 from helpers.deployment.rollout import BlueGreen, Canary, compare_shadow
+from helpers.deployment.service import Service, new_key, running
 from helpers.training.recommend import PersonalBestsellers
 from helpers.worlds import Operator, Shop
 from helpers.worlds.operator import call_nobody
 from helpers.worlds.shop import ShopTruth, at_random, serve
-from helpers.worlds.traffic import as_version, shadow, split
+from helpers.worlds.traffic import as_version, over_http, shadow, split
 
 SHARES = {"champion": 0.5, "canary": 0.5}
 
@@ -331,6 +335,30 @@ def test_the_other_place_goes_live_only_if_it_answers():
     assert both([1]) == ["one"]
     with pytest.raises(ValueError, match="Wrap the address"):
         BlueGreen("http://127.0.0.1:8000/predict", lambda given: given)
+
+
+def test_two_running_services_are_switched_and_one_that_does_not_answer_stays_idle(tmp_path):
+    popular = DataFrame({"product_id": range(1, 11), "rank": range(1, 11), "score": 0.5})
+    services, places = [ExitStack(), ExitStack()], []
+    for version, running_one in zip("12", services, strict=True):
+        key = new_key(tmp_path / version, "page", ["recommend"], 1e6)
+        lists = Lists(popular.assign(customer_id=-1), popular, version)
+        service = Service(tmp_path / version, lists=lists)
+        address = running_one.enter_context(running(service))
+        places.append(over_http(f"{address}/recommend", key=key, timeout_s=10))
+    both, versions = BlueGreen(*places), []
+    for one in islice(Shop(customers=200, products=60, seed=3, incidents=[]).days(1), 5):
+        if one.number == 2:
+            assert both.switch(trial=one.given) == "green"
+        if one.number == 4:
+            assert both.roll_back() == "blue"
+            services[1].close()
+            with pytest.raises(ValueError, match=r"failure\(s\) \(.*blue goes on answering"):
+                both.switch(trial=one.given)
+        told = one.play(both)["telemetry"]["model_version"]
+        versions.append({version for version in told if version})
+    services[0].close()
+    assert versions == [{"1"}, {"2"}, {"2"}, {"1"}, {"1"}]
 
 
 def test_a_switch_between_two_days_moves_all_requests():

@@ -14,9 +14,11 @@ import pandas as pd
 import pydantic
 import pytest
 import requests
+import sqlalchemy as sa
 from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_sources_postgres import database, server  # noqa: F401 (fixtures)
 
 from helpers.deployment.answers import ID, MOMENT, Lists, Refused, Scoring
 from helpers.deployment.service import Limits, Service, new_key, running
@@ -359,6 +361,25 @@ def test_feedback_is_committed_before_it_is_acknowledged_and_kept_once(place):
         f"sqlite:///{service.folder / 'feedback.db'}",
     )
     assert kept.to_numpy().tolist() == [["visit-1", "bought", 2.0]]
+
+
+def test_feedback_is_kept_in_postgresql_where_an_address_is_given(database, tmp_path):  # noqa: F811
+    key = {"Authorization": f"Bearer {new_key(tmp_path, 'page', ['feedback'])}"}
+    with running(Service(tmp_path, feedback_url=database)) as address:
+        for name, value in (("visit-1", 1), ("visit-2", None), ("visit-1", 2)):
+            said = {"request_id": name, "outcome": "bought", "value": value}
+            told = requests.post(f"{address}/feedback", json=said, headers=key, timeout=10)
+            assert told.json() == {"request_id": name, "stored": True}
+    assert sorted(row["value"] or 0 for row in stored_rows(database)) == [0, 2]
+    assert not (tmp_path / "feedback.db").exists()
+
+
+def stored_rows(url):
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(sa.text("SELECT * FROM feedback")).mappings()]  # fmt: skip
+    engine.dispose()
+    return rows
 
 
 def test_metrics_count_what_was_asked_and_the_log_holds_no_customer(place):

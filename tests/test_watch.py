@@ -8,7 +8,7 @@ import pytest
 from benchmarks import monitoring as bench
 from pandas import DataFrame
 
-from helpers.lifecycle import Cause, Stage
+from helpers.lifecycle import Cause, Stage, Trigger
 from helpers.monitoring.alerts import finding
 from helpers.monitoring.data_quality import signals as as_signals
 from helpers.monitoring.system import service
@@ -170,3 +170,26 @@ def test_a_version_that_is_slow_or_refuses_is_named_and_few_requests_say_nothing
     assert {row["where"] for row in service([usual], now)} == {"version 2"}
     assert {row["column"] for row in service([usual], now)} == {"latency_ms", "status"}
     assert list(service([usual], other.head(40))) == []
+
+
+def test_what_no_rule_reads_rings_as_unexplained():
+    [alert] = told(
+        finding("missing", "customers.age", 1, 0.01, "customers.age is empty in all rows")
+    )
+    assert (alert.what, alert.trigger) == ("unexplained", Trigger.DATA_DRIFT)
+    [alert] = told(
+        finding("performance", "feedback.found_something", 0.6, 0.8, "fewer find something")
+    )
+    assert alert.trigger == Trigger.PERFORMANCE_DROP
+
+
+def test_a_level_that_was_so_a_month_ago_is_told_once():
+    """A new column, a new price and a new name are news in one month; a fault that goes on rings on."""
+    one = small("operator")
+    past, month = after("operator", "price_rise")
+    assert [alert.what for alert in watch(past, month)] == ["price rise"]
+    again = watch([*past, month], month)
+    assert "price rise" not in {alert.what for alert in again}
+    past, month = after("operator", "renamed_column", one)
+    assert [alert.what for alert in watch(past, month)] == ["renamed column"]
+    assert watch([*past, month], month) == []

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from msgspec import Meta
 from msgspec.structs import astuple
+from pandas.api.types import is_numeric_dtype
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_rows, require_share
@@ -186,7 +187,7 @@ class Scoring:
         self.form, self.many = _forms(known[self.columns])
         self._decode = msgspec.json.Decoder(self.form).decode
         self._quotes = 6 + 2 * len(self.columns)  # of the keys and the id
-        texts = known[[name for name in self.columns if _is_text(known[name])]]
+        texts = known[[name for name in self.columns if not is_numeric_dtype(known[name])]]
         self._texts = 0 if texts.isna().any(axis=None) else texts.shape[1]  # 0: counted each time
         self.lean = self._weights is not None and self._agrees(checked, truth)
 
@@ -305,10 +306,6 @@ class Scoring:
         )
 
 
-def _is_text(column):
-    return not pd.api.types.is_numeric_dtype(column)
-
-
 def _is_written_number(column):
     """Return whether a column of text holds numbers, too many to be levels; blanks are gaps."""
     text = column.dtype.kind not in "iufbmM"
@@ -323,7 +320,7 @@ def _forms(known):
     fields = []
     for place, name in enumerate(known):
         column = known[name]
-        text = _is_text(column)
+        text = not is_numeric_dtype(column)
         flag = pd.api.types.is_bool_dtype(column)
         usual = column.mode().iloc[0] if text or flag else float(column.median())
         meta = Meta(examples=[bool(usual) if flag else usual])

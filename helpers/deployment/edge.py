@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pandas.api.types import is_numeric_dtype
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_rows
@@ -78,7 +79,7 @@ def to_onnx(model: Pipeline, rows: pd.DataFrame) -> bytes:
             "leaves and False for who stays."
         )
     kinds = [
-        (name, (FloatTensorType if _is_number(rows[name]) else StringTensorType)([None, 1]))
+        (name, (FloatTensorType if is_numeric_dtype(rows[name]) else StringTensorType)([None, 1]))
         for name in rows
     ]
     try:
@@ -252,7 +253,7 @@ def write_page(path: str | Path, stored: bytes, rows: pd.DataFrame, web: str | P
             'onnxruntime-web, then give the folder "runs/node_modules/onnxruntime-web/dist".'
         ) from error
     given = {
-        str(name): rows[name].astype(float if _is_number(rows[name]) else str).tolist()
+        str(name): rows[name].astype(float if is_numeric_dtype(rows[name]) else str).tolist()
         for name in rows
     }
     parts = {
@@ -264,10 +265,6 @@ def write_page(path: str | Path, stored: bytes, rows: pd.DataFrame, web: str | P
         page = page.replace(f"${name}$", base64.b64encode(content).decode())
     write_whole(path, page)
     return Path(path)
-
-
-def _is_number(values):
-    return pd.api.types.is_numeric_dtype(values)
 
 
 _PAGE = """<!doctype html>

@@ -128,21 +128,17 @@ def assign(ids: Iterable, shares: Mapping[str, float], salt: str) -> Series:
 
 
 class Compared(NamedTuple):
-    """How a treated group differs from the control group, with 95 % ranges.
-
-    `relative` is the difference as a share of `control`, `error` its standard error, `p` the chance of
-    one at least as large where there is none, `customers` those of both groups.
-    """
+    """How a treated group differs from the control group, with a 95 % range."""
 
     control: float
     treated: float
     difference: float
     low: float
     high: float
-    relative: float
-    error: float
-    p: float
-    customers: int
+    relative: float  # the difference as a share of `control`
+    error: float  # the standard error of the difference
+    p: float  # the chance of one at least as large where there is none
+    customers: int  # of both groups
 
 
 def compare_groups(

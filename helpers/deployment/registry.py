@@ -223,21 +223,13 @@ def load(name: str, which: str | int = "champion") -> Loaded:
     with tempfile.TemporaryDirectory() as folder:
         try:
             got = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=FOLDER, dst_path=folder))  # fmt: skip
-            told = (got / CARD_FILE).read_bytes()
-            if sha256_of(told) != found.tags.get("fingerprint"):
-                raise ValueError(_changed(said, CARD_FILE))
-            card, files = json.loads(told), dict.fromkeys(FILES, b"")
-            for file, right in FILES.items():
-                if right in card:
-                    files[file] = (got / file).read_bytes()
-                    if sha256_of(files[file]) != card[right]:
-                        raise ValueError(_changed(said, file))
+            card = json.loads(_read(said, got / CARD_FILE, found.tags.get("fingerprint")))
+            stored, kept, onnx = (_read(said, got / one, card[right]) if right in card else b"" for one, right in FILES.items())  # fmt: skip
         except (OSError, mlflow.MlflowException) as error:
             raise ValueError(
                 f"The files of {said} are not where they were stored. Take another version, or register the "
                 "model again."
             ) from error
-    stored, kept, onnx = files.values()
     model = unpack(stored, said, card["libraries"])
     known, answers = _read_rows(kept)
     return Loaded(name, str(found.version), model, card["threshold"], known, answers, card, onnx)
@@ -246,11 +238,11 @@ def load(name: str, which: str | int = "champion") -> Loaded:
 def served(name: str) -> Callable[[str, str], Scoring]:
     """Return what a `Service` loads versions of this model by: kind ("score") and version -> model.
 
+    With `load = served("churn")`, `Service(folder, load("score", "champion"), load=load)` answers with the
+    champion, and `/admin/swap` takes any version, or "champion" after `roll_back`.
+
     Examples
     --------
-    `Service(folder, load("score", "champion"), load=load)` with `load = served("churn")` answers with
-    the champion, and `/admin/swap` takes any version, or "champion" after `roll_back`.
-
     >>> served("churn")("lists", "1")
     Traceback (most recent call last):
     ValueError: churn gives scores; no lists are registered. Ask for "score".
@@ -317,14 +309,13 @@ def check(
     -------
     One row a gate, by its name: `passed`, `value`, `limit`, `said` (a sentence).
 
-    - schema: columns of the held-out rows that are not as in training; none may be.
-    - golden rows: largest distance of an answer from the one at registering; within 1e-9.
-    - parity: largest distance of answers one by one from those to the whole table; within 1e-9. Of a
-      version with ONNX also of the device's answers; within 1e-5.
+    - schema: columns of the held-out rows that are not as in training; 0.
+    - golden rows: distance of an answer from the one at registering; within 1e-9.
+    - parity: of answers one by one from those to the whole table, within 1e-9; of a device's, 1e-5.
     - latency: milliseconds for one row, of which 95 % stay below.
     - fairness: recall of the group found least / of the group found most.
-    - better: lower end of the gain's range (95 %, customers drawn again) against the champion, or,
-      where there is none, against giving everybody the same probability; above 0.
+    - better: lower end of the gain's range (95 %, customers drawn again) against the champion or, where
+      there is none, against one probability for all; above 0.
 
     Where the schema is broken the last four are not run and count as failed.
 
@@ -574,8 +565,12 @@ def _line(client, name, now):
     return line[: len(line) - line[::-1].index(now)]
 
 
-def _changed(said, file):
-    return f"{file} of {said} is not the one that was registered: it was changed or damaged. Do not load it; register the model again."
+def _read(said, path, right):
+    """Return a file of a version, if it is the one that was registered."""
+    content = path.read_bytes()
+    if sha256_of(content) != right:
+        raise ValueError(f"{path.name} of {said} is not the one that was registered: it was changed or damaged. Do not load it; register the model again.")  # fmt: skip
+    return content
 
 
 # The raw table.

@@ -34,15 +34,12 @@ _NEWS = 0.01  # the share of new information that another look needs
 
 
 class Verdict(NamedTuple):
-    """What is to be done after an evening, and why.
-
-    `verdict` is "hold", "widen", "roll back" or "promote"; `figures` has one row a guard rail.
-    """
+    """What is to be done after an evening, and why."""
 
     evening: int
-    verdict: str
+    verdict: str  # "hold", "widen", "roll back" or "promote"
     because: str
-    figures: DataFrame
+    figures: DataFrame  # one row a guard rail
 
 
 class Cost(NamedTuple):
@@ -62,9 +59,8 @@ class Canary:
 
     Each guard rail compares the canary with the champion on the visits of the same time (step by step,
     so that a change of the shares is not taken for one of the model), allows for visits of one customer
-    being alike, and has a bar for each evening, lowest when two fifths of the visits have come and when
-    all have. When the visits that were planned have
-    come and no bar was crossed, the canary is promoted.
+    being alike, and has a bar for each evening. When the planned visits have come and no bar was
+    crossed, the canary is promoted.
 
     Parameters
     ----------
@@ -85,9 +81,8 @@ class Canary:
 
     Source
     ------
-    Lan & DeMets (1983), Biometrika 70, for the bars; Mantel &
-    Haenszel (1959) for the steps; Robins, Rotnitzky & Zhao (1994), Journal of the American Statistical
-    Association 89, for the hints.
+    Lan & DeMets (1983), Biometrika 70, for the bars; Mantel & Haenszel (1959) for the steps; Robins,
+    Rotnitzky & Zhao (1994), Journal of the American Statistical Association 89, for the hints.
 
     Examples
     --------
@@ -210,8 +205,7 @@ worse, the bar is 3.2, more than chance')
 
         Returns
         -------
-        The customers who saw it, their visits, on how many evenings, how many units they missed and what
-        these are worth, with a 95 % range as at one look: it is about money, and decides nothing.
+        Who saw it and what was missed; the range is as at one look: it is about money, and decides nothing.
         """
         if not self._log:
             return Cost(0, 0, 0, 0.0, 0.0, 0.0, 0.0)
@@ -376,12 +370,7 @@ class BlueGreen:
     """Two places, of which one answers: a new version is tried in the other, then all requests move.
 
     It is asked like a `decide`, and so is what stands in its places, such as the `over_http` of two
-    addresses.
-
-    Parameters
-    ----------
-    blue : what answers at first.
-    green : what waits.
+    addresses. Blue answers at first.
 
     Examples
     --------
@@ -420,11 +409,14 @@ class BlueGreen:
         Raises
         ------
         ValueError
-            If it raises or answers nothing. The live one stays live.
+            If it raises, answers nothing, or fails a request of the trial. The live one stays live.
         """
         try:
             answer = self._places[self.idle](trial)
             came = "nothing" if answer is None or len(answer) == 0 else ""
+            if "reason" in getattr(answer, "columns", ()):  # as `over_http` tells of failures
+                failed = answer.loc[answer["reason"] != "", "reason"]
+                came = f"{len(failed):,} failure(s) ({failed.iloc[0]})" if len(failed) else came
         except Exception as error:
             came = f"{type(error).__name__}: {error}"
         if came:
@@ -450,18 +442,13 @@ def _require_place(name, place):
 
 
 class Shadowed(NamedTuple):
-    """How a shadow answered beside what was shown.
-
-    `answered` of `requests` were; of these `same` is the share with the very same answer, `alike` the
-    mean share of products that both lists have, or 1 less the mean distance of probabilities.
-    `latency` has p50, p95 and p99 in ms where they are told.
-    """
+    """How a shadow answered beside what was shown."""
 
     requests: int
     answered: int
-    same: float
-    alike: float
-    latency: DataFrame
+    same: float  # share of the answered with the very same answer
+    alike: float  # mean share of products that both lists have, or 1 less the distance of probabilities
+    latency: DataFrame  # p50, p95 and p99 in ms where they are told
 
 
 def compare_shadow(shown: DataFrame, hidden: DataFrame, request: Hashable) -> Shadowed:

@@ -66,21 +66,13 @@ _IS_TRACE = re.compile(TRACE.encode()).fullmatch
 
 @dataclass(frozen=True)
 class Limits:
-    """What a service puts up with.
-
-    Attributes
-    ----------
-    body_bytes, head_bytes : of a request.
-    read_s : until a request has to be here whole.
-    answer_s : until a model has to answer; then the version before does.
-    waiting : requests that may wait for a model that takes care; the next ones are refused (503).
-    """
+    """What a service puts up with."""
 
     body_bytes: int = 65_536
     head_bytes: int = 16_384
-    read_s: float = 5.0
-    answer_s: float = 1.0
-    waiting: int = 64
+    read_s: float = 5.0  # until a request has to be here whole
+    answer_s: float = 1.0  # until a model has to answer; then the version before does
+    waiting: int = 64  # requests that wait for a model that takes care; the next are refused (503)
 
 
 def new_key(folder: str | Path, name: str, scopes: list[str], per_second: float = 1_000) -> str:
@@ -323,14 +315,13 @@ class Service:
             return await self._live(scope, receive, send)
         began = time.perf_counter()
         headers, path = dict(scope["headers"]), scope["path"]
-        trace = asked = headers.get(b"x-request-id", b"")
-        known = len(asked) <= 100 and _IS_TRACE(asked)
-        if not known:
-            trace = b"%b-%x" % (self._start, next(self._count))
+        asked = headers.get(b"x-request-id", b"")
+        fits = asked and len(asked) <= 100 and _IS_TRACE(asked)
+        trace = asked if fits else b"%b-%x" % (self._start, next(self._count))
         route, status, kind, more, note, error = self.routes.get(path), 200, _JSON, (), "", ""
         key = None
         try:
-            if asked and not known:
+            if asked and not fits:
                 raise Refused(400, "request id", "X-Request-ID is logged, so it names nobody: up to 100 of letters (one at least), digits and ._- are taken. Send such a one, or none.")  # fmt: skip
             if route is None:
                 raise Refused(404, "no such place", "Nothing answers here; /docs lists what does.")

@@ -28,10 +28,9 @@ def _all(months, name, columns):
     return pd.concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
 
 
-def _first_known(months, name, key, column):
-    """Return what a column held for each key when it was first written."""
-    known = _all(months, name, [key, column]).drop_duplicates(key)
-    return known.set_index(key)[column]
+def _known(months, name, key, column, keep="first"):
+    """Return what a column held for each key when it was first written, or last."""
+    return _all(months, name, [key, column]).drop_duplicates(key, keep=keep).set_index(key)[column]
 
 
 def _more(now: Series, before: Series) -> float:
@@ -62,7 +61,7 @@ def _has(month, needs):
 
 
 def rewritten(past: Sequence[Month], month: Month, name: str, key: str) -> Iterator[dict]:
-    """Tell of each column of words in which people are no longer as they were first written down.
+    """Tell of each column of words in which people are not as they were first written down, nor lately.
 
     Examples
     --------
@@ -71,14 +70,19 @@ def rewritten(past: Sequence[Month], month: Month, name: str, key: str) -> Itera
     ['skin is another one for 100.0% of those known before, most often oily in the place of dry']
     """
     now = month[name].drop_duplicates(key).set_index(key)
-    for column in now.columns:
+    before = [one[name] for one in past if name in one and key in one[name]]
+    before = pd.concat(before) if before else now.head(0).reset_index()
+    first, last = (
+        before.drop_duplicates(key, keep=keep).set_index(key) for keep in ("first", "last")
+    )
+    for column in [one for one in now if one in first]:
         words = now[column].dropna()
-        if not pd.api.types.is_string_dtype(words) or not 1 < words.nunique() + 1 <= 40:
+        if not pd.api.types.is_string_dtype(words) or words.nunique() > 40:
             continue
-        then = _first_known(past, name, key, column).reindex(now.index)
+        then, lately = (one[column].reindex(now.index) for one in (first, last))
         numbers = pd.to_numeric(words.head(50), errors="coerce").notna().mean() > 0.5
         known = then.notna() & now[column].notna()
-        other = known & (then != now[column])
+        other = known & (then != now[column]) & (lately != now[column])
         if not numbers and other.sum() > max(FEW, 0.005 * known.sum()):
             swaps = (now[column][other] + " in the place of " + then[other]).mode()[0]
             yield finding(
@@ -100,11 +104,14 @@ def too_early(place: str, times: Series, earliest: Series, after: str) -> Iterat
         )  # fmt: skip
 
 
-def dearer(place: str, price: Series, known: Series, group: Series) -> Iterator[dict]:
-    """Tell of prices that rose or fell since they were first known, and of those in another unit.
+def dearer(
+    place: str, price: Series, known: Series, lately: Series, group: Series
+) -> Iterator[dict]:
+    """Tell of prices that rose or fell since they were first `known`, and of those in another unit.
 
-    `group` says of each price to whom it belongs: brands, towers, lines.
+    What was so `lately`, when they were last known, is told already. `group` says of each price to whom it belongs: brands, towers, lines.
     """
+    price = price.where((price / lately - 1).abs() > 0.004, known)
     ratio = (price / known).replace(np.inf, np.nan).dropna()
     group = group.reindex(ratio.index)
     cents = ratio >= CENTS
@@ -250,8 +257,11 @@ def _lost_lists(past, month):
 
 def _shop_prices(past, month):
     products = month["products"].drop_duplicates("product_id").set_index("product_id")
-    known = _first_known(past, "products", "product_id", "price_eur").reindex(products.index)
-    yield from dearer("products.price_eur", products["price_eur"], known, products["brand"])
+    known = [
+        _known(past, "products", "product_id", "price_eur", keep) for keep in ("first", "last")
+    ]
+    known = [one.reindex(products.index) for one in known]
+    yield from dearer("products.price_eur", products["price_eur"], *known, products["brand"])
 
 
 def _launches(past, month):
@@ -273,30 +283,32 @@ def _launches(past, month):
 
 
 def _calendar(past, month):
-    """Hold what is searched for against the same calendar month a year ago, and both against autumn's.
+    """Hold what is bought against the same calendar month a year ago, category by category.
 
-    What is bought is compared with what was bought a year ago, category by category; if that ratio has
-    moved since the months before, the season is not the calendar's.
+    If that ratio is not what it was in the first month since the start, nor a month ago, the season is not
+    the calendar's.
     """
-    kinds = _first_known([*past, month], "products", "product_id", "category")
+    kinds = _known([*past, month], "products", "product_id", "category")
     orders = _all([*past, month], "orders", ["product_id", "ordered_at"])
     counts = pd.crosstab(orders["ordered_at"].dt.to_period("M"), orders["product_id"].map(kinds))
     now = month["sessions"]["started_at"].max().to_period("M")
-    if now - 13 not in counts.index or now not in counts.index:
+    played = [one["sessions"]["started_at"].max().to_period("M") for one in past[1:2]]
+    references = {played[0] if played else now - 1, now - 1}
+    if not {now, now - 12, *references, *(one - 12 for one in references)} <= set(counts.index):
         return
     shares = counts.div(counts.sum(axis=1), axis=0)
     year = shares.loc[now - 12 : now - 1].iloc[:12]
     seasonal = year.max() > 2 * year.clip(lower=1e-9).min()
     for kind in shares.columns[seasonal]:
-        cells = [counts.loc[at, kind] + 0.5 for at in (now, now - 12, now - 1, now - 13)]
-        moved = np.log(shares.loc[now, kind] / shares.loc[now - 12, kind] * shares.loc[now - 13, kind] / shares.loc[now - 1, kind])  # fmt: skip
-        spread = np.sqrt(sum(1 / cell for cell in cells))
-        if abs(moved) > max(0.5, 4 * spread):
+        share, cells = shares[kind].clip(lower=1e-9), counts[kind] + 0.5
+        moved = [np.log(share[now] / share[now - 12] * share[then - 12] / share[then]) for then in references]  # fmt: skip
+        spread = [np.sqrt(sum(1 / cells[at] for at in (now, now - 12, then, then - 12))) for then in references]  # fmt: skip
+        if all(abs(one) > max(0.5, 4 * sd) for one, sd in zip(moved, spread, strict=True)):
             yield finding(
                 "business", "orders.product_id", shares.loc[now, kind], shares.loc[now - 12, kind],
                 f"{kind}: {shares.loc[now, kind]:.1%} of what is bought, {shares.loc[now - 12, kind]:.1%} in "
-                "the same month a year ago; the month before was as last year", where=kind,
-                effect=np.tanh(abs(moved)),
+                "the same month a year ago; at the start it was as a year before", where=kind,
+                effect=np.tanh(min(map(abs, moved))),
             )  # fmt: skip
 
 
@@ -311,7 +323,8 @@ def _searches(past, month):
     """Hold searches against the months since the start: before it another shop window was used."""
     if len(past) < 2:
         return
-    now, before = _search_share(month), pd.concat(_search_share(one) for one in past[1:])
+    now = _search_share(month)
+    before = min((_search_share(one) for one in (past[1], past[-1])), key=Series.mean)
     if now.mean() < 0.85 * before.mean():
         yield finding(
             "business", "orders.channel", now.mean(), before.mean(),
@@ -335,9 +348,11 @@ def _unlike(month):
         return Series(dtype=bool)
     shown = DataFrame(lists["product_id"].to_numpy().reshape(len(ids), -1), index=ids)
     who = sessions.loc[ids, ["customer_id", "started_at"]]
-    order = np.lexsort([who["started_at"], who["customer_id"]])
+    version = served.set_index("session_id")["model_version"].reindex(ids).astype(str)
+    order = np.lexsort([who["started_at"], version, who["customer_id"]])
     shown, person = shown.to_numpy()[order], who["customer_id"].to_numpy()[order]
-    again = np.flatnonzero(person[1:] == person[:-1])
+    version = version.to_numpy()[order]  # another version may show other lists
+    again = np.flatnonzero((person[1:] == person[:-1]) & (version[1:] == version[:-1]))
     common = (shown[again, :, None] == shown[again + 1, None, :]).sum(axis=(1, 2))
     return Series(common < shown.shape[1] / 2, dtype=bool)
 
@@ -348,8 +363,8 @@ def _lists(past, month):
     if len(now) > FEW and len(before) > FEW and now.mean() > before.mean() + 0.03:
         yield finding(
             "system", "impressions.product_id", now.mean(), before.mean(),
-            f"{now.mean():.1%} of the lists share less than half with the list that the same customer saw "
-            f"before; {before.mean():.1%} did", p=_more(now, before), where="the version that serves",
+            f"{now.mean():.1%} of the lists share less than half with the list that the same customer saw before of "
+            f"the same version; {before.mean():.1%} did", p=_more(now, before), where="the version that serves",
         )  # fmt: skip
 
 
@@ -399,7 +414,7 @@ _SHOP: dict[Callable, str] = {
     _launches: "sessions.started_at products.product_id products.launched_on orders.product_id",
     _calendar: "sessions.started_at products.product_id products.category orders.product_id orders.ordered_at",
     _searches: "sessions.session_id orders.session_id orders.channel",
-    _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.session_id sessions.session_id sessions.customer_id sessions.started_at",
+    _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.model_version telemetry.session_id sessions.session_id sessions.customer_id sessions.started_at",
     _found: "feedback.found_something",
     _returned: "orders.order_id orders.product_id orders.ordered_at returns.order_id? returns.product_id? returns.known_at?",
     _rated: "orders.order_id orders.product_id orders.ordered_at ratings.order_id? ratings.product_id? ratings.known_at?",
@@ -482,17 +497,11 @@ def _bills(past, month):
     now = _charges(month)
     columns = ["customerID", "MonthlyCharges"]
     then = pd.concat([_all(past, name, columns) for name in ("snapshots", "customers")])
-    then = then.drop_duplicates("customerID").set_index("customerID")["MonthlyCharges"]
-    then = pd.to_numeric(then, errors="coerce").reindex(now.index)
-    lines = (
-        month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]
-    )
-    higher = now > then * 1.004  # a promotion for some may hide a rise for others
-    lower = now < then * 0.996
-    for mine in (higher, lower):
-        if mine.sum() > max(FEW, 0.05 * then.notna().sum()):
-            price, known = now.where(mine | (now == then)), then
-            yield from dearer("customers.MonthlyCharges", price, known, lines)
+    then["MonthlyCharges"] = pd.to_numeric(then["MonthlyCharges"], errors="coerce")
+    first, last = (then.drop_duplicates("customerID", keep=keep).set_index("customerID")["MonthlyCharges"].reindex(now.index) for keep in ("first", "last"))  # fmt: skip
+    lines = month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]  # fmt: skip
+    for other in (now < first, now > first):  # a promotion for some may hide a rise for others
+        yield from dearer("customers.MonthlyCharges", now.where(~other), first, last, lines)
 
 
 def _charges(month):
@@ -508,7 +517,7 @@ def _invoices(past, month):
     whose = Series(bill.index.map(_towers([*past, month])), index=bill.index)
     cents = bill[(bill / usual) >= CENTS]
     if len(cents):
-        yield from dearer("invoices.amount_eur", bill, usual, whose)
+        yield from dearer("invoices.amount_eur", bill, usual, usual, whose)
 
 
 def _operator_labels(past, month):
@@ -575,21 +584,21 @@ def _reasons(past, month):
 
 
 def _leavers(past, month):
-    """Who left, bound and free apart, against the labels of the month before and of the start."""
-    contracts = _contracts([*past, month])
-    told = [one["labels"] for one in past[1:]]
-    if not told:
+    """Count who left though bound by a contract, against the month before and the start."""
+    contracts, shares = _contracts([*past, month]), []
+    told = [one["labels"] for one in (past[1:2] + past[-1:] if len(past) > 1 else [])]
+    for labels in [month["labels"].drop_duplicates(), *told]:
+        bound = labels["customerID"].map(contracts).ne("Month-to-month")
+        shares.append(labels.loc[bound, "churned"].dropna().astype(bool))
+    if not told or min(map(len, shares)) <= FEW:
         return
-    now = month["labels"].drop_duplicates()
-    for contract in ("bound", "free"):
-        mine = [one.loc[one["customerID"].map(contracts).ne("Month-to-month") == (contract == "bound"), "churned"].astype(bool) for one in (now, told[-1], told[0])]  # fmt: skip
-        share, last, first = (one.mean() for one in mine)
-        if share > 1.3 * max(last, first) + 0.01:
-            yield finding(
-                "performance", "labels.churned", share, last,
-                f"{share:.1%} of the {contract} customers left; {last:.1%} a month ago",
-                where=f"{contract} customers", p=_more(mine[0], mine[1]),
-            )  # fmt: skip
+    share, usual = shares[0].mean(), max(one.mean() for one in shares[1:])
+    if share > 1.3 * usual + 0.01:
+        yield finding(
+            "performance", "labels.churned", share, usual,
+            f"{share:.1%} of the customers bound by a contract left; {usual:.1%} did", where="bound customers",
+            p=_more(shares[0], shares[-1]),
+        )  # fmt: skip
 
 
 _OPERATOR: dict[Callable, str] = {

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 from pandas.api import types
-from scipy.stats import hypergeom, norm, ttest_ind
+from scipy.stats import binomtest, hypergeom, norm, t
 
-from helpers.checks import kinds_of, require_columns, require_rows
+from helpers.checks import kinds_of, require_columns, require_rows, require_single
 
 EVERYBODY = "everybody"
 SURE = 1e-6  # a chance so small that no number of columns and months makes it likely
@@ -284,7 +284,7 @@ def check_table(
         *_rows(about),
         *(_senders(about, by) if by in now and timed else []),
         *_twice(about, [], then, now),
-        *(_twice(about, key, then, now) if key and set(key) <= set(now) else []),
+        *(_twice(about, key, then, now) if key else []),
     ]
     if len(current):
         for column in then.keys() & now.keys():
@@ -329,7 +329,7 @@ class _About(NamedTuple):
         """Return a finding; `rows` are those that show it, the first of which tells since when."""
         since = self.since
         if rows is not None and self.moment and rows.any():
-            since = self.current[self.moment].to_numpy()[rows].min()
+            since = self.current[self.moment][rows].min()
         because = f"{self.name} {what}"
         return {"signal": signal, "table": self.name, "column": str(column), "since": since, "because": because, **figures}  # fmt: skip
 
@@ -363,24 +363,22 @@ def _rows(about):
         then = _a_day(about.reference[about.moment])
         now = _a_day(about.current[about.moment], about.since, about.until)
     if then is None or min(len(then), len(now)) < 7:
-        if not 0.8 <= after / before <= 1.25:
-            yield about.told("rows", f"has {after:,} rows, {before:,} before", value=after, expected=before, effect=after / before - 1)  # fmt: skip
+        chance = float(binomtest(after, before + after).pvalue)
+        if chance < SURE and not 0.8 <= after / before <= 1.25:
+            yield about.told("rows", f"has {after:,} rows, {before:,} before", value=after, expected=before, effect=after / before - 1, p=chance)  # fmt: skip
         return
-    empty, usual = _longest_gap(now), _longest_gap(then)
-    if empty[0] > usual[0]:
-        what = f"has no row on {empty[0]} day(s) from {empty[1]:%Y-%m-%d} on; the longest such time was {usual[0]} day(s)"
-        yield {
-            **about.told("rows", what, value=0, expected=then.mean(), effect=-1),
-            "since": empty[1],
-        }
+    rate, (days, first), usual = then.mean(), _longest_gap(now), _longest_gap(then)[0]
+    if days > usual and days * rate > -np.log(SURE):  # as many are to be expected in that time
+        what = f"has no row on {days} day(s) from {first:%Y-%m-%d} on; the longest such time was {usual} day(s)"
+        yield {**about.told("rows", what, value=0, expected=rate, effect=-1), "since": first}
         now = now[now > 0]
-    effect = now.mean() / then.mean() - 1
-    with np.errstate(all="ignore"):
-        chance = float(ttest_ind(then, now, equal_var=False).pvalue)
-    if abs(effect) >= 0.05 and (chance < 1e-4 or then.std() == now.std() == 0):
-        what = f"has {now.mean():,.4g} rows a day, {then.mean():,.4g} before"
+    spread = np.sqrt(sum(one.var() / len(one) for one in (then, now)))
+    apart = abs(now.mean() - rate)
+    chance = 2 * t.sf(apart / spread, min(len(then), len(now)) - 1) if spread else float(not apart)
+    if chance < SURE and apart >= 0.2 * rate:
+        what = f"has {now.mean():,.4g} rows a day, {rate:,.4g} before"
         yield about.told(
-            "rows", what, value=now.mean(), expected=then.mean(), effect=effect, p=chance
+            "rows", what, value=now.mean(), expected=rate, effect=now.mean() / rate - 1, p=chance
         )
 
 
@@ -411,17 +409,15 @@ def _longest_gap(counts):
 
 def _senders(about, by):
     """Yield the senders that fell silent, by their own longest silence before."""
-    moment = about.moment
-    sent = about.reference[[by, moment]].dropna().sort_values(moment)
-    waits = sent.groupby(by)[moment].diff().groupby(sent[by]).max()
-    end = about.current[moment].max() if about.until is None else _naive(about.until)
-    last = about.current.groupby(by)[moment].max().reindex(waits.index)
-    start = about.current[moment].min()
-    silence = end - last.fillna(start)
-    silent = silence > np.maximum(2 * waits.fillna(pd.Timedelta(0)), pd.Timedelta(days=1))
+    sent = about.reference[[by, about.moment]].dropna().sort_values(about.moment)
+    waits = sent.groupby(by)[about.moment].diff().groupby(sent[by]).max()
+    moments = about.current[about.moment].dt.tz_localize(None)
+    start, end = moments.min(), moments.max() if about.until is None else _naive(about.until)
+    last = moments.groupby(about.current[by]).max().reindex(waits.index).fillna(start)
+    silent = end - last > np.maximum(3 * waits.fillna(pd.Timedelta(0)), pd.Timedelta(days=1))
     if silent.any():
         names = ", ".join(map(str, silent.index[silent][:3])) + ("..." if silent.sum() > 3 else "")
-        since = last[silent].fillna(start).min()
+        since = last[silent].min()
         what = f"has nothing more of {silent.sum()} of {len(silent)} {by} ({names}) since {since:%Y-%m-%d}"
         share = float(silent.mean())
         yield {**about.told("rows", what, by, value=share, expected=0, effect=share), "where": names, "since": since}  # fmt: skip
@@ -429,8 +425,9 @@ def _senders(about, by):
 
 def _twice(about, key, then, now):
     """Yield rows that come again, whole or by their key."""
-    able = key or [one for one in then if one in now and _MANY_VALUES not in (then[one].kind, now[one].kind)]  # fmt: skip
-    if not able or (not key and len(able) < 2):
+    whole = [one for one in key or then if one in now]
+    able = [one for one in whole if _MANY_VALUES not in (then[one].kind, now[one].kind)]
+    if len(able) < (len(key) or 2):
         return
     before, after = (
         repeats(table if able == list(table) else table[able])
@@ -488,8 +485,7 @@ def _range(about, column, before, after):
         yield from _outside(about, column, before, after)
     elif before.levels is not None and after.levels is not None and len(before.levels) <= MANY:
         new = after.levels[~after.levels.index.isin(before.levels.index)]
-        share = new.sum() / after.rows
-        if share >= 0.002 and new.sum() >= 3:
+        if chance_of_shares(int(new.sum()), after.rows, 0, before.rows) < SURE:
             known = {str(one).strip().casefold() for one in before.levels.index}
             spelled = " and differ in their spelling only" if all(str(one).strip().casefold() in known for one in new.index) else ""  # fmt: skip
             names = ", ".join(repr(one) for one in new.index[:3]) + ("..." if len(new) > 3 else "")
@@ -510,37 +506,34 @@ def _outside(about, column, before, after):
     if not len(finite) or not len(after.numbers):
         return
     first, last = finite.min(), finite.max()
+    values, numbers = about.current[column], after.numbers
     if before.timed:  # time goes on, but not by leaps
         span = 2 * max(last - first, 86_400)
-        low, high = first - span, np.quantile(after.numbers, 0.05) + span
-    else:
-        room = (last - first) / 2 or abs(last) / 2
-        low, high = first - room, last + room
-        below = int((after.numbers < 0).sum()) if first >= 0 else 0
-        if chance_of_shares(below, after.rows, 0, before.rows) < SURE:
-            low = max(low, 0.0)
-    if low <= after.numbers.min() and after.numbers.max() <= high:
-        return
-    values = about.current[column]
-    there = numbers_of(values)
-    if before.timed:
+        low, high = first - span, np.quantile(numbers, 0.05) + span
+        if low <= numbers.min() and numbers.max() <= high:
+            return
         there = (values - pd.Timestamp(0, tz=values.dt.tz and "UTC")).dt.total_seconds().to_numpy()
-    rows = (there < low) | (there > high)
-    strange = values[rows].iloc[0]
-    if before.timed:
-        yield _beyond(about, column, rows, f"are of another time, the first being {strange}")
+        rows = (there < low) | (there > high)
+        yield _beyond(
+            about, column, rows, f"are of another time, the first being {values[rows].iloc[0]}"
+        )
         return
-    hint = (
-        "; a hundredth of it would fit, as of euro in cents"
-        if first <= np.median(np.abs(there[rows])) / 100 <= last
-        else ""
-    )
-    yield _beyond(
-        about,
-        column,
-        rows,
-        f"lie beyond {first:,.6g} to {last:,.6g}, the first being {strange}{hint}",
-    )
+    span = (last - first) or abs(last)
+    for room in (
+        10 * span,
+        span / 2,
+    ):  # a single one far away, or so many beyond that it is no chance
+        low, high = first - room, last + room
+        if first >= 0 and room < span:
+            low = max(low, 0.0)
+        beyond = int(((numbers < low) | (numbers > high)).sum())
+        if beyond and (room > span or chance_of_shares(beyond, after.rows, 0, before.rows) < SURE):
+            there = numbers_of(values)
+            rows = (there < low) | (there > high)
+            fits = first <= np.median(np.abs(there[rows])) / 100 <= last
+            hint = "; a hundredth of it would fit, as of euro in cents" if fits else ""
+            yield _beyond(about, column, rows, f"lie beyond {first:,.6g} to {last:,.6g}, the first being {values[rows].iloc[0]}{hint}")  # fmt: skip
+            return
 
 
 def moved(before: Column, after: Column) -> float:
@@ -623,6 +616,7 @@ def check_given(
     for what, table in [(name, given), ("stored", stored)]:
         require_table(table, what)
         require_columns(table, what, [key])
+        require_single(table[key], f"{key} of {what}")
     given = given.dropna(subset=key).drop_duplicates(key).set_index(key)
     stored = stored.dropna(subset=key).drop_duplicates(key).set_index(key)
     known = given.index.intersection(stored.index)
@@ -635,10 +629,8 @@ def check_given(
     for column in [one for one in given if one in stored.columns]:
         ours, theirs = given.loc[known, column], stored.loc[known, column]
         numbers = [numbers_of(one) for one in (ours, theirs)]
-        plain = [one.astype(object).to_numpy() for one in (ours, theirs)]
-        same = (
-            (plain[0] == plain[1]) | np.isclose(*numbers) | (ours.isna() & theirs.isna()).to_numpy()
-        )
+        plain = [one.astype(object).where(one.notna(), None).to_numpy() for one in (ours, theirs)]
+        same = (plain[0] == plain[1]) | np.isclose(*numbers)
         differ = ~same.astype(bool)
         if differ.any():
             share, first = float(differ.mean()), int(differ.argmax())

@@ -1,17 +1,16 @@
-"""Monitoring: how far the inputs have moved: each column, what holds between columns, all together."""
+"""Monitoring: how far the inputs have moved, each column for itself and all together."""
 
 from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from itertools import permutations
 from numbers import Number
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, kstwo, norm
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chi2_contingency, kstwo, norm, wasserstein_distance
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from helpers.checks import kinds_of, require_columns, require_rows, require_same_kind
@@ -19,7 +18,6 @@ from helpers.monitoring.data_quality import (
     EVERYBODY,
     MANY,
     MISSING,
-    chance_of_shares,
     is_id,
     largest_gap,
     moved,
@@ -149,6 +147,90 @@ def _by_chance(shares, rows):
     return np.quantile(_index(then, now), 0.95)
 
 
+def distances(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """Return how far each column has moved, by the measures that are in use.
+
+    Numbers are counted in ten bins of the reference, which are of equal size there; what is missing is a
+    level of its own.
+
+    Parameters
+    ----------
+    reference, current : as for `drift`.
+
+    Returns
+    -------
+    One row a column that can be compared: `psi` (population stability index; a level that is absent on one side
+    counts as a share of 0.0001), `psi_by_chance` (what one in twenty such tables exceeds where nothing
+    moved: few rows have a large one), `jensen_shannon` (0.0 to 1.0, base 2), `moved` (share of the rows; for
+    numbers the Kolmogorov-Smirnov distance), `wasserstein` (numbers only, in the unit of the column: how far
+    the values moved on average).
+
+    Raises
+    ------
+    ValueError
+        As in `drift`.
+
+    Source
+    ------
+    Lin (1991), IEEE Transactions on Information Theory 37, for the Jensen-Shannon divergence.
+
+    Examples
+    --------
+    >>> then = pd.DataFrame({"pay": ["card", "check"] * 50, "fee": np.arange(100) / 4})
+    >>> distances(then, then.assign(fee=then["fee"] + 5)).round(2).loc["fee"].tolist()
+    [1.6, 0.37, 0.37, 0.2, 5.0]
+    """
+    found = {}
+    for column, then, now in _pairs(reference, current, "the table"):
+        far, counts = np.nan, side_by_side(then, now)[1]
+        if then.measures and len(now.numbers):
+            sides = [one.ascending[np.isfinite(one.ascending)] for one in (then, now)]
+            cuts = np.unique(np.quantile(sides[0], np.arange(1, 10) / 10))
+            binned = [
+                np.bincount(np.searchsorted(cuts, one), minlength=len(cuts) + 1) for one in sides
+            ]
+            counts = np.column_stack(
+                [[*bins, one.missing] for bins, one in zip(binned, (then, now), strict=True)]
+            )
+            far = float(wasserstein_distance(*sides)) if len(sides[1]) else np.nan
+        shares = counts / counts.sum(axis=0)
+        rows = counts.sum(axis=0).astype(int)
+        found[column] = {"psi": float(_index(*shares.T)), "psi_by_chance": float(_by_chance(counts.sum(axis=1) / counts.sum(), rows)), "jensen_shannon": float(jensenshannon(*shares.T, base=2)), "moved": moved(then, now), "wasserstein": far}  # fmt: skip
+    columns = ["psi", "psi_by_chance", "jensen_shannon", "moved", "wasserstein"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+
+
+def _pairs(reference, current, name):
+    """Yield the columns that can be compared, as they were and as they are."""
+    for what, table in [("the reference of ", reference), ("", current)]:
+        require_table(table, f"{what}{name}")
+        require_rows(table, f"{what}{name}")
+    shared = [one for one in dict.fromkeys(reference) if one in current.columns]
+    with ThreadPoolExecutor(2) as workers:  # sorting leaves the interpreter to others
+        for column, pair in zip(
+            shared, workers.map(lambda one: _pair(reference, current, one), shared), strict=True
+        ):
+            if pair:
+                yield column, *pair
+
+
+def _pair(reference, current, column):
+    """Return a column then and now, moments as their hours; None where they cannot be compared."""
+    values = [
+        one if one.ndim == 1 else one.iloc[:, 0] for one in (reference[column], current[column])
+    ]
+    if all(pd.api.types.is_datetime64_any_dtype(one) for one in values):
+        values = [one.dt.hour for one in values]
+        if not any(one.any() for one in values):
+            return None
+    then, now = (profile(one) for one in values)
+    if is_id(column, then) or not then.comparable(now):
+        return None
+    if then.measures and len(now.numbers):
+        _ = then.ascending, now.ascending
+    return then, now
+
+
 def drift(
     reference: pd.DataFrame,
     current: pd.DataFrame,
@@ -192,50 +274,27 @@ def drift(
     >>> found[["column", "effect"]].round(6).values.tolist()
     [['fee', 0.2], ['pay', 0.0]]
     """
-    for what, table in [("the reference of ", reference), ("", current)]:
-        require_table(table, f"{what}{name}")
-        require_rows(table, f"{what}{name}")
-    shared = [one for one in dict.fromkeys(reference) if one in current.columns]
-    with ThreadPoolExecutor(2) as workers:  # sorting leaves the interpreter to others
-        found = list(workers.map(lambda one: _drift_of(reference, current, one), shared))
     rows = [
-        {
-            "signal": "drift",
-            "table": name,
-            "column": str(column),
-            "where": where,
-            "since": since,
-            **told,
-        }
-        for column, told in zip(shared, found, strict=True)
-        if told
-    ]
+        {"signal": "drift", "table": name, "column": str(column), "where": where, "since": since, **_told(column, then, now)}
+        for column, then, now in _pairs(reference, current, name)
+    ]  # fmt: skip
     return signals(sorted(rows, key=lambda row: -row["effect"]))
 
 
-def _drift_of(reference, current, column):
-    """Return the figures of one column, None where it cannot be compared."""
-    values = [
-        one if one.ndim == 1 else one.iloc[:, 0] for one in (reference[column], current[column])
-    ]
-    if all(pd.api.types.is_datetime64_any_dtype(one) for one in values):
-        values = [one.dt.hour for one in values]
-        if not any(one.any() for one in values):
-            return None
-    then, now = (profile(one) for one in values)
-    if is_id(column, then) or not then.comparable(now):
-        return None
+def _told(column, then, now):
+    """Return the figures of one column."""
     if then.measures and len(now.numbers):
         effect, chance = _of_numbers(then.ascending, now.ascending)
         value, expected = (float(one.ascending[len(one.numbers) // 2]) for one in (now, then))
-        because = f"half of {column} lie below {value:,.4g}, {expected:,.4g} before; {effect:.1%} of the rows moved"
+        what = f"half of {column} lie below {value:,.4g}, {expected:,.4g} before"
     else:
         effect, (levels, counts) = moved(then, now), side_by_side(then, now)
         chance = _chance_of_levels(counts)
         shares = counts / counts.sum(axis=0)
         most = int(np.abs(shares[:, 1] - shares[:, 0]).argmax())
         expected, value = shares[most].tolist()
-        because = f"{column} is {levels[most]!r} in {value:.1%} of the rows, {expected:.1%} before; {effect:.1%} of the rows moved"
+        what = f"{column} is {levels[most]!r} in {value:.1%} of the rows, {expected:.1%} before"
+    because = f"{what}; {effect:.1%} of the rows moved"
     return {"value": value, "expected": expected, "effect": effect, "p": chance, "because": because}
 
 
@@ -254,94 +313,9 @@ def _chance_of_levels(counts):
     return float(chi2_contingency(kept, correction=False).pvalue) if len(kept) > 1 else 1.0
 
 
-def relations(
-    reference: pd.DataFrame, current: pd.DataFrame, name: str, since: object = None
-) -> pd.DataFrame:
-    """Measure whether columns still follow from the others as they did, as a bill from its tariff.
-
-    A column of numbers that the others explain (R2 from 0.9 on) is predicted from them as before; what
-    is left over should look as before, too. Two columns of moments should keep their order.
-
-    Parameters
-    ----------
-    reference, current : as for `drift`; of each 20,000 rows at most are read.
-
-    Returns
-    -------
-    `signals`: one row for each such column, in euro or whatever it counts (`value` and `expected` are the
-    means of what is left over), and each pair (shares of rows out of order). `effect` is the share of the rows that moved.
-
-    Raises
-    ------
-    ValueError
-        As in `drift`.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(7)
-    >>> line = rng.choice(["DSL", "fiber"], 2_000)
-    >>> fee = np.where(line == "fiber", 50, 25) + rng.normal(0, 1, 2_000)
-    >>> then = pd.DataFrame({"line": line, "fee": fee})
-    >>> relations(then, then.assign(fee=fee + 10), "customers")["because"].item()
-    'fee of customers is 10.06 from what the others tell, 0.8049 before; 100.0% of the rows moved'
-    """
-    then, now = (_some(table) for table in (reference, current))
-    shared = [one for one in dict.fromkeys(then) if one in now.columns]
-    found = _order_of_moments(then, now, shared, name)
-    columns = {one: profile(then[one]) for one in shared}
-    able = {one: column for one, column in columns.items() if not is_id(one, column) and (column.measures or 2 <= len(column.counts) <= 12)}  # fmt: skip
-    able = {one: column for one, column in able.items() if not column.timed}
-    matrices = {
-        one: [_matrix(table[one], column) for table in (then, now)] for one, column in able.items()
-    }
-    learned = np.arange(len(then)) % 2 == 0
-    for column in [one for one in able if able[one].measures and len(able) > 1]:
-        before, after = (
-            np.hstack([matrices[one][side] for one in able if one != column]) for side in (0, 1)
-        )
-        target, later = numbers_of(then[column]), numbers_of(now[column])
-        filled = np.isfinite(target)
-        if min((learned & filled).sum(), (~learned & filled).sum(), np.isfinite(later).sum()) < 50:
-            continue
-        model = Ridge().fit(before[learned & filled], target[learned & filled])
-        left = (target - model.predict(before))[~learned & filled]
-        if left.var() > 0.05 * target[~learned & filled].var():
-            continue
-        left_now = (later - model.predict(after))[np.isfinite(later)]
-        effect, chance = _of_numbers(np.sort(left), np.sort(left_now))
-        because = f"{column} of {name} is {np.abs(left_now).mean():,.4g} from what the others tell, {np.abs(left).mean():,.4g} before; {effect:.1%} of the rows moved"  # fmt: skip
-        found.append({"signal": "relation", "table": name, "column": str(column), "value": np.abs(left_now).mean(), "expected": np.abs(left).mean(), "effect": effect, "p": chance, "because": because})  # fmt: skip
-    return signals({**row, "since": since} for row in found)
-
-
 def _some(table, most=20_000):
     """Return some rows of a table, evenly spread."""
     return table.iloc[:: max(1, -(-len(table) // most))]
-
-
-def _matrix(values, column):
-    """Return a column as numbers about 0, or its levels as flags."""
-    if column.measures:
-        spread = column.numbers.std() or 1.0
-        return np.nan_to_num((numbers_of(values) - column.numbers.mean()) / spread)[:, None]
-    return np.column_stack(
-        [values.eq(level).to_numpy(dtype=float) for level in column.counts.index]
-    )
-
-
-def _order_of_moments(then, now, shared, name):
-    """Return the shares of rows in which a moment comes after one that it used to come before."""
-    moments = [one for one in shared if pd.api.types.is_datetime64_any_dtype(then[one]) and then[one].dtype == now[one].dtype]  # fmt: skip
-    found = []
-    for first, second in permutations(moments, 2):
-        wrong = [(table[first] > table[second]) for table in (then, now)]
-        if wrong[0].mean() > 0.01:
-            continue
-        value, expected = float(wrong[1].mean()), float(wrong[0].mean())
-        chance = chance_of_shares(int(wrong[1].sum()), len(now), int(wrong[0].sum()), len(then))
-        because = f"{first} of {name} comes after {second} in {value:.1%} of the rows, {expected:.1%} before"
-        found.append({"signal": "relation", "table": name, "column": str(first), "value": value, "expected": expected, "effect": value - expected, "p": chance, "because": because})  # fmt: skip
-    return found
 
 
 def told_apart(

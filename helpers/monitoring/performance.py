@@ -163,6 +163,8 @@ def over_time(
     """
     _require_scored(scored, "scored", metric, threshold, [at])
     require_moments(scored, "scored", at)
+    scored = scored.dropna(subset=at)
+    require_rows(scored, "scored")
     found = {}
     for period, part in scored.set_index(at)[SCORED].resample(every):
         known = part[part["churned"].notna()]

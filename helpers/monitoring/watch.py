@@ -24,6 +24,8 @@ Month = Mapping[str, DataFrame]
 SURE = (
     1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
 )
+UNEXPLAINED = ("schema", "missing", "rows", "performance")  # ring though no rule reads them
+TOLD = {"score", "propensity", "variant", "model_version"}  # a decide may begin to tell these
 DECIDES = 3  # a signal of this weight names a cause by itself
 
 
@@ -49,24 +51,24 @@ class Rule:
 _DRIFT, _DROP, _WANTS, _SAY = Trigger.DATA_DRIFT, Trigger.PERFORMANCE_DROP, Trigger.NEW_REQUIREMENTS, Trigger.USER_FEEDBACK  # fmt: skip
 RULES = (
     Rule("renamed column", Cause.DATA_QUALITY, _DRIFT, {"schema * =": 3, "schema * -": 3}),
-    Rule("target leak", Cause.DATA_QUALITY, _DRIFT, {"given sessions.* +": 3, "given customers.* +": 3, "schema sessions.* +": 1, "schema customers.* +": 1}),
-    Rule("new goal", Cause.REQUIREMENTS_CHANGED, _WANTS, {"schema products.* +": 3, "schema * +": 1}),
+    Rule("target leak", Cause.DATA_QUALITY, _DRIFT, {"given sessions.* +": 3, "given customers.* +": 3, "schema * +": 1}),
+    Rule("new goal", Cause.REQUIREMENTS_CHANGED, _WANTS, {"schema products.* +": 3, "performance feedback.* -": 1}),
     Rule("training serving skew", Cause.INFRASTRUCTURE, _DRIFT, {"given given.* +": 3, "performance *": 1}),
     Rule("price in cents", Cause.DATA_QUALITY, _DRIFT, {"range * +": 3}),
     Rule("price rise", Cause.MODEL_OBSOLETE, _DROP, {"business products.price_eur +": 3, "business customers.MonthlyCharges +": 3, "business cancellations.reason * expensive": 2, "performance *": 1}),
-    Rule("remapped code", Cause.DATA_QUALITY, _DRIFT, {"relation customers.* words": 3}),
+    Rule("remapped code", Cause.DATA_QUALITY, _DRIFT, {"relation customers.* words": 3, "performance *": 1}),
     Rule("double delivery", Cause.DATA_QUALITY, _DRIFT, {"twice * +": 3}),
     Rule("clock skew", Cause.DATA_QUALITY, _DRIFT, {"relation *_at +": 3, "relation *_on +": 3}),
     Rule("bot traffic", Cause.DATA_QUALITY, _DRIFT, {"relation *_id +": 3}),
-    Rule("dead feed", Cause.DATA_INSUFFICIENT, _DRIFT, {"rows clicks. -": 3, "rows sensors. -": 3, "rows * none": 1, "labels ratings.* -": 1}),
-    Rule("full disk", Cause.INFRASTRUCTURE, _DRIFT, {"rows impressions. -": 3, "rows requests. -": 3, "rows * none": 1}),
+    Rule("dead feed", Cause.DATA_INSUFFICIENT, _DRIFT, {"rows clicks. -": 3, "rows sensors. -": 3, "rows * none": 3, "labels ratings.* -": 1}),
+    Rule("full disk", Cause.INFRASTRUCTURE, _DRIFT, {"rows impressions. *": 3, "rows requests. *": 3, "rows telemetry. none": 3, "rows * none": 1}),
     Rule("label delay", Cause.DATA_INSUFFICIENT, _DROP, {"labels *": 3}),
     Rule("slow model", Cause.INFRASTRUCTURE, _DROP, {"system *.latency_ms +": 3, "performance feedback.* -": 1}),
     Rule("error rate", Cause.INFRASTRUCTURE, _DROP, {"system *.status +": 3, "performance feedback.* -": 1}),
     Rule("bad release", Cause.INFRASTRUCTURE, _DROP, {"system impressions.* +": 3, "system requests.churn_probability +": 3, "performance *": 1}),
     Rule("launch wave", Cause.DATA_INSUFFICIENT, _SAY, {"business products.launched_on +": 3, "performance feedback.* -": 1}),
     Rule("season", Cause.FEATURES_MISSING, _SAY, {"business orders.product_id *": 3, "performance feedback.* -": 1}),
-    Rule("feedback loop", Cause.DATA_INSUFFICIENT, _DROP, {"business orders.channel -": 3}),
+    Rule("feedback loop", Cause.DATA_INSUFFICIENT, _DROP, {"business orders.channel -": 3, "performance feedback.* -": 1}),
     Rule("competitor", Cause.MODEL_OBSOLETE, _DROP, {"business cancellations.reason *elsewhere": 3, "performance labels.* bound*": 3}),
 )  # fmt: skip
 
@@ -106,9 +108,9 @@ def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     of `watch`.
     """
     _require_months(reference, month)
-    rows = list(_schema(reference, month))
-    renamed = {(row["table"], row["where"].removeprefix("now ")): row["column"] for row in rows if row["where"].startswith("now ")}  # fmt: skip
-    month = {name: table.rename(columns=lambda c, n=name: renamed.get((n, c), c)) for name, table in month.items()}  # fmt: skip
+    rows, names = _schema(reference, month)
+    reference = [_renamed(one, names) for one in reference]
+    month = _renamed(month, names)
     rows += _twice(reference, month)
     rows += _gone(reference, month)
     rows += business.run(_CHECKS, reference, month)
@@ -142,27 +144,38 @@ def _usual(reference, name):
     return next((one[name] for one in [*reference[1:], reference[0]] if name in one), None)
 
 
-def _schema(reference, month) -> Iterator[dict]:
-    """Tell of columns that came, went, or go by another name since the start."""
-    if len(reference) < 2:  # what was known before it is laid down in other tables
-        return
-    for name, table in month.items():
+def _schema(reference, month) -> tuple[list[dict], dict]:
+    """Tell of columns that came, went or have another name, once: what a month ago was so is known.
+
+    Returns also (table, other name) -> name at the start.
+    """
+    found, names = [], {}
+    for name, table in month.items() if len(reference) > 1 else ():
         if (usual := _usual(reference, name)) is None:
             continue
-        known = set(reference[0].get(name, DataFrame())) | set(usual)
+        before = set(reference[-1].get(name, usual))
+        known = {*reference[0].get(name, ()), *usual, *TOLD}
         new = [column for column in table if column not in known]
-        for old in [column for column in usual if column not in table]:
+        for old in [column for column in usual if column not in {*table, *TOLD}]:
             heir = next((one for one in new if _alike(table[one], usual[old])), None)
             if heir:
                 new.remove(heir)
-                yield finding("schema", f"{name}.{old}", 1, 1, f"{name}.{old} is called {heir} now", effect=1, where=f"now {heir}")  # fmt: skip
+                names[name, heir] = old
+                row = finding("schema", f"{name}.{old}", 1, 1, f"{name}.{old} is called {heir} now", effect=1, where=f"now {heir}")  # fmt: skip
             else:
-                yield finding("schema", f"{name}.{old}", 0, 1, f"{name} has no column {old} any more", where="gone")  # fmt: skip
+                row = finding("schema", f"{name}.{old}", 0, 1, f"{name} has no column {old} any more", where="gone")  # fmt: skip
+            found += [row] if heir not in before and (heir or old in before) else []
+        for one in [one for one in new if one not in before]:
+            found.append(finding("schema", f"{name}.{one}", 1, 0, f"{name} has a new column {one}", where="new"))  # fmt: skip
         for one in [one for one in usual if one in table and len(table) > 50]:
             if table[one].isna().all() and usual[one].notna().any():
-                yield finding("missing", f"{name}.{one}", 1, usual[one].isna().mean(), f"{name}.{one} is empty in all rows")  # fmt: skip
-        for one in new:
-            yield finding("schema", f"{name}.{one}", 1, 0, f"{name} has a new column {one}", where="new")  # fmt: skip
+                found.append(finding("missing", f"{name}.{one}", 1, usual[one].isna().mean(), f"{name}.{one} is empty in all rows"))  # fmt: skip
+    return found, names
+
+
+def _renamed(month, names):
+    """Return the month with its columns named as at the start."""
+    return {name: table.rename(columns=lambda c, n=name: names.get((n, c), c)) for name, table in month.items()}  # fmt: skip
 
 
 def _alike(new, old):
@@ -235,7 +248,7 @@ _CHECKS = {
 
 
 def diagnose(found: DataFrame) -> list[Alert]:
-    """Read signals by `RULES`: one alert a cause, none for what is left unexplained.
+    """Read signals by `RULES`: one alert a cause, and one more for what is left unexplained.
 
     Parameters
     ----------
@@ -250,7 +263,21 @@ def diagnose(found: DataFrame) -> list[Alert]:
             break
         ranked.append(best)
         left -= set(claims[best])
-    return [_alert(rule, claims, found, ranked) for rule in ranked]
+    alerts = [_alert(rule, claims, found, ranked) for rule in ranked]
+    rest = found.iloc[sorted(left)]
+    rest = rest[rest["signal"].isin(UNEXPLAINED)]
+    return [*alerts, *([_unexplained(rest)] if len(rest) else [])]
+
+
+def _unexplained(rest):
+    """Return the alert that something is wrong, and nobody knows what."""
+    drop = rest["signal"].eq("performance").any()
+    trigger = Trigger.PERFORMANCE_DROP if drop else Trigger.DATA_DRIFT
+    first = rest.loc[rest["effect"].abs().idxmax()]
+    return Alert(
+        trigger, first["because"], trigger.causes, "unexplained", first["where"], rest["since"].min(), "",
+        tuple(rest["because"]),
+    )  # fmt: skip
 
 
 def _key(row):

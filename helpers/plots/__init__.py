@@ -25,6 +25,7 @@ from helpers.plots.comparisons import (
 from helpers.plots.courses import (
     plot_canary,
     plot_curves,
+    plot_discoveries,
     plot_lanes,
     plot_leads,
     plot_learning_curve,
@@ -32,7 +33,9 @@ from helpers.plots.courses import (
     plot_marked,
     plot_months,
     plot_parts,
+    plot_rings,
     plot_threads,
+    plot_timeline,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop, plot_path
@@ -49,6 +52,7 @@ __all__ = [
     "plot_calibration",
     "plot_canary",
     "plot_curves",
+    "plot_discoveries",
     "plot_doors",
     "plot_dots",
     "plot_draws",
@@ -73,11 +77,13 @@ __all__ = [
     "plot_path",
     "plot_profit",
     "plot_ranks",
+    "plot_rings",
     "plot_roc",
     "plot_rungs",
     "plot_shares",
     "plot_steps",
     "plot_threads",
+    "plot_timeline",
     "plot_waterfall",
     "show",
     "use_style",

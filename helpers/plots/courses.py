@@ -335,3 +335,79 @@ def plot_lanes(requests: pd.DataFrame, title: str) -> Axes:
     ax.set_yticks([0.4 - lane for lane in range(len(requests.columns))], list(requests))
     ax.set(xlabel="day", xticks=list(requests.index), title=title)
     return ax
+
+
+def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
+    """Draw sorted p-values, with the usual bar and the line of Benjamini and Hochberg.
+
+    Parameters
+    ----------
+    p_values : one a test, 0.0 to 1.0.
+    share : of the alarms, that may be false.
+    title : what is found.
+
+    Returns
+    -------
+    The axes drawn on, the smallest tenth of the tests; dots below the usual bar are orange.
+    """
+    ax = plt.figure(figsize=(7.2, 3.2)).gca()
+    p = np.sort(p_values)
+    rank = np.arange(1, len(p) + 1)
+    shown = slice(0, max(len(p) // 10, 5))
+    below = p < 0.05
+    ax.scatter(rank[shown], p[shown], s=14, color=np.where(below, ORANGE, GREY)[shown])
+    ax.plot([0, rank[shown][-1]], [0.05, 0.05], color=ORANGE, linestyle="--", marker="")
+    ax.plot(rank[shown], (share * rank / len(p))[shown], color=BLUE, marker="")
+    end = rank[shown][-1]
+    for text, height, color in [("p below 0.05", 0.05, ORANGE), ("rank x share / tests", share * end / len(p), BLUE)]:  # fmt: skip
+        ax.annotate(f"  {text}", (end, height), color=color, va="center")
+    ax.set(xlabel="tests, the smallest p-value first", ylabel="p-value", title=title)
+    ax.set_xlim(0, 1.3 * end)
+    return ax
+
+
+def plot_rings(rings: pd.DataFrame, told: pd.DataFrame, title: str) -> Axes:
+    """Draw on which days signals rang, in grey, and of which rings somebody heard, in orange.
+
+    Parameters
+    ----------
+    rings : one row a ring: `day` and `signal`.
+    told : those of them that were told.
+    title : what is found.
+
+    Returns
+    -------
+    The axes drawn on, a lane a signal.
+    """
+    ax = plt.figure(figsize=(7.2, 1.6)).gca()
+    ax.scatter(rings["day"], rings["signal"], color=GREY)
+    ax.scatter(told["day"], told["signal"], color=ORANGE, s=110)
+    ax.set(title=title, xlabel="day of the month", ylim=(-0.6, rings["signal"].nunique() - 0.4))
+    return ax
+
+
+def plot_timeline(bars: pd.DataFrame, title: str) -> Axes:
+    """Draw what really happened as bars over the months, a dot where it was heard of.
+
+    Parameters
+    ----------
+    bars : index = what happened; `month` and `end` (the first month without it), `heard` (a month;
+        missing for never) and `reopen`, which is written beside the bar.
+    title : what is found.
+
+    Returns
+    -------
+    The axes drawn on, a lane a bar.
+    """
+    require_columns(bars, "bars", ["month", "end", "heard", "reopen"])
+    ax = plt.figure(figsize=(7.6, 0.55 * len(bars) + 1.2)).gca()
+    lanes, last = -np.arange(len(bars)), bars["end"].max()
+    ax.barh(lanes, bars["end"] - bars["month"], left=bars["month"], height=0.4, color=ORANGE)
+    ax.plot(bars["heard"] + 0.5, lanes, "o", color="black")
+    for lane, stage in zip(lanes, bars["reopen"], strict=True):
+        ax.annotate(f"reopen {stage}", (last + 0.2, lane), va="center", color=BLUE)
+    months = np.arange(1, last)
+    ax.set_xticks(months + 0.5, [f"{month:.0f}" for month in months])
+    ax.set_yticks(lanes, bars.index.str.replace("_", " "))
+    ax.set(xlim=(1, last + 4.6), xlabel="month", title=title)
+    return ax

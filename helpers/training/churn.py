@@ -384,8 +384,7 @@ def candidates(
     """Return models for the raw table of any operator, from the simplest on, none of them fitted.
 
     Each is fitted as `model.fit(customers, is_positive(customers[target], positive))` and takes the
-    raw table; columns that `column_kinds` leaves out, and the target, are passed over. All
-    preparation is learnt from the rows that it is fitted on.
+    raw table; columns that `column_kinds` leaves out, and the target, are passed over.
 
     Parameters
     ----------

@@ -48,9 +48,8 @@ def tracking(where: str | Path, experiment: str) -> None:
     from filelock import FileLock
 
     mlflow = _mlflow()
-    server = "://" in str(where)
     try:
-        if server:
+        if "://" in str(where):
             mlflow.set_tracking_uri(str(where))
             mlflow.set_experiment(experiment)
             return
@@ -81,8 +80,7 @@ def log_run(
     Parameters
     ----------
     name : what a reader calls the run.
-    parameters : what was chosen; each is kept as its text.
-    metrics : what was measured, one number each.
+    parameters, metrics : what was chosen, kept as texts; what was measured, one number each.
     data : the rows that the model was fitted on; their hash is kept, not the rows.
     model : a fitted scikit-learn model, stored without pickle (skops).
 
@@ -140,7 +138,7 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If `tracking` was not called, `value` is no number, or no run fits; with the nearest that does.
+        If `value` is no number, or no run fits; with the nearest.
     """
     mlflow = opened()
     try:
@@ -165,31 +163,21 @@ def which_run(metric: str, value: float | str) -> pd.DataFrame:
             "them, or open the place of the runs with tracking."
         )
     away = (known[column] - float(written)).abs()
-    found = known[away <= float(half) * (1 + 1e-9)]
+    found = known[away <= float(half) * (1 + 1e-9)].reset_index(drop=True)
     if found.empty:
         nearest = known.loc[away.idxmin()]
         raise ValueError(
             f"No run has {metric} {value}; the nearest is {nearest[column]:g}, of "
             f"{nearest['tags.mlflow.runName']!r}. The number is from elsewhere, or of another metric."
         )
-    return pd.DataFrame(
-        {
-            "name": found["tags.mlflow.runName"],
-            "run_id": found["run_id"],
-            "started": found["start_time"],
-            "value": found[column],
-            "data_sha256": found.get("tags.data_sha256"),
-            "code_version": found.get("tags.code_version"),
-            "parameters": [
-                {
-                    one.removeprefix("params."): text
-                    for one, text in row.items()
-                    if one.startswith("params.") and pd.notna(text)
-                }
-                for row in found.to_dict("records")
-            ],
-        }
-    ).reset_index(drop=True)
+    names = {
+        "tags.mlflow.runName": "name", "run_id": "run_id", "start_time": "started", column: "value",
+        "tags.data_sha256": "data_sha256", "tags.code_version": "code_version",
+    }  # fmt: skip
+    chosen = found.filter(regex=r"^params\.")
+    chosen.columns = chosen.columns.str.removeprefix("params.")
+    parameters = [row.dropna().to_dict() for _, row in chosen.iterrows()]
+    return found.reindex(columns=list(names)).rename(columns=names).assign(parameters=parameters)
 
 
 def data_hash(data: pd.DataFrame) -> str:
@@ -219,13 +207,7 @@ def code_version() -> str:
 
 
 def opened() -> ModuleType:
-    """Return MLflow for the place that `tracking` opened.
-
-    Raises
-    ------
-    ValueError
-        If `tracking` was not called.
-    """
+    """Return MLflow for the place that `tracking` opened; without one it is refused."""
     mlflow = _mlflow()
     # Without a place MLflow would make a file in the folder in which Python was started.
     if not mlflow.is_tracking_uri_set():

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -116,11 +116,11 @@ class Case:
             self._worth[act] = self._lived(act) - WORK.get(act, 0.0)
         return self._worth[act]
 
-    def beside(self, act: str) -> DataFrame:
-        """Return what an act brings beside doing nothing and the best: `act` and `eur`."""
-        best = max(self._possible, key=self.eur)
-        rows = {"yours": act, "doing nothing": "nothing", "best possible": best}
-        return DataFrame({"act": rows, "eur": {name: self.eur(one) for name, one in rows.items()}})
+    def beside(self, act: str) -> Series:
+        """Return what an act brings beside doing nothing and the best possible, in EUR."""
+        best = max(map(self.eur, self._possible))
+        rows = {"yours": self.eur(act), "doing nothing": self.eur("nothing"), "best possible": best}
+        return Series(rows, name="EUR").round(2)
 
     def share(self, act: str) -> float:
         """Return how much of what could be won an act wins: 1.0 for the best one, 0.0 for the worst."""

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
+from benchmarks.checks import bench_checks
 from benchmarks.measure import Measure
 from helpers.monitoring import watch as watching
 
@@ -232,5 +233,6 @@ def bench_monitoring(quick: bool = False) -> list[Measure]:
     """Run the incident benchmark: seeds 1-20, or 4 of the usual size with `quick`."""
     seeds, parts = (range(1, 5), ("usual",)) if quick else (range(1, 21), ("usual", "smallest", "largest", "pairs"))  # fmt: skip
     rows = table_of(seeds, parts)
-    print(missed(rows).round(2).to_string())
-    return summary(rows)
+    wrong = missed(rows).round(2)
+    print("missed or taken for something else, as shares:", wrong.to_string() if len(wrong) else "none")  # fmt: skip
+    return [*summary(rows), *bench_checks(range(1, 3) if quick else range(1, 6))]

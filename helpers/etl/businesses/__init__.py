@@ -29,6 +29,13 @@ _PLACES = {
         "flat_products",
     ],
     "shared": ["PER_EURO", "clean_keyed", "scale_of_ten", "straight_line"],
-    "telco": ["clean_telco", "read_telco", "split_customers", "telco_numbers", "telco_schema"],
+    "telco": [
+        "clean_telco",
+        "read_telco",
+        "split_customers",
+        "telco_customers",
+        "telco_numbers",
+        "telco_schema",
+    ],
 }
 __getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)

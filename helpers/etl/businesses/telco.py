@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from helpers.checks import require_columns, require_rows, require_share, require_unique
+from helpers.etl.books import quarantine
 from helpers.etl.extract.result import Provenance
 from helpers.files import sha256_of
 
@@ -257,6 +259,38 @@ def clean_telco(raw: pd.DataFrame) -> pd.DataFrame:
         MonthlyCharges=_amounts(raw["MonthlyCharges"]),
         TotalCharges=_amounts(raw["TotalCharges"].mask(blank, "0")),
     )
+
+
+def telco_customers(path: str | Path) -> pd.DataFrame:
+    """Read a Telco file, leave out the rows that break the contract, and clean the others.
+
+    `read_telco`, `quarantine` with `telco_schema` and `clean_telco` in one, for whoever has done it
+    step by step; the errors are theirs.
+
+    Warns
+    -----
+    UserWarning
+        If a row is left out; with how many, and why the first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from helpers.files import write_whole
+    >>> row = ("7590-VHVEG,Female,0,Yes,No,1,No,No phone service,DSL,No,Yes,No,No,No,No,"
+    ...        "Month-to-month,Yes,Electronic check,29.85,29.85,No")
+    >>> path = write_whole(Path(tempfile.mkdtemp()) / "telco.csv", ",".join(TELCO_COLUMNS) + chr(10) + row)
+    >>> telco_customers(path).loc[0, "MonthlyCharges"].item()
+    29.85
+    """
+    raw, _ = read_telco(path)
+    accepted, refused = quarantine(raw, telco_schema())
+    if len(refused):
+        warnings.warn(
+            f"{len(refused):,} of {len(raw):,} customers break the contract and are left out, the first "
+            f"because: {refused['reason'].iloc[0]}. quarantine(raw, telco_schema()) tells which.",
+            stacklevel=2,
+        )
+    return clean_telco(accepted)
 
 
 def _amounts(texts, whole=False):

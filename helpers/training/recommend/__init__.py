@@ -1,21 +1,13 @@
 """Stage 4: recommenders. `fit` learns from orders; `recommend` returns a list for each customer."""
 
-from helpers.training.recommend.combined import Hybrid, MultiObjective
-from helpers.training.recommend.content import ContentBased
-from helpers.training.recommend.factors import ALS, SVD
-from helpers.training.recommend.neighbours import EASE, ItemNeighbours, Transitions
-from helpers.training.recommend.personal import PersonalBestsellers
-from helpers.training.recommend.popular import MostPopular
+from helpers.doors import lazy_door
 
-__all__ = [
-    "ALS",
-    "EASE",
-    "SVD",
-    "ContentBased",
-    "Hybrid",
-    "ItemNeighbours",
-    "MostPopular",
-    "MultiObjective",
-    "PersonalBestsellers",
-    "Transitions",
-]
+_PLACES = {
+    "combined": ["Hybrid", "MultiObjective"],
+    "content": ["ContentBased"],
+    "factors": ["ALS", "SVD"],
+    "neighbours": ["EASE", "ItemNeighbours", "Transitions"],
+    "personal": ["PersonalBestsellers"],
+    "popular": ["MostPopular"],
+}
+__getattr__, __dir__, __all__ = lazy_door(__name__, _PLACES)
