@@ -26,6 +26,7 @@ from helpers.monitoring.alerts import (
     Rule,
     check_criterion,
     evaluate,
+    grafana_dashboard,
     prometheus_rules,
     scraped,
 )
@@ -301,3 +302,23 @@ def test_the_real_prometheus_wakes_somebody_for_a_reason_and_says_when_it_is_ove
         assert firing() == []
         server.close()
         until(lambda: ("ServiceDown", "firing") in told)
+
+
+def test_a_dashboard_draws_each_rule_with_its_limits():
+    rules = [
+        Rule("two", "a_total", "b_total", at_least=0.2, at_most=0.4, says="Look."),
+        *SERVICE_RULES,
+    ]
+    board = json.loads(grafana_dashboard("wall", {"mine": rules[:1], "service": rules[1:]}))
+    panels = [one for one in board["panels"] if one["type"] == "timeseries"]
+    assert [one["title"] for one in panels] == [rule.name for rule in rules]
+    steps = panels[0]["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert [(one["color"], one["value"]) for one in steps] == [("red", None), ("green", 0.2), ("red", 0.4)]  # fmt: skip
+    written = json.loads(prometheus_rules(rules))["groups"][0]["rules"]
+    for panel, rule in zip(panels, written, strict=True):
+        assert panel["targets"][0]["expr"] in rule["expr"]  # one definition
+    taken = {(p["gridPos"]["x"] + x, p["gridPos"]["y"] + y) for p in board["panels"] for x in range(p["gridPos"]["w"]) for y in range(p["gridPos"]["h"])}  # fmt: skip
+    assert len(taken) == sum(
+        p["gridPos"]["w"] * p["gridPos"]["h"] for p in board["panels"]
+    )  # no overlap
+    assert len({one["id"] for one in board["panels"]}) == len(board["panels"])

@@ -1,9 +1,11 @@
 """`helpers.monitoring.data_quality`: what is wrong with a table is told by name, and never as a trace."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import examples
+from conftest import examples, first_always
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact, ks_2samp
@@ -18,6 +20,9 @@ from helpers.monitoring.data_quality import (
     signals,
 )
 from helpers.monitoring.drift import distances, drift, told_apart
+from helpers.worlds import Operator
+from helpers.worlds.incidents import Incident
+from helpers.worlds.operator import call_nobody
 
 ORDER = ["signal", "table", "column", "where", "since", "value", "expected", "effect", "p", "because"]  # fmt: skip
 START = pd.Timestamp("2025-03-01")
@@ -237,3 +242,43 @@ def test_few_rows_are_judged_as_fishers_test_does(hits, more, hits_then, more_th
 def test_repeats_are_those_of_pandas(rows):
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).astype({"a": float, "b": int})
     assert repeats(table).tolist() == table.duplicated().tolist()
+
+
+MOMENTS = {"customers": "scored_at", "requests": "sent_at", "usage": "used_on", "invoices": "issued_on", "payments": "paid_on", "sensors": "read_on"}  # fmt: skip
+SENT = {"sensors": "tower_id"}
+
+
+@cache
+def month_of(incident, month):
+    """Return a month of a small operator, as the business has it, with one thing wrong from month 3 on."""
+    world = Operator(
+        subscribers=1_500, seed=3, incidents=[Incident(incident, 3)] if incident else []
+    )
+    return [world.play(number, call_nobody) for number in range(1, month + 1)][-1]
+
+
+EXPECTED = {
+    "price_in_cents": ("range", "invoices", "amount_eur"),
+    "renamed_column": ("schema", "customers", "MonthlyCharges"),
+    "target_leak": ("schema", "customers", "FinalBillSent"),
+    "double_delivery": ("twice", "invoices", ""),
+    "dead_feed": ("rows", "sensors", "tower_id"),
+    "full_disk": ("rows", "requests", ""),
+    "bot_traffic": ("rows", "requests", ""),
+    "training_serving_skew": ("given", "given", "Contract"),
+    "": None,
+}
+
+
+@pytest.mark.parametrize("incident", first_always(EXPECTED))
+def test_what_an_operator_lives_through_is_named(incident):
+    expected = EXPECTED[incident]
+    then, now = month_of("", 2), month_of(incident, 3)
+    start = now["customers"]["scored_at"].min().floor("D")
+    told = [
+        check_table(then[name], now[name], name, moment=moment, by=SENT.get(name, ""), since=start, until=start + pd.Timedelta(days=30))
+        for name, moment in MOMENTS.items()
+    ]  # fmt: skip
+    told.append(check_given(now["given"], now["customers"], "customerID", "given"))
+    seen = {(row.signal, row.table, row.column) for table in told for row in table.itertuples()}
+    assert expected in seen if expected else not seen, seen

@@ -53,8 +53,9 @@ def test_the_promotion_rings_no_bell(played):
 
 def test_the_bill_is_counted_anew(played):
     figures, cells = played(1)
-    ours, asleep = (sum(float(one["orders"]["price_eur"].sum()) for one in cells[name]) for name in ("months", "nothing_done"))  # fmt: skip
-    assert figures["earned"] == pytest.approx(cells["MARGIN"] * (ours - asleep))
+    ours, asleep = (cells["years"][name] for name in ("the loop walked", "nothing done"))
+    till = [sum(float(one["orders"]["price_eur"].sum()) for one in some) for some in (ours, asleep)]
+    assert figures["earned"] == pytest.approx(cells["MARGIN"] * (till[0] - till[1]))
     repairs = pd.concat([one["costs"] for one in cells["months"]])["cost_eur"].sum()
     assert figures["work"] == cells["WEEK_EUR"] * (3 + 2 + 1 + 4 + 1) + repairs
     assert repairs > 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -270,14 +270,74 @@ def prometheus_rules(rules: Iterable[Rule]) -> str:
 
 
 def _expression(rule):
-    value = f"min({rule.part})"
-    if rule.of:
-        part, of = (f"sum(increase({one}[{rule.over}]))" for one in (rule.part, rule.of))
-        value = f"{part} / {of}"
-    bounds = []
+    value, bounds = _value(rule), []
     if np.isfinite(rule.at_least):
         bounds.append(f"{value} < {rule.at_least:g}")
     if np.isfinite(rule.at_most):
         bounds.append(f"{value} > {rule.at_most:g}")
     outside = " or ".join(bounds)
-    return f"({outside}) and {of} >= {rule.least}" if rule.of else outside
+    counted = f"sum(increase({rule.of}[{rule.over}]))"
+    return f"({outside}) and {counted} >= {rule.least}" if rule.of else outside
+
+
+def _value(rule):
+    """Return what a rule looks at, as Prometheus computes it."""
+    if not rule.of:
+        return f"min({rule.part})"
+    part, of = (f"sum(increase({one}[{rule.over}]))" for one in (rule.part, rule.of))
+    return f"{part} / {of}"
+
+
+def grafana_dashboard(title: str, rows: Mapping[str, Iterable[Rule]]) -> str:
+    """Write rules as a dashboard for Grafana: a panel a rule, its limits drawn as lines.
+
+    Import it there; it asks which Prometheus has the figures.
+
+    Parameters
+    ----------
+    title : of the dashboard.
+    rows : the title of each row, from above -> its rules, from the left; three panels side by side.
+
+    Source
+    ------
+    Grafana, "Dashboard JSON model" (schema 39).
+
+    Examples
+    --------
+    >>> board = json.loads(grafana_dashboard("service", {"system": SERVICE_RULES[:2]}))
+    >>> [(one["type"], one["title"]) for one in board["panels"]]
+    [('row', 'system'), ('timeseries', 'ServiceDown'), ('timeseries', 'TooManyErrors')]
+    """
+    panels, top = [], 0
+    for row, rules in rows.items():
+        panels.append({"type": "row", "title": row, "gridPos": {"h": 1, "w": 24, "x": 0, "y": top}})
+        for place, rule in enumerate(rules):
+            down, right = divmod(place, 3)
+            at = {"h": 6, "w": 8, "x": 8 * right, "y": top + 1 + 6 * down}
+            panels.append(_panel(rule, at))
+        top = panels[-1]["gridPos"]["y"] + panels[-1]["gridPos"]["h"]
+    for number, panel in enumerate(panels, start=1):
+        panel["id"] = number
+    source = {"name": "source", "type": "datasource", "query": "prometheus"}
+    board = {
+        "title": title,
+        "schemaVersion": 39,
+        "panels": panels,
+        "templating": {"list": [source]},
+    }
+    return json.dumps(board, indent=1) + "\n"
+
+
+def _panel(rule, at):
+    """Return a panel of Grafana: green where the rule is kept, red where it is broken."""
+    steps = [{"color": "green", "value": None}]
+    if np.isfinite(rule.at_least):
+        steps = [{"color": "red", "value": None}, {"color": "green", "value": rule.at_least}]
+    if np.isfinite(rule.at_most):
+        steps.append({"color": "red", "value": rule.at_most})
+    return {
+        "type": "timeseries", "title": rule.name, "description": rule.says, "gridPos": at,
+        "datasource": {"type": "prometheus", "uid": "${source}"},
+        "targets": [{"expr": _value(rule), "refId": "A"}],
+        "fieldConfig": {"defaults": {"thresholds": {"mode": "absolute", "steps": steps}, "custom": {"thresholdsStyle": {"mode": "line"}}}},
+    }  # fmt: skip

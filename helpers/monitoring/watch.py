@@ -18,13 +18,17 @@ from pandas import DataFrame
 from helpers.lifecycle import Cause, Trigger
 from helpers.monitoring import business, system
 from helpers.monitoring.alerts import Alert, finding
+from helpers.monitoring.data_quality import check_given
 from helpers.monitoring.data_quality import signals as as_signals
 
 Month = Mapping[str, DataFrame]
-SURE = (
-    1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
-)
-UNEXPLAINED = ("schema", "missing", "rows", "performance")  # ring though no rule reads them
+UNEXPLAINED = (
+    "schema",
+    "missing",
+    "given",
+    "rows",
+    "performance",
+)  # ring though no rule reads them
 TOLD = {"score", "propensity", "variant", "model_version"}  # a decide may begin to tell these
 DECIDES = 3  # a signal of this weight names a cause by itself
 
@@ -53,7 +57,7 @@ RULES = (
     Rule("renamed column", Cause.DATA_QUALITY, _DRIFT, {"schema * =": 3, "schema * -": 3}),
     Rule("target leak", Cause.DATA_QUALITY, _DRIFT, {"given sessions.* +": 3, "given customers.* +": 3, "schema * +": 1}),
     Rule("new goal", Cause.REQUIREMENTS_CHANGED, _WANTS, {"schema products.* +": 3, "performance feedback.* -": 1}),
-    Rule("training serving skew", Cause.INFRASTRUCTURE, _DRIFT, {"given given.* +": 3, "performance *": 1}),
+    Rule("training serving skew", Cause.INFRASTRUCTURE, _DRIFT, {"given given.?* +": 3, "performance *": 1}),
     Rule("price in cents", Cause.DATA_QUALITY, _DRIFT, {"range * +": 3}),
     Rule("price rise", Cause.MODEL_OBSOLETE, _DROP, {"business products.price_eur +": 3, "business customers.MonthlyCharges +": 3, "business cancellations.reason * expensive": 2, "performance *": 1}),
     Rule("remapped code", Cause.DATA_QUALITY, _DRIFT, {"relation customers.* words": 3, "performance *": 1}),
@@ -104,7 +108,7 @@ def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
 def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
 
-    A signal with a test has a least effect and is as good as sure (`SURE`). Parameters and errors are those
+    A signal with a test has a least effect and is as good as sure (`business.SURE`). Parameters and errors are those
     of `watch`.
     """
     _require_months(reference, month)
@@ -117,7 +121,7 @@ def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     rows += (business.shop if "session_id" in month.get("given", month.get("sessions", ())) else business.operator)(reference, month)  # fmt: skip
     found = as_signals(rows)
     found["since"] = found["since"].fillna(_first_day(month))
-    return found[~(found["p"] > SURE)].reset_index(drop=True)
+    return found[~(found["p"] > business.SURE)].reset_index(drop=True)
 
 
 def _require_months(reference, month):
@@ -210,21 +214,11 @@ def _given_customers(reference, month):
 
 
 def _given(reference, month, name, key) -> Iterator[dict]:
-    """Hold what the model was given against what is stored of the same rows."""
-    stored = month[name].drop_duplicates(key).set_index(key)
-    given = month["given"].drop_duplicates(key).set_index(key)
-    both, usual = given.index.intersection(stored.index), _usual(reference, name)
-    new = set() if usual is None else set(stored) - set(usual)
-    for column in [one for one in given if one in stored]:
-        had, has = given.loc[both, column], stored.loc[both, column]
-        other = ~((had == has) | (had.isna() & has.isna()))
-        if other.sum() > 5:
-            place = f"{name if column in new else 'given'}.{column}"
-            how = "filled after the model was asked" if column in new else "not what the model was given"  # fmt: skip
-            yield finding(
-                "given", place, other.mean(), 0, f"{column} as stored is {how} for {other.mean():.1%} of the {name}",
-                where=f"{other.mean():.1%} of the {name}",
-            )  # fmt: skip
+    """Hold what the model was given against what is stored; a column filled since then is the table's own."""
+    usual = _usual(reference, name)
+    new = set() if usual is None else set(month[name]) - set(usual)
+    for row in check_given(month["given"], month[name], key, "given").to_dict("records"):
+        yield {**row, "table": name if row["column"] in new else "given"}
 
 
 def _service_of(name):

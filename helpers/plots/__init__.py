@@ -40,6 +40,7 @@ from helpers.plots.courses import (
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
 from helpers.plots.loop import plot_loop, plot_path
 from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
+from helpers.plots.watch import plot_wall
 
 __all__ = [
     "BLUE",
@@ -84,6 +85,7 @@ __all__ = [
     "plot_steps",
     "plot_threads",
     "plot_timeline",
+    "plot_wall",
     "plot_waterfall",
     "show",
     "use_style",

@@ -51,6 +51,7 @@ STORIES = {
     "03a": (*STORY, Incident("remapped_code", month=1, size=0.3)),
     "03c": (*STORY, Incident("clock_skew", month=1), Incident("double_delivery", month=1)),
     "05f": (Incident("bad_release", month=2), Incident("holiday", month=3)),
+    "06a": (Incident("dead_feed", month=2, size=0.7),),
     "06b": (Incident("promotion", month=2), Incident("season", month=4), Incident("price_rise", month=8)),
     "06c": (Incident("bad_release", month=2), Incident("price_in_cents", month=3), Incident("holiday", month=4), Incident("new_goal", month=5)),
     "07a": (*STORY, Incident("promotion", month=5), Incident("dead_feed", month=7, until=8), Incident("error_rate", month=11)),
