@@ -18,14 +18,27 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert cells["off"].sum() >= 10
     assert cells["gap"].max() > 0.01
     assert cells["repaired"].passed
+    assert cells["scaled"].off == cells["off"].sum()  # the converter is not to blame
+    sides = cells["both"][:, cells["at"]] > cells["line"]
+    assert sides[0] != sides[1]
+    answers = cells["forest"][-1].predict_proba(cells["both"])[:, 1]
+    first = np.flatnonzero(cells["off"])[0]
+    assert answers == pytest.approx([cells["server"][first], cells["phone"][first]], abs=1e-6)
     passed = {name: gate.passed for name, gate in cells["gates"].items()}
     assert [name for name, good in passed.items() if not good] == ["network, int8"]
     assert cells["gates"]["network, int8"].off > len(cells["test"]) / 2
     assert cells["times"] > 3
-    assert figures["smallest"] == "logistic regression"
-    assert figures["worth"] == "it loses nothing"
-    assert figures["brier"] < figures["before"]
-    assert figures["less"] > 20 > cells["times"]
+    table = cells["table"]
+    assert not table["fits"][["forest", "small network"]].any()  # the rule decides
+    assert table["fits"]["pruned forest"]
+    assert figures["smallest"] == table.query("fits")["KB"].idxmin()
+    assert figures["worth"] == (
+        "nothing smaller is good enough"
+        if figures["smallest"] == "pruned forest"
+        else f"at worst it loses {table['worst case'][figures['smallest']]:.4f}, 0.005 were allowed"
+    )
+    assert figures["kb"] < figures["int8"] < figures["forest"] / 5
+    assert figures["before"] < table["Brier"]["forest"] - 0.005
     assert cells["there"] > 10 * cells["here"]
     assert figures["leavers"] > 1.5 * figures["phones"]
     assert figures["leave_if_old"] > 1.5 * figures["leave"]
@@ -33,9 +46,9 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert (still["owner leaves"] > still["owner stays"]).all()
     assert cells["believed"]
     answers = [said.partition(":")[0] for said in cells["tried"].values()]
-    assert answers == ["installed", *["Refused"] * 4]
-    assert cells["installed"] == 3
-    assert cells["third"].model == cells["first"].model != cells["second"].model
+    assert answers == ["installed", *["Refused"] * 4, "installed"]
+    last = cells["attempts"]["release 1 as number 3"]
+    assert last.model == cells["first"].model != cells["second"].model
 
 
 def test_a_value_on_the_line_is_why_the_answers_differ(played):
@@ -56,7 +69,7 @@ def test_the_table_is_scikit_learn_s_brier_score_and_the_size_of_the_file(played
         if name in cells["models"]:
             server = cells["models"][name].predict_proba(cells["test"])[:, 1]
             assert answers == pytest.approx(server, abs=1e-5)
-    lost = cells["squared"]["logistic regression"] - cells["squared"]["forest"]
+    lost = cells["squared"]["logistic regression"] - cells["squared"]["pruned forest"]
     drawn = np.random.default_rng(0).choice(lost, (1000, len(lost)))
     highest = np.quantile(drawn.mean(axis=1), 0.977)
     assert cells["table"]["worst case"]["logistic regression"] == pytest.approx(highest, abs=0.001)
@@ -78,16 +91,20 @@ def test_the_phones_are_counted_one_by_one(played):
     assert figures["leave_if_old"] == pytest.approx(len(old & left) / len(old))
 
 
-def test_no_loss_allowed_as_your_turn_proposes(played):
-    figures, cells = played(2, MAY_LOSE=0.0)
-    assert cells["table"]["fits"].eq(cells["table"]["worst case"] <= 0).all()
-    assert figures["smallest"] == "logistic regression"
+def test_what_may_be_lost_decides_as_your_turn_proposes(played):
+    (_, none), (_, much) = played(2, MAY_LOSE=0.0), played(2, MAY_LOSE=0.02)
+    assert none["smallest"] == "pruned forest"
+    assert much["table"]["fits"].sum() > none["table"]["fits"].sum()
+    for cells in (none, much):
+        assert cells["table"]["fits"].eq(cells["table"]["worst case"] <= cells["MAY_LOSE"]).all()
 
 
-def test_a_small_network_is_smaller_than_a_large_one_in_int8_as_your_turn_asks(played):
-    _, cells = played(2, (("MLPClassifier((256, 256)", "MLPClassifier((16,)"),))
-    assert len(cells["files"]["neural network"]) / 1024 < 20
-    assert cells["gates"]["neural network"].passed
+def test_five_pruned_trees_weigh_a_tenth_as_your_turn_asks(played):
+    edits = (("RandomForestClassifier(50, min_samples_leaf=20", "RandomForestClassifier(5, min_samples_leaf=20"),)  # fmt: skip
+    _, few = played(2, edits)
+    _, usual = played(2)
+    assert few["kb"]["pruned forest"] < usual["kb"]["pruned forest"] / 5
+    assert few["table"]["Brier"]["pruned forest"] > usual["table"]["Brier"]["pruned forest"]
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
@@ -101,6 +118,5 @@ def test_on_the_real_file(played, telco_csv):
     figures, cells = played(1, TELCO_CSV=str(telco_csv))
     assert len(cells["test"]) > 3500
     assert cells["off"].sum() > 10
-    assert cells["repaired"].passed
+    assert not cells["table"]["fits"]["forest"]
     assert figures["smallest"] == "logistic regression"
-    assert figures["worth"] == "it loses nothing"

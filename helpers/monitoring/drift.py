@@ -227,7 +227,7 @@ def _pair(reference, current, column):
     if is_id(column, then) or not then.comparable(now):
         return None
     if then.measures and len(now.numbers):
-        _ = then.ascending, now.ascending
+        _ = then.ascending, now.ascending  # sorted here, in the worker
     return then, now
 
 
