@@ -139,7 +139,9 @@ class Year:
         if month > 1:
             figures.insert(0, "before", _figures(self.months[-2]))
         rang = watch([self.past, *self.months[:-1]], now)
-        told = [f"  ! {one.what}, or {one.instead or 'nothing else'}: {one.because}" for one in rang[:3]]
+        told = [
+            f"  ! {one.what}, or {one.instead or 'nothing else'}: {one.because}" for one in rang[:3]
+        ]
         said = now["complaints"]["text"].value_counts().head(2)
         lines = [f"Month {month} of {MONTHS} · seed {self.seed} · {self.eur:,.0f} EUR so far"]
         lines += [f"  ({self.notes[-1]})"] if self.notes[-1] else []
