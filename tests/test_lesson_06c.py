@@ -72,6 +72,15 @@ def test_what_was_heard_is_what_happened_and_each_stage_is_reopened_once(played,
     assert set(touched["incident"]) == {"price_in_cents"}
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_call_names_what_happened(played, seed):
+    _, cells = played(seed)
+    when = {"bad_release": ("shop", 2), "price_in_cents": ("shop", 3), "new_goal": ("shop", 5), "dead_feed": ("operator", 2), "competitor": ("operator", 5)}  # fmt: skip
+    named = {name: [one.what for one in cells["passes"][key]] for name, key in when.items()}
+    right = [name for name, found in named.items() if name.replace("_", " ") in found[:1]]
+    assert len(right) >= 4, named
+
+
 def test_the_figures_are_counted_anew(played):
     _, cells = played(1)
     p = np.sort(cells["p"].to_numpy().ravel())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas import DataFrame
-from scipy.stats import norm
+from scipy.stats import hypergeom, norm
 
 from helpers.deployment import rollout
 from helpers.deployment.answers import Lists
@@ -171,6 +171,12 @@ def test_the_bars_are_crossed_by_chance_as_often_as_agreed(looks):
     steps = np.sqrt(np.diff(information, prepend=0)) * rng.normal(size=(runs, looks))
     crossed = (steps.cumsum(axis=1) / np.sqrt(information) >= bars).any(axis=1).mean()
     assert crossed == pytest.approx(0.04, abs=4 * math.sqrt(0.04 / runs))
+
+
+@pytest.mark.parametrize(("others", "mine", "flagged"), [(900, 100, 720), (5, 3, 0), (5, 3, 8), (2, 50, 30)])  # fmt: skip
+def test_the_chances_of_flags_are_hypergeometric(others, mine, flagged):
+    theirs = hypergeom(others + mine, flagged, mine).pmf(np.arange(mine + 1))
+    assert rollout._chances(others, mine, flagged) == pytest.approx(theirs, rel=1e-9, abs=1e-15)
 
 
 def test_hints_leave_the_difference_and_tell_it_sooner():

@@ -38,7 +38,7 @@ def test_ten_thousand_requests_of_schemathesis_meet_no_5xx_and_no_undocumented_s
     with running(service) as address:
         command = [program, "run", f"{address}/openapi.json", "-H", f"Authorization: Bearer {key}"]
         command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"]
-        command += ["-n", "1800", "--generation-deterministic"]
+        command += ["-n", "900", "--generation-deterministic"]
         command += ["--suppress-health-check", "all", "--warnings", "off", "--no-color"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert requests.get(f"{address}/health", timeout=20).ok
@@ -48,4 +48,5 @@ def test_ten_thousand_requests_of_schemathesis_meet_no_5xx_and_no_undocumented_s
     print(f"{len(log):,} requests, by status: {dict(sorted(told.items()))}")
     assert len(log) >= 10_000
     assert max(told) < 500
-    assert told[200] > 1_000 < told[422]
+    assert told[200] > 1_000
+    assert min(told[400], told[422]) > 300  # an id or a body of another form
