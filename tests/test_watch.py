@@ -12,7 +12,7 @@ from helpers.lifecycle import Cause, Stage, Trigger
 from helpers.monitoring.alerts import finding
 from helpers.monitoring.data_quality import signals as as_signals
 from helpers.monitoring.system import service
-from helpers.monitoring.watch import RULES, diagnose, signals, watch
+from helpers.monitoring.watch import RULES, TOLD, diagnose, signals, watch
 from helpers.worlds.incidents import Incident, incident_table
 
 SMALL = {"shop": {"customers": 900, "products": 150}, "operator": {"subscribers": 900}}
@@ -104,8 +104,9 @@ def test_a_column_that_is_missing_or_all_gaps_is_no_trace(business):
     month = one.past[-1]
     for name, table in month.items():
         for column in table:
-            gone = {**month, name: table.drop(columns=column)}
-            assert (name, column) in set(signals(one.past[:-1], gone)[["table", "column"]].itertuples(index=False, name=None))  # fmt: skip
+            found = signals(one.past[:-1], {**month, name: table.drop(columns=column)})
+            may_go = column in TOLD and name not in ("telemetry", "requests")  # decide's to tell
+            assert may_go or ((found["table"] == name) & (found["column"] == column)).any()
             gaps = table.assign(**{column: table[column].where(np.zeros(len(table), dtype=bool))})
             signals(one.past[:-1], {**month, name: gaps})
 
@@ -193,3 +194,10 @@ def test_a_level_that_was_so_a_month_ago_is_told_once():
     past, month = after("operator", "renamed_column", one)
     assert [alert.what for alert in watch(past, month)] == ["renamed column"]
     assert watch([*past, month], month) == []
+
+
+def test_a_service_that_gives_no_answer_is_no_dead_feed_though_nobody_is_called():
+    down = finding("system", "requests.status", 1.0, 0.001, "all requests are refused")
+    none = finding("rows", "calls", 0, 900, "no row of calls came", where="no row came")
+    gaps = finding("missing", "requests.churn_probability", 1, 0, "empty in all rows")
+    assert [alert.what for alert in told(none, down, gaps)] == ["error rate"]

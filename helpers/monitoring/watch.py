@@ -67,8 +67,8 @@ RULES = (
     Rule("dead feed", Cause.DATA_INSUFFICIENT, _DRIFT, {"rows clicks. -": 3, "rows sensors. -": 3, "rows * none": 3, "labels ratings.* -": 1}),
     Rule("full disk", Cause.INFRASTRUCTURE, _DRIFT, {"rows impressions. *": 3, "rows requests. *": 3, "rows telemetry. none": 3, "rows * none": 1}),
     Rule("label delay", Cause.DATA_INSUFFICIENT, _DROP, {"labels *": 3}),
-    Rule("slow model", Cause.INFRASTRUCTURE, _DROP, {"system *.latency_ms +": 3, "performance feedback.* -": 1}),
-    Rule("error rate", Cause.INFRASTRUCTURE, _DROP, {"system *.status +": 3, "performance feedback.* -": 1}),
+    Rule("slow model", Cause.INFRASTRUCTURE, _DROP, {"system *.latency_ms +": 3, "performance feedback.* -": 1, "rows calls. none": 1, "missing requests.* +": 1}),
+    Rule("error rate", Cause.INFRASTRUCTURE, _DROP, {"system *.status +": 3, "performance feedback.* -": 1, "rows calls. none": 1, "missing requests.* +": 1}),
     Rule("bad release", Cause.INFRASTRUCTURE, _DROP, {"system impressions.* +": 3, "system requests.churn_probability +": 3, "performance *": 1}),
     Rule("launch wave", Cause.DATA_INSUFFICIENT, _SAY, {"business products.launched_on +": 3, "performance feedback.* -": 1}),
     Rule("season", Cause.FEATURES_MISSING, _SAY, {"business orders.product_id *": 3, "performance feedback.* -": 1}),
@@ -158,9 +158,10 @@ def _schema(reference, month) -> tuple[list[dict], dict]:
         if (usual := _usual(reference, name)) is None:
             continue
         before = set(reference[-1].get(name, usual))
-        known = {*reference[0].get(name, ()), *usual, *TOLD}
+        told = TOLD if name not in ("telemetry", "requests") else set()
+        known = {*reference[0].get(name, ()), *usual, *told}
         new = [column for column in table if column not in known]
-        for old in [column for column in usual if column not in {*table, *TOLD}]:
+        for old in [column for column in usual if column not in {*table, *told}]:
             heir = next((one for one in new if _alike(table[one], usual[old])), None)
             if heir:
                 new.remove(heir)
