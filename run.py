@@ -26,7 +26,7 @@ import time
 # tuple equal to the commands of `lifecycle`, which cannot be imported yet.
 OURS = ("course", "test", "setup", "lock")
 LIFECYCLE = (
-    "bake", "bench", "check", "data", "doctor", "grade", "handout", "lab", "list", "proof",
+    "bake", "bench", "check", "data", "doctor", "grade", "handout", "lab", "list", "play", "proof",
     "release", "run", "score", "serve", "--version",
 )
 

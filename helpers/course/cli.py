@@ -509,6 +509,54 @@ def score(folder: Path, customers: int, source: Path | None, model: str, version
 
 
 @app.command()
+@click.argument("seed", type=click.IntRange(0, 999_999), required=False)
+@click.option(
+    "--do", "acts", help="Acts for the next months, such as 'w t w'; then it asks no more."
+)
+@click.option("--again", is_flag=True, help="Begin the year of this seed again.")
+@click.option("--rank", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with a line a player, 'NAME shop SEED: ACTS': all are played again and ranked.")  # fmt: skip
+@click.option("--folder", type=PATH, default="runs/play", help="Where the games are kept.")
+def play(seed: int | None, acts: str | None, again: bool, rank: Path | None, folder: Path) -> None:
+    """Play a year of the shop (SEED: which one): a page a month, one act, a score. It can be resumed."""
+    from helpers.course import year as game
+
+    if rank is not None:
+        lines = [one for one in rank.read_text(encoding="utf-8").splitlines() if one.strip()]
+        return click.echo(game.ranking(lines).round(1).to_string())
+    if seed is None:
+        raise BadInput("Which year? Type a number: python3 run.py play 7")
+    folder = absolute(folder)
+    now = game.Year(seed) if again else game.resume(seed, folder)
+    click.echo(now.page())
+    waiting = iter(acts.split()) if acts is not None else None
+    while not now.over:
+        if waiting is None:
+            click.echo(
+                "\n".join(f"  {key}  {what}, {eur:,} EUR" for key, (what, eur) in game.ACTS.items())
+            )
+            click.echo(f"  or a table to have repaired: {', '.join(game.TABLES)}")
+        act = next(waiting, None) if waiting else click.prompt("What do you do? (q to pause)")
+        if act in (None, "q"):
+            return click.echo(f"Kept. The same command goes on: python3 run.py play {seed}")
+        try:
+            now.act(act)
+        except BadInput as refused:
+            if waiting is not None:
+                raise
+            click.echo(str(refused))
+            continue
+        game.save(now, folder)
+        click.echo(now.page())
+    nothing, best = game.bounds(seed)
+    happened = ", ".join(f"{one.name} in month {one.month}" for one in now.happening)
+    click.echo(
+        f"\nThe year is over: {now.eur:,.0f} EUR; doing nothing {nothing:,.0f}, the best known {best:,.0f}."
+    )
+    click.echo(f"Your score: {game.score(now):.0f} of 100. It happened: {happened}.")
+    return click.echo(f"To share: {now.line()}")
+
+
+@app.command()
 @click.argument("name")
 @click.option("--into", type=PATH, help="Folder; by default LIFECYCLE_DATA, else data/.")
 @click.option("--url", help="Another address of the very same file, such as a mirror.")

@@ -38,7 +38,7 @@ from helpers.plots.courses import (
     plot_timeline,
 )
 from helpers.plots.look import BLUE, GREEN, GREY, ORANGE, show, use_style
-from helpers.plots.loop import plot_loop
+from helpers.plots.loop import plot_loop, plot_path
 from helpers.plots.service import plot_alerts, plot_answered, plot_doors, plot_latency
 from helpers.plots.watch import plot_wall
 
@@ -75,6 +75,7 @@ __all__ = [
     "plot_months",
     "plot_panels",
     "plot_parts",
+    "plot_path",
     "plot_profit",
     "plot_ranks",
     "plot_rings",

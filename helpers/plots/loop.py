@@ -6,6 +6,7 @@ import textwrap
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -30,6 +31,41 @@ def plot_loop(now: Stage | None = None, ax: Axes | None = None) -> Axes:
         _arrow(ax, (production[0] - 0.85, 0.2), (place[0], 1.55), colour=ORANGE, style="--")
     ax.text(2.2, 0.05, "back to any stage, when a finding says so", color="#8a5f00", ha="center")
     ax.set(xlim=(-1, 9.4), ylim=(-0.5, 3.0))
+    ax.axis("off")
+    return ax
+
+
+def plot_path(returns: pd.DataFrame) -> Axes:
+    """Draw the loop with the returns that were really made, each above its stage.
+
+    Parameters
+    ----------
+    returns : one row a return: `month`, `cause`, `stage` (1 to 5), `rang` (how it was noticed), `eur`.
+    """
+    ax = plt.figure(figsize=(8.4, 3.9)).gca()
+    places = [(2.1 * position, 1.9) for position in range(5)]
+    for stage, place in zip(Stage, places, strict=True):
+        there = returns[returns["stage"] == stage.value]
+        _box(
+            ax,
+            place,
+            "\n".join([str(stage.value), *textwrap.wrap(stage.title, 13)]),
+            len(there) > 0,
+        )
+        texts = [
+            f"month {row.month}: {row.cause}\n{row.rang}, {row.eur:,.0f} EUR"
+            for row in there.itertuples()
+        ]
+        ax.text(
+            place[0], 2.6, "\n".join(texts), ha="center", va="bottom", fontsize=8.5, color="#8a5f00"
+        )
+        if len(there):
+            _arrow(ax, (7.5, 0.2), (place[0], 1.25), colour=ORANGE, style="--")
+    for start, end in pairwise(places):
+        _arrow(ax, (start[0] + 0.85, start[1]), (end[0] - 0.85, end[1]))
+    _box(ax, (8.4, 0.0), "Production\nand monitoring", filled=False, colour=GREEN)
+    _arrow(ax, (8.75, 1.3), (8.75, 0.6))
+    ax.set(xlim=(-1.1, 9.5), ylim=(-0.6, 4.1))
     ax.axis("off")
     return ax
 
