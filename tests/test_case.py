@@ -46,12 +46,10 @@ def test_in_six_seeds_each_thing_happens_once_and_the_right_act_wins(block):
         assert since in (2, 3)
         assert truth["where"] == list(WHERE[what])
         assert truth["reopen"] == [STAGES[what]]
-        assert one.share(BEST[what]) >= 0.9, what
+        assert one.share(BEST[what]) >= 0.95, what
         wrong = {"redeploy", "retrain", "repair invoices"} - {BEST[what]}
-        assert all(one.eur(act) < one.eur(BEST[what]) for act in wrong), what
-        # The others cost no customer: a needless act costs its work, which may be a small share.
-        if what not in ("dead_feed", "holiday"):
-            assert all(one.share(act) < 0.9 for act in wrong), what
+        assert all(one.share(act) < 0.95 for act in wrong), what
+        if what not in ("dead_feed", "holiday"):  # these cost no customer
             assert one.share("nothing") < 0.6
 
 
