@@ -13,6 +13,20 @@ pytestmark = pytest.mark.slow
 
 STEM = "06a_watch"
 ROWS = ["performance", "data", "system", "business"]
+PLANTED = {"up", "failed", "complete", "clicked"}
+OF_THE_MODEL = {"satisfaction", "precision", "recall", "clicked"}
+# Everybody is shown what sells least, from day 31 on, and nothing else goes wrong.
+WORSE = (
+    ('story="06a"', 'story="quiet"'),
+    (
+        "    if number == 20:\n",
+        "    if number == 31:\n"
+        '        sold = past["orders"]["product_id"].value_counts()\n'
+        "        least = popular.assign(product_id=sold.tail(10).index)\n"
+        '        service.swap(Lists(model.recommend([1], 10), least, version="2"))\n'
+        "    if number == 20:\n",
+    ),
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -24,57 +38,99 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert (then <= now.loc[:5]).all()
     assert 5 < cells["late"].loc["returns"].iloc[0] < 25
     assert cells["late"].loc["found"].max() < 1
-    # The dead service rings, and so do the missing clicks; nothing else does.
+    # The dead service rings, and so do the missing clicks: on the very day or the next.
     fired, day = cells["fired"], cells["daily"].index
-    assert set(cells["rang"]) == {"up", "failed", "precision", "feed"}
+    assert {"up", "failed", "complete"} <= set(cells["rang"])
     assert list(fired.index[fired["up"]]) == [day[19], day[20]]
     assert list(fired.index[fired["failed"]]) == [day[19], day[20]]
     onset = ShopTruth(cells["shop"]).incidents().set_index("name").loc["dead_feed", "onset"]
-    for name in ("precision", "feed"):
-        assert onset <= fired[name].idxmax() + pd.Timedelta(days=1) <= onset + pd.Timedelta(days=8)
-    assert told["wrong"] == "The clicks are missing, not the interest"
-    # Accuracy and recall stay within their ranges; precision does not.
-    ranges = cells["ranges"]
-    for name in ("accuracy", "recall"):
-        moved = abs(ranges.loc[4, name] - ranges.loc[1, name])
-        assert moved < ranges.loc[4, f"± {name}"] + ranges.loc[1, f"± {name}"]
-    fell = ranges.loc[1, "precision"] - ranges.loc[4, "precision"]
-    assert fell > ranges.loc[4, "± precision"] + ranges.loc[1, "± precision"]
+    assert cells["planted"]["onset"].eq(onset).all()
+    assert onset <= fired["complete"].idxmax() <= onset + pd.Timedelta(days=1)
+    if onset + pd.Timedelta(days=8) <= day[-1]:  # the click-through rate needs days to sink
+        assert onset <= fired["clicked"].idxmax() <= onset + pd.Timedelta(days=8)
+        assert fired["complete"].idxmax() <= fired["clicked"].idxmax()
+    # Of the other fourteen one at most rings on its own: new products move the prices.
+    assert len(set(cells["rang"]) - PLANTED) <= 1
+    if not OF_THE_MODEL - {"clicked"} & set(cells["rang"]):
+        assert told["wrong"] == "Clicks are lost, and nothing says that the model is worse"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_worse_model_rings_and_the_clicks_stay_complete(played, seed):
+    told, cells = played(seed, WORSE)
+    assert set(cells["rang"]) >= OF_THE_MODEL
+    assert "complete" not in cells["rang"]
+    assert cells["values"]["complete"].min() > 0.98  # a visit may last past midnight
+    day = cells["daily"].index
+    for name in OF_THE_MODEL:
+        assert day[30] <= cells["fired"][name].idxmax() <= day[44]
+    assert told["wrong"] == "Look row by row"
 
 
 def test_the_figures_are_counted_anew_from_the_tables_of_the_shop(played):
     _, cells = played(1)
     everything = cells["table"]
     day = cells["daily"].index
-    last = day[-7:]
     values = cells["values"].loc[day[-1]]
 
-    def lately(name, column):
+    def lately(name, column, days=7):
         rows = everything(name)
-        return rows[rows[column] >= last[0]]
+        return rows[rows[column] >= day[-days]]
 
     visits, orders = lately("sessions", "started_at"), lately("orders", "ordered_at")
     answers = everything("feedback").merge(visits[["session_id"]])
     shown = everything("impressions").merge(visits[["session_id"]])
-    assert values["accuracy"] == pytest.approx(answers["found_something"].mean(), abs=0.03)
-    clicked = len(lately("clicks", "clicked_at"))
-    assert values["precision"] == pytest.approx(clicked / len(shown), rel=0.05)
-    assert values["feed"] == pytest.approx(clicked / len(visits), rel=0.05)
-    assert values["recall"] == pytest.approx(orders["channel"].eq("list").mean(), abs=0.02)
+    assert values["satisfaction"] == pytest.approx(answers["found_something"].mean(), abs=0.03)
+    clicks = lately("clicks", "clicked_at")
+    assert values["clicked"] == pytest.approx(len(clicks) / len(shown), rel=0.05)
+    listed = orders[orders["channel"] == "list"]
+    pairs = set(zip(clicks["session_id"], clicks["product_id"], strict=True))
+    there = [one in pairs for one in zip(listed["session_id"], listed["product_id"], strict=True)]
+    assert values["complete"] == pytest.approx(np.mean(there), abs=0.02)
+    assert values["recall"] == pytest.approx(len(listed) / len(orders), abs=0.02)
+    assert values["precision"] == pytest.approx(len(listed) / len(shown), rel=0.05)
+    visits, orders = lately("sessions", "started_at", 14), lately("orders", "ordered_at", 14)
     assert values["conversion"] == pytest.approx(
         orders["order_id"].nunique() / len(visits), abs=0.02
     )
     assert values["revenue"] == pytest.approx(orders["price_eur"].sum() / len(visits), rel=0.03)
-    assert values["engagement"] == pytest.approx(len(visits) / 7, rel=0.03)
-    people = cells["shop"].customers(3).set_index("customer_id")["skin_type"]
-    stated = visits["customer_id"].map(people).notna()
-    assert values["missing"] == pytest.approx(1 - stated.mean(), abs=0.06)  # of 14 days
+    assert values["engagement"] == pytest.approx(len(visits) / 14, rel=0.03)
+    people = cells["shop"].customers(2).set_index("customer_id")["skin_type"]  # known in month 2
+    known = visits.loc[visits["customer_id"].isin(people.index), "customer_id"]
+    assert values["missing"] == pytest.approx(known.map(people).isna().mean(), abs=0.02)
     dear = cells["past"]["orders"]["price_eur"].quantile(0.75)
-    assert values["dear"] == pytest.approx((orders["price_eur"] > dear).mean(), abs=0.06)
+    assert values["dear"] == pytest.approx((orders["price_eur"] > dear).mean(), abs=0.02)
     assert values["strange"] == 0
-    earlier = cells["visits"]
-    again = visits["session_id"].isin(earlier.loc[cells["before"], "session_id"])
+    again = visits["session_id"].isin(cells["visits"].loc[cells["before"], "session_id"])
     assert values["retention"] == pytest.approx(again.mean(), abs=0.03)
+
+
+def test_returns_are_compared_at_the_same_age(played):
+    _, cells = played(1)
+    evening = cells["daily"].index[30]
+    back = pd.concat([cells["past"]["returns"], cells["table"]("returns")])
+    back = back[back["known_at"] < evening].set_index(["order_id", "product_id"])["known_at"]
+    orders = pd.concat([cells["past"]["orders"], cells["table"]("orders")])
+    orders = orders[orders["ordered_at"] <= evening - pd.Timedelta(days=14)]
+    known = back.reindex(pd.MultiIndex.from_frame(orders[["order_id", "product_id"]])).to_numpy()
+    soon = known - orders["ordered_at"] <= pd.Timedelta(days=14)
+    new = orders["ordered_at"] >= cells["daily"].index[0]
+    assert cells["same_age"]["mean"].tolist() == pytest.approx(
+        [soon[~new].mean(), soon[new].mean()]
+    )
+    assert cells["same_age"]["size"].tolist() == [(~new).sum(), new.sum()]
+
+
+def test_a_limit_lies_as_many_errors_away_as_was_asked(played):
+    _, cells = played(1)
+    daily, rng = cells["daily"].iloc[:19], np.random.default_rng(0)
+    limits = cells["usual"]("purchases", "visits", 14)
+    level = daily["purchases"].sum() / daily["visits"].sum()
+    weeks = [daily.sample(14, replace=True, random_state=rng) for _ in range(2_000)]
+    spread = np.std([week["purchases"].sum() / week["visits"].sum() for week in weeks])
+    error = spread * (1 + 14 / 19) ** 0.5  # the level has an error of its own
+    assert np.mean(list(limits.values())) == pytest.approx(level)
+    assert level - limits["at_least"] == pytest.approx(cells["ERRORS"] * error, rel=0.1)
 
 
 def test_the_service_is_watched_too(played):
@@ -111,10 +167,10 @@ def test_one_definition_makes_rules_and_a_dashboard(played):
 
 
 def test_the_changes_it_proposes_do_what_they_say(played):
-    narrow, cells = played(2, BAND=0.2)
-    assert len(cells["rang"]) >= len(played(2)[1]["rang"])
+    narrow, cells = played(2, ERRORS=2)
+    assert len(cells["rang"]) > len(played(2)[1]["rang"])
     _, large = played(2, CUSTOMERS=3_000)
-    ratio = large["ranges"]["± recall"].mean() / played(2)[1]["ranges"]["± recall"].mean()
-    assert 0.45 < ratio < 0.75
-    assert np.isfinite(large["values"]["accuracy"]).all()
-    assert narrow["count"] == 17
+    ratio = large["heard"]["a fall by"].median() / played(2)[1]["heard"]["a fall by"].median()
+    assert 0.35 < ratio < 0.8
+    assert np.isfinite(large["values"]["satisfaction"]).all()
+    assert narrow["count"] == 18

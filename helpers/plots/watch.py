@@ -17,6 +17,7 @@ def plot_wall(
     fired: pd.DataFrame,
     rows: Mapping[str, Sequence[str]],
     events: Mapping[object, str],
+    limits: Mapping[str, tuple[float, float]],
 ) -> Figure:
     """Draw one thin strip a figure, all on one time axis, so that they can be read across.
 
@@ -26,6 +27,7 @@ def plot_wall(
     fired : of the same form; where an alert fired. Its days are orange.
     rows : the heading of some strips -> their figures, from above.
     events : when -> what happened then; an upright dashed line through all strips.
+    limits : figure -> the least and the most it may be. Two limits are a grey band, one a grey line.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def plot_wall(
     Examples
     --------
     >>> values = pd.DataFrame({"visits": [40.0, 38.0], "errors": [0.0, 0.5]}, [1, 2])
-    >>> figure = plot_wall(values, values > 39, {"business": ["visits"], "system": ["errors"]}, {2: "dead"})
+    >>> figure = plot_wall(values, values > 39, {"business": ["visits"], "system": ["errors"]}, {2: "dead"}, {"visits": (36, 39)})
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['visits', 'errors']
     """
@@ -43,6 +45,11 @@ def plot_wall(
     heads = {group[0]: row for row, group in rows.items()}
     for ax, name in zip(axes.flat, names, strict=True):
         line, rang = values[name], fired[name].to_numpy(dtype=bool)
+        allowed = [limit for limit in limits.get(name, ()) if np.isfinite(limit)]
+        if len(allowed) == 2:
+            ax.axhspan(*allowed, color=GREY, alpha=0.2, linewidth=0)
+        elif allowed:
+            ax.axhline(allowed[0], color=GREY, alpha=0.5, linewidth=1)
         ax.plot(line.index, line, color=BLUE, marker="", linewidth=1.6)
         ax.plot(line.index[rang], line[rang], color=ORANGE, marker="o", markersize=4, linestyle="none")  # fmt: skip
         for when in events:
