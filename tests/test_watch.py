@@ -201,3 +201,6 @@ def test_a_service_that_gives_no_answer_is_no_dead_feed_though_nobody_is_called(
     none = finding("rows", "calls", 0, 900, "no row of calls came", where="no row came")
     gaps = finding("missing", "requests.churn_probability", 1, 0, "empty in all rows")
     assert [alert.what for alert in told(none, down, gaps)] == ["error rate"]
+    down = finding("system", "telemetry.status", 1.0, 0.001, "all requests are refused")
+    gaps = finding("missing", "impressions.score", 1, 0, "empty in all rows")
+    assert [alert.what for alert in told(down, gaps)] == ["error rate"]
