@@ -45,15 +45,18 @@ def test_each_trigger_is_heard_and_its_evidence_names_the_stage(played, seed):
     # S225, S226, S228: a new source, a second aim that costs the first.
     assert cells["new_columns"] == {"sustainability"}
     assert "found something" not in rang[5]  # no figure fell
-    assert cells["apart"]
-    assert cells["loss"] > 0.04
+    # A cost that is certain may still be small by the lesson's own line; its verdict has a text for each.
+    before = cells["aims"][0]["found something"].std()
+    assert cells["apart"] == (cells["loss"] / before >= cells["LEAST"])
+    assert cells["loss"] > 0.03
     assert cells["greener"] < 0
     # S229: days of use are missing, whole towers are silent.
     assert cells["rang_use"].index[0] == "days of use"
     assert len(cells["silent"]) > 0
     assert "days of use" not in cells["inputs"][3]
     # S223, S231: worse than no model, with calm inputs at first, and a fresh model is better.
-    assert cells["worse"] == [4, 5]
+    assert cells["worse"][-2:] == [4, 5]
+    assert len(cells["worse"]) <= 3  # before the rival, model and constant may lie side by side
     assert not {"tenure", "Contract", "MonthlyCharges"} & set(cells["inputs"][4])
     assert "tenure" in cells["inputs"][5]  # the effect of those who left
     assert cells["errors"] > 2
