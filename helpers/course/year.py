@@ -49,7 +49,9 @@ _HAPPENS = (
 def happening(seed: int) -> list[Incident]:
     """Return the three things that happen in the year of a seed."""
     rng = np.random.default_rng([seed, *b"year"])
-    months = [2 + 3 * int(place) + int(rng.integers(3)) for place in rng.permutation(3)]
+    first = int(rng.integers(2))  # new products come early enough to be worth an act
+    places = [first, *rng.permutation([place for place in range(3) if place != first])]
+    months = [2 + 3 * int(place) + int(rng.integers(3)) for place in places]
     drawn = []
     for kinds, month in zip(_HAPPENS, months, strict=True):
         name = str(rng.choice(list(kinds)))
