@@ -6,7 +6,6 @@ from conftest import SEEDS
 from scipy.stats import ttest_ind
 
 from helpers.lifecycle import Stage
-from helpers.worlds.operator import OperatorTruth
 from helpers.worlds.shop import ShopTruth
 
 pytestmark = pytest.mark.slow
@@ -23,36 +22,44 @@ def test_a_quiet_month_rings_test_by_test_and_hardly_together(played, seed):
     assert cells["together"] <= 2
     assert (told["naive"], told["together"]) == (cells["naive"], cells["together"])
     assert cells["large"] <= 2 < cells["certain"] - cells["large"]  # certain, too small to matter
+    assert cells["known_before"] > 0.5  # the same customers again and again
+    assert 2 * cells["people"] < 6 * cells["SUBSCRIBERS"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_trigger_is_heard_and_its_evidence_names_the_stage(played, seed):
-    told, cells = played(seed)
-    # S227, S232: feedback, a broken release, another version.
-    assert "found something" in cells["rang_2"].index
-    assert not {"price", "stand-in served"} & set(cells["rang_2"].index)
-    assert 0.3 < cells["other"] < 0.7
+    _, cells = played(seed)
+    rang = {month: list(cells[f"rang_{month}"].query("rings").index) for month in (2, 3, 4, 5)}
+    # S227, S232: feedback, a broken release, another version; month 1 is the control.
+    assert "found something" in rang[2]
+    assert not {"price", "stand-in served"} & set(rang[2])
+    assert cells["broken"]
+    assert 0.3 < cells["other"][2].mean() < 0.7
+    assert cells["other"][1].mean() < 0.01
     # S224, S230: drift of the prices and of nothing else, cents, repaired.
-    assert list(cells["rang_3"].index) == ["price"]
+    assert rang[3] == ["price"]
     assert cells["brands"] > 0
     assert cells["repaired"]
-    assert "price" not in cells["rang_4"].index
+    assert "price" not in rang[4]
     assert cells["more"] > 0.2
     # S225, S226, S228: a new source, a second aim that costs the first.
     assert cells["new_columns"] == {"sustainability"}
-    assert "found something" not in cells["rang_5"].index  # no figure fell
-    assert cells["loss"] > 0.02
-    assert cells["aims"]["sustainability"].is_monotonic_increasing
+    assert "found something" not in rang[5]  # no figure fell
+    # A cost that is certain may still be small by the lesson's own line; its verdict has a text for each.
+    before = cells["aims"][0]["found something"].std()
+    assert cells["apart"] == (cells["loss"] / before >= cells["LEAST"])
+    assert cells["loss"] > 0.03
+    assert cells["greener"] < 0
     # S229: days of use are missing, whole towers are silent.
     assert cells["rang_use"].index[0] == "days of use"
     assert len(cells["silent"]) > 0
-    assert "days of use" not in cells["back"].index
-    # S223, S231: the accuracy falls with calm inputs, and a fresh model is better.
-    accuracy = cells["accuracy"]
-    assert accuracy[[1, 2, 3]].min() > 0.8 > accuracy[[4, 5]].max()
-    assert not {"tenure", "Contract", "MonthlyCharges"} & set(cells["rang_inputs"].index)
+    assert "days of use" not in cells["inputs"][3]
+    # S223, S231: worse than no model, with calm inputs at first, and a fresh model is better.
+    assert cells["worse"][-2:] == [4, 5]
+    assert len(cells["worse"]) <= 3  # before the rival, model and constant may lie side by side
+    assert not {"tenure", "Contract", "MonthlyCharges"} & set(cells["inputs"][4])
+    assert "tenure" in cells["inputs"][5]  # the effect of those who left
     assert cells["errors"] > 2
-    assert told["heard"] == 5
     # Severity, cool-down: many rings, few told, at least one page.
     news = cells["told"](cells["rings"])
     assert len(cells["rings"]) > 5 * len(news) > 0
@@ -61,24 +68,18 @@ def test_each_trigger_is_heard_and_its_evidence_names_the_stage(played, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_heard_is_what_happened_and_each_stage_is_reopened_once(played, seed):
-    _, cells = played(seed)
+    told, cells = played(seed)
     truth = cells["truth"]
     assert sorted(truth["reopen"]) == sorted(stage.title for stage in Stage)
-    assert truth["heard"].tolist() == [2, 3, 5, 2, 5]
-    assert (truth["heard"] - truth["month"]).tolist() == [0, 0, 0, 0, 1]
-    onsets = OperatorTruth(cells["operator"]).incidents().set_index("name")["onset"]
-    assert cells["silent"].min() < onsets["dead_feed"] <= cells["silent"].min() + np.timedelta64(2, "D")  # fmt: skip
+    assert truth["heard"].tolist() == truth["month"].tolist() == [2, 3, 5, 2, 4]
+    assert (told["heard"], told["stages"]) == (5, 5)
+    assert told["triggers"] == 3  # the trigger does not name the stage
+    named = cells["heard"].set_index("what")
+    assert all(named.loc[[what], "reopen"].eq(row["reopen"]).all() for what, row in truth.iterrows())  # fmt: skip
+    assert truth.loc["bad release", "end"] == 3
+    assert cells["silent"].min() == truth.loc["dead feed", "onset"]
     touched = ShopTruth(cells["shop"]).touched(3)["orders"]
     assert set(touched["incident"]) == {"price_in_cents"}
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_one_call_names_what_happened(played, seed):
-    _, cells = played(seed)
-    when = {"bad_release": ("shop", 2), "price_in_cents": ("shop", 3), "new_goal": ("shop", 5), "dead_feed": ("operator", 2), "competitor": ("operator", 5)}  # fmt: skip
-    named = {name: [one.what for one in cells["passes"][key]] for name, key in when.items()}
-    right = [name for name, found in named.items() if name.replace("_", " ") in found[:1]]
-    assert len(right) >= 4, named
 
 
 def test_the_figures_are_counted_anew(played):
@@ -94,17 +95,18 @@ def test_the_figures_are_counted_anew(played):
     assert chance == pytest.approx(ttest_ind(old, new, equal_var=False).pvalue)
     shares = [cells[name]["Contract"].value_counts(normalize=True) for name in ("before", "past")]
     assert cells["moved"](cells["before"]["Contract"], cells["past"]["Contract"])[0] == pytest.approx((shares[0] - shares[1]).abs().max())  # fmt: skip
-    known, fresh = cells["known"][5], cells["hit"].mean()
+    known, hits = cells["known"][5], cells["hits"].mean()
     old_right = (known["churn_probability"].ge(0.5) == known["churned"]).mean()
-    assert cells["gain"].mean() == pytest.approx(fresh - old_right)
-    assert cells["accuracy"][5] == pytest.approx(old_right)
+    assert hits["nobody leaves"] == 1 - known["churned"].mean()
+    assert cells["gain"].mean() == pytest.approx(hits["fresh"] - hits.drop("fresh").max())
+    assert cells["accuracy"].loc[5].tolist() == pytest.approx([old_right, hits["nobody leaves"]])
     assert len(known) == 3_000
 
 
 def test_what_your_turn_proposes_does_what_it_says(played):
     _, usual = played(1)
     _, more = played(1, FALSE_SHARE=0.5)
-    assert more["together"] >= usual["together"]
+    assert more["together"] >= usual["together"]  # and all of them are false
     _, every = played(1, LEAST=0.0)
     assert every["large"] == every["certain"] > usual["large"]
     often, rarely = (usual["told"](usual["rings"], days) for days in (1, 30))

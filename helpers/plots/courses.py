@@ -348,21 +348,22 @@ def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
 
     Returns
     -------
-    The axes drawn on, the smallest tenth of the tests; dots below the usual bar are orange.
+    The axes drawn on, both in powers of ten; dots below the usual bar are orange.
     """
     ax = plt.figure(figsize=(7.2, 3.2)).gca()
     p = np.sort(p_values)
     rank = np.arange(1, len(p) + 1)
-    shown = slice(0, max(len(p) // 10, 5))
-    below = p < 0.05
-    ax.scatter(rank[shown], p[shown], s=14, color=np.where(below, ORANGE, GREY)[shown])
-    ax.plot([0, rank[shown][-1]], [0.05, 0.05], color=ORANGE, linestyle="--", marker="")
-    ax.plot(rank[shown], (share * rank / len(p))[shown], color=BLUE, marker="")
-    end = rank[shown][-1]
-    for text, height, color in [("p below 0.05", 0.05, ORANGE), ("rank x share / tests", share * end / len(p), BLUE)]:  # fmt: skip
-        ax.annotate(f"  {text}", (end, height), color=color, va="center")
+    color = np.where(p < 0.05, ORANGE, GREY)
+    ax.scatter(rank, np.maximum(p, 1e-9), s=14, color=color)  # a logarithm has no place for 0
+    ax.plot([1, len(p)], [0.05, 0.05], color=ORANGE, linestyle="--", marker="")
+    ax.plot(rank, share * rank / len(p), color=BLUE, marker="")
+    for text, height, color in [
+        ("p below 0.05", 0.05, ORANGE),
+        ("rank x share / tests", share, BLUE),
+    ]:
+        ax.annotate(f"  {text}", (len(p), height), color=color, va="bottom" if color == BLUE else "top")  # fmt: skip
     ax.set(xlabel="tests, the smallest p-value first", ylabel="p-value", title=title)
-    ax.set_xlim(0, 1.3 * end)
+    ax.set(xscale="log", yscale="log", xlim=(0.8, 5 * len(p)))
     return ax
 
 
@@ -400,7 +401,7 @@ def plot_timeline(bars: pd.DataFrame, title: str) -> Axes:
     The axes drawn on, a lane a bar.
     """
     require_columns(bars, "bars", ["month", "end", "heard", "reopen"])
-    ax = plt.figure(figsize=(7.6, 0.55 * len(bars) + 1.2)).gca()
+    ax = plt.figure(figsize=(9, 0.55 * len(bars) + 1.2)).gca()
     lanes, last = -np.arange(len(bars)), bars["end"].max()
     ax.barh(lanes, bars["end"] - bars["month"], left=bars["month"], height=0.4, color=ORANGE)
     ax.plot(bars["heard"] + 0.5, lanes, "o", color="black")
@@ -409,5 +410,5 @@ def plot_timeline(bars: pd.DataFrame, title: str) -> Axes:
     months = np.arange(1, last)
     ax.set_xticks(months + 0.5, [f"{month:.0f}" for month in months])
     ax.set_yticks(lanes, bars.index.str.replace("_", " "))
-    ax.set(xlim=(1, last + 4.6), xlabel="month", title=title)
+    ax.set(xlim=(1, last + 5.4), xlabel="month", title=title)
     return ax
