@@ -63,7 +63,9 @@ def test_a_worse_model_rings_and_the_clicks_stay_complete(played, seed):
     assert cells["values"]["complete"].min() > 0.98  # a visit may last past midnight
     day = cells["daily"].index
     for name in OF_THE_MODEL:
-        assert day[30] <= cells["fired"][name].idxmax() <= day[44]
+        fired = cells["fired"][name]
+        assert fired[day[30] : day[44]].any()
+        assert fired[: day[29]].sum() <= 2  # by chance, and seldom
     assert told["wrong"] == "Look row by row"
 
 
