@@ -29,9 +29,15 @@ def _all(months, name, columns):
     return pd.concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
 
 
-def _known(months, name, key, column, keep="first"):
-    """Return what a column held for each key when it was first written, or last."""
-    return _all(months, name, [key, column]).drop_duplicates(key, keep=keep).set_index(key)[column]
+def _known(months, names, key, column, keep="first"):
+    """Return what a column of these tables held for each key when it was first written, or last."""
+    rows = pd.concat([_all(months, name, [key, column]) for name in names.split()])
+    return rows.drop_duplicates(key, keep=keep).set_index(key)[column]
+
+
+def _by(key, table):
+    """Return a table by its key, of several rows the first."""
+    return table.drop_duplicates(key).set_index(key)
 
 
 def run(checks: Mapping[Callable, str], past: Sequence[Month], month: Month) -> Iterator[dict]:
@@ -58,7 +64,7 @@ def _has(month, needs):
 def _rewritten(key):
     def check(past, month):
         """Tell of each column of words in which customers are not as they were first written down, nor lately."""
-        now = month["customers"].drop_duplicates(key).set_index(key)
+        now = _by(key, month["customers"])
         before = [one["customers"] for one in past if key in one.get("customers", ())]
         before = pd.concat(before) if before else month["customers"].head(0)
         first, last = (before.drop_duplicates(key, keep=keep).set_index(key).reindex(now.index) for keep in ("first", "last"))  # fmt: skip
@@ -182,23 +188,17 @@ def _of_people(month):
 
 
 def _click_times(past, month):
-    rows = month["clicks"]
-    yield from _too_early(
-        "clicks.clicked_at", rows["clicked_at"], _begun(month, rows), "the visit began"
-    )
+    yield from _before_the_visit("clicks", "clicked_at", month)
 
 
 def _order_times(past, month):
-    rows = month["orders"]
-    yield from _too_early(
-        "orders.ordered_at", rows["ordered_at"], _begun(month, rows), "the visit began"
-    )
+    yield from _before_the_visit("orders", "ordered_at", month)
 
 
-def _begun(month, rows):
-    """Return for each row when its visit began."""
-    sessions = month["sessions"].drop_duplicates("session_id").set_index("session_id")
-    return rows["session_id"].map(sessions["started_at"])
+def _before_the_visit(name, column, month):
+    begun = _by("session_id", month["sessions"])["started_at"]
+    rows = month[name]
+    yield from _too_early(f"{name}.{column}", rows[column], rows["session_id"].map(begun), "the visit began")  # fmt: skip
 
 
 def _lost_clicks(past, month):
@@ -224,11 +224,8 @@ def _lost_lists(past, month):
 
 
 def _shop_prices(past, month):
-    products = month["products"].drop_duplicates("product_id").set_index("product_id")
-    known = [
-        _known(past, "products", "product_id", "price_eur", keep) for keep in ("first", "last")
-    ]
-    known = [one.reindex(products.index) for one in known]
+    products = _by("product_id", month["products"])
+    known = [_known(past, "products", "product_id", "price_eur", keep).reindex(products.index) for keep in ("first", "last")]  # fmt: skip
     yield from _dearer("products.price_eur", products["price_eur"], *known, products["brand"])
 
 
@@ -392,12 +389,6 @@ def operator(past: Sequence[Month], month: Month) -> Iterator[dict]:
     yield from run(_OPERATOR, past, month)
 
 
-def _towers(months):
-    """Return the tower of each customer."""
-    names = [_all(months, name, ["customerID", "tower_id"]) for name in ("subscribers", "joined")]
-    return pd.concat(names).drop_duplicates("customerID").set_index("customerID")["tower_id"]
-
-
 def _asked(month):
     """Return the first request of each customer, and the others, which only a robot sends."""
     requests = month["requests"].sort_values("request_id")
@@ -416,9 +407,8 @@ def _robots(past, month):
 
 
 def _request_times(past, month):
-    scored = month["customers"].drop_duplicates("customerID").set_index("customerID")["scored_at"]
     first, _ = _asked(month)
-    moment = first["customerID"].map(scored)
+    moment = first["customerID"].map(_by("customerID", month["customers"])["scored_at"])
     yield from _too_early("requests.sent_at", first["sent_at"], moment, "the customer was due")
 
 
@@ -453,29 +443,27 @@ def _silent_towers(past, month):
 
 def _bills(past, month):
     now = _charges(month)
-    columns = ["customerID", "MonthlyCharges"]
-    then = pd.concat([_all(past, name, columns) for name in ("snapshots", "customers")])
-    then["MonthlyCharges"] = pd.to_numeric(then["MonthlyCharges"], errors="coerce")
-    first, last = (then.drop_duplicates("customerID", keep=keep).set_index("customerID")["MonthlyCharges"].reindex(now.index) for keep in ("first", "last"))  # fmt: skip
-    lines = month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]  # fmt: skip
-    for other in (now < first, now > first):  # a promotion for some may hide a rise for others
-        yield from _dearer("customers.MonthlyCharges", now.where(~other), first, last, lines)
+    known = [pd.to_numeric(_known(past, "snapshots customers", "customerID", "MonthlyCharges", keep), errors="coerce").reindex(now.index) for keep in ("first", "last")]  # fmt: skip
+    lines = _by("customerID", month["customers"])["InternetService"]
+    for other in (
+        now < known[0],
+        now > known[0],
+    ):  # a promotion for some may hide a rise for others
+        yield from _dearer("customers.MonthlyCharges", now.where(~other), *known, lines)
 
 
 def _charges(month):
     """Return what each customer pays a month."""
-    customers = month["customers"].drop_duplicates("customerID").set_index("customerID")
-    return pd.to_numeric(customers["MonthlyCharges"], errors="coerce")
+    return pd.to_numeric(_by("customerID", month["customers"])["MonthlyCharges"], errors="coerce")
 
 
 def _invoices(past, month):
     """Hold each bill against what its customer pays a month."""
-    bill = month["invoices"].drop_duplicates("customerID").set_index("customerID")["amount_eur"]
+    bill = _by("customerID", month["invoices"])["amount_eur"]
     usual = _charges(month).reindex(bill.index)
-    whose = Series(bill.index.map(_towers([*past, month])), index=bill.index)
-    cents = bill[(bill / usual) >= CENTS]
-    if len(cents):
-        yield from _dearer("invoices.amount_eur", bill, usual, usual, whose)
+    if (bill / usual >= CENTS).any():
+        towers = _known([*past, month], "subscribers joined", "customerID", "tower_id")
+        yield from _dearer("invoices.amount_eur", bill, usual, usual, towers)
 
 
 def _operator_labels(past, month):
@@ -489,10 +477,8 @@ def _off(month):
     A model answers by what it is given: same contract, line and years get about the same.
     """
     first, _ = _asked(month)
-    given = month["given"].drop_duplicates("customerID").set_index("customerID")
-    table = given.join(first.set_index("customerID")["churn_probability"]).dropna(
-        subset=["churn_probability"]
-    )
+    scores = first.set_index("customerID")["churn_probability"].dropna()
+    table = _by("customerID", month["given"]).join(scores, how="inner")
     years = pd.to_numeric(table["tenure"], errors="coerce") // 24
     alike = table.groupby([table["Contract"], table["InternetService"], years])["churn_probability"]
     return (table["churn_probability"] - alike.transform("median")).abs() > 0.3
@@ -511,9 +497,7 @@ def _scores(past, month):
 
 def _contracts(months):
     """Return the contract of each customer, as it was known last."""
-    names = [_all(months, name, ["customerID", "Contract"]) for name in ("snapshots", "customers")]
-    known = pd.concat(names).drop_duplicates("customerID", keep="last")
-    return known.set_index("customerID")["Contract"]
+    return _known(months, "snapshots customers", "customerID", "Contract", "last")
 
 
 def _reasons(past, month):
@@ -536,12 +520,24 @@ def _bound(table, contracts):
     return table["customerID"].map(contracts).ne("Month-to-month")
 
 
+def _strangers(past, month):
+    """Tell of labels of customers who were never scored; of the months since the start all are known."""
+    labels = month["labels"]
+    unknown = ~labels["customerID"].isin(_contracts([*past, month]).index)
+    if len(past) > 1 and unknown.sum() > FEW:
+        yield finding(
+            "relation", "labels.customerID", unknown.mean(), 0,
+            f"{unknown.sum():,} of {len(labels):,} labels are of customers whom nobody scored",
+        )  # fmt: skip
+
+
 def _leavers(past, month):
     """Count who left though bound by a contract, against the month before and the start."""
     if len(past) < 2:
         return
     contracts, left = _contracts([*past, month]), []
     for labels in (past[1]["labels"], past[-1]["labels"], month["labels"].drop_duplicates()):
+        labels = labels[labels["customerID"].isin(contracts.index)]
         left.append(labels.loc[_bound(labels, contracts), "churned"].dropna().astype(bool))
     usual = max(left[0].mean(), left[1].mean())
     if min(map(len, left)) > FEW:
@@ -564,5 +560,6 @@ _OPERATOR: dict[Callable, str] = {
     _operator_labels: "labels.scored_on? labels.known_at?",
     _scores: "requests.request_id requests.customerID requests.churn_probability given.customerID given.tenure given.Contract given.InternetService",
     _reasons: "customers.customerID customers.Contract cancellations.reason cancellations.customerID",
+    _strangers: "customers.customerID customers.Contract labels.customerID",
     _leavers: "customers.customerID customers.Contract labels.churned labels.customerID",
 }  # fmt: skip

@@ -133,6 +133,11 @@ def require_table(table: object, name: str) -> None:
         raise ValueError(
             f"{name} should be a pandas DataFrame with one row of column names; got {found}. Load it first."
         )
+    if not table.columns.is_unique:
+        again = table.columns[table.columns.duplicated()][0]
+        raise ValueError(
+            f"{name} has the column {again} more than once: nobody knows which is meant. Name them apart."
+        )
 
 
 def check_table(reference: DataFrame, current: DataFrame, name: str) -> DataFrame:
@@ -237,10 +242,10 @@ def _gaps(reference, current, name):
 
 def _twice(reference, current, name):
     """Yield rows that are there already."""
-    now, usual = repeats(current), repeats(reference)
-    share = now.mean() if len(now) else 0.0
-    if share > usual.mean() + 0.003 and now.sum() > 5:
-        yield finding("twice", name, share, 0, f"{share:.1%} of the {len(now):,} rows of {name} came before, word for word", where=f"{share:.1%} of the rows")  # fmt: skip
+    again = repeats(current)
+    share = again.mean() if len(again) else 0.0
+    if share > 0.003 and again.sum() > 5 and share > repeats(reference).mean() + 0.003:
+        yield finding("twice", name, share, 0, f"{share:.1%} of the {len(again):,} rows of {name} came before, word for word", where=f"{share:.1%} of the rows")  # fmt: skip
 
 
 def repeats(table: DataFrame) -> np.ndarray:

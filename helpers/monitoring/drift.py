@@ -62,7 +62,6 @@ def _pairs(reference: DataFrame, current: DataFrame) -> Iterator[_Pair]:
     for what, table in [("the reference", reference), ("the table", current)]:
         require_table(table, what)
         require_rows(table, what)
-    reference, current = (one.loc[:, ~one.columns.duplicated()] for one in (reference, current))
     for column in reference.columns.intersection(current.columns, sort=False):
         both = [_readable(table[column]) for table in (reference, current)]
         kinds = [set(kind(one).split(" and ")) for one in both]

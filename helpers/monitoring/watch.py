@@ -13,7 +13,8 @@ from fnmatch import fnmatch
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
+from pandas.api.types import is_datetime64_any_dtype
 from scipy.stats import false_discovery_control
 
 from helpers.lifecycle import Cause, Trigger
@@ -32,16 +33,11 @@ from helpers.monitoring.data_quality import (
 from helpers.monitoring.data_quality import signals as as_signals
 
 Month = Mapping[str, DataFrame]
-UNEXPLAINED = (
-    "schema",
-    "missing",
-    "given",
-    "rows",
-    "performance",
-)  # ring though no rule reads them
+# These ring though no rule reads them.
+UNEXPLAINED = ("schema", "missing", "given", "rows", "relation", "performance")
 TOLD = {"score", "propensity", "variant", "model_version"}  # a decide may begin to tell these
 DECIDES = 3  # a signal of this weight names a cause by itself
-BUDGET = 0.001  # one month in a thousand may ring by chance, whatever the number of tests
+BUDGET = 0.0001  # one month in ten thousand may ring by chance, whatever the number of tests
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,17 +119,17 @@ def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     Parameters and errors are those of `watch`.
     """
     _require_months(reference, month)
-    reference, month = [_one_of_each(one) for one in reference], _one_of_each(month)
     start, *past, now = [_comparable(reference, one) for one in (*reference, month)]
     past = [start, *past]
     shop = "session_id" in now.get("given", now.get("sessions", ()))
     found = as_signals([
         *_arrived(reference, month),
         *_gone(reference, month),
+        *_not_over(past, now),
         *business.run(_CHECKS, past, now),
         *(business.shop if shop else business.operator)(past, now),
     ])  # fmt: skip
-    found["since"] = found["since"].fillna(_first_day(now))
+    found["since"] = found["since"].fillna(_moments(now)[1].min().floor("D"))
     tested = found["p"].notna()
     news = ~tested
     if tested.any():
@@ -156,15 +152,12 @@ def _require_months(reference, month):
         require_table(table, name)
 
 
-def _first_day(month):
-    """Return the first day of the month, as its visits or scorings have it."""
-    times = [month[name][column].min() for name, column in [("sessions", "started_at"), ("customers", "scored_at")] if name in month and column in month[name] and len(month[name])]  # fmt: skip
-    return min(times).normalize() if times and pd.notna(times[0]) else pd.NaT
-
-
-def _one_of_each(month):
-    """Return the tables, of columns with the same name the first."""
-    return {name: table.loc[:, ~table.columns.duplicated()] for name, table in month.items()}
+def _moments(month):
+    """Return when the visits began, or the customers were scored: in which column, and the moments."""
+    for name, column in [("sessions", "started_at"), ("customers", "scored_at")]:
+        if name in month and is_datetime64_any_dtype(month[name].get(column)):
+            return f"{name}.{column}", month[name][column].dropna()
+    return "", Series(dtype="datetime64[s]")
 
 
 def _usual(reference, name):
@@ -207,6 +200,14 @@ def _gone(reference, month) -> Iterator[dict]:
         if len(reference) > 1 and len(usual) > ENOUGH and not len(month.get(name, ())):
             signal = "labels" if name in ("labels", "ratings", "returns") else "rows"
             yield finding(signal, name, 0, len(usual), f"no row of {name} came; {len(usual):,} did a month ago", effect=1, where="no row came")  # fmt: skip
+
+
+def _not_over(past, month) -> Iterator[dict]:
+    """Tell of a month that ends before its time."""
+    place, moments = _moments(month)
+    days, usual = (np.ptp(one) / pd.Timedelta(days=1) if len(one) else np.nan for one in (moments, _moments(past[-1])[1]))  # fmt: skip
+    if len(past) > 1 and days < 0.8 * usual:
+        yield finding("rows", place, days, usual, f"the moments of {place} span {days:.0f} days, {usual:.0f} before: the month is not over", effect=1 - days / usual)  # fmt: skip
 
 
 def _given(name, key):
