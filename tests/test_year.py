@@ -85,6 +85,11 @@ def test_a_year_can_be_lost_and_won(seed):
     assert game.score(game.Year(seed, ["w"] * 11)) == 0
 
 
+def test_where_little_was_to_be_won_nobody_is_ranked_by_a_few_euro(begun, monkeypatch):
+    monkeypatch.setattr(game, "bounds", lambda _: (begun.eur - 50, begun.eur - 50))
+    assert game.score(begun) == pytest.approx(1)
+
+
 @pytest.mark.slow
 def test_a_class_is_ranked_by_playing_its_lines_again(lifecycle_here, tmp_path):
     lines = [

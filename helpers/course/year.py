@@ -28,6 +28,7 @@ from helpers.worlds.shop import serve
 from helpers.worlds.traffic import as_version
 
 MARGIN = 0.4  # of the turnover, what the shop keeps
+LEAST_SPAN = 5_000.0  # EUR between doing nothing and the best
 ACTS = {
     "w": ("wait", 0),
     "t": ("train on all that is known, and bring it out", 4_000),
@@ -206,9 +207,12 @@ def bounds(seed: int) -> tuple[float, float]:
 
 
 def score(year: Year) -> float:
-    """Return 0 for doing nothing and 100 for the best that is known; it can be below and above."""
+    """Return 0 for doing nothing and 100 for the best that is known; it can be below and above.
+
+    Where less than `LEAST_SPAN` was to be won, that counts 100: nobody is ranked by a few euro.
+    """
     nothing, best = bounds(year.seed)
-    return 100 * (year.eur - nothing) / max(best - nothing, 1.0)
+    return 100 * (year.eur - nothing) / max(best - nothing, LEAST_SPAN)
 
 
 def read_line(text: str) -> Year:
@@ -255,7 +259,7 @@ def ranking(lines: Sequence[str]) -> DataFrame:
     """
     rows = []
     for line in lines:
-        name, found, rest = line.strip().partition("shop ")
+        name, found, rest = line.strip().rpartition("shop ")
         if not found:
             raise BadInput(f'A line is "NAME shop SEED: ACTS"; got {line[:60]!r}.')
         year = read_line(f"shop {rest}")
