@@ -248,17 +248,18 @@ def drift(reference: DataFrame, current: DataFrame, name: str) -> DataFrame:
     """
     found = []
     for pair in _pairs(reference, current):
+        moved = pair.moved
         if pair.numbers:
             rows = [len(side) for side in pair.numbers]
-            p = kstwo.sf(pair.moved, max(1, round(rows[0] * rows[1] / sum(rows))))
+            p = kstwo.sf(moved, max(1, round(rows[0] * rows[1] / sum(rows))))
             expected, value = (side[len(side) // 2] for side in pair.numbers)
             what = f"half of {pair.column} lie below {value:,.4g}, {expected:,.4g} before"
         else:
             p, most = _chance_of_levels(pair.counts), np.abs(np.diff(pair.shares)).argmax()
             expected, value = pair.shares[most]
             what = f"{pair.column} is {pair.levels[most]!r} in {value:.1%} of the rows, {expected:.1%} before"
-        because = f"{what}; {pair.moved:.1%} of the rows moved"
-        found.append(finding("drift", f"{name}.{pair.column}", value, expected, because, effect=pair.moved, p=p))  # fmt: skip
+        because = f"{what}; {moved:.1%} of the rows moved"
+        found.append(finding("drift", f"{name}.{pair.column}", value, expected, because, effect=moved, p=p))  # fmt: skip
     return signals(sorted(found, key=lambda row: -row["effect"]))
 
 
