@@ -120,14 +120,22 @@ def test_found_is_the_share_of_yes_among_the_visitors_who_answer(played):
     assert again["found"].between(0, 1).all()
 
 
-@pytest.mark.parametrize(
-    ("more", "kept"), [({"FOUND": 0.85}, False), ({"FOUND": 0.5}, True), ({"NEGATIVES": 99}, None)]
-)
-def test_each_verdict_has_its_words_with_the_changes_it_proposes(played, more, kept):
-    told, left_behind = played(1, **more)
+@pytest.mark.parametrize(("floor", "kept"), [(0.85, False), (0.5, True)])
+def test_each_verdict_has_its_words_with_the_changes_it_proposes(played, floor, kept):
+    told, left_behind = played(1, FOUND=floor)
     check_claims(told, left_behind)
     check_verdicts(told, left_behind)
-    assert kept is None or left_behind["kept"] == kept
+    assert left_behind["kept"] == kept
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_more_products_drawn_flatter_less_as_your_turn_proposes(played, seed):
+    told, left_behind = played(seed, edits=(("(20, 100)", "(50, 100)"),))
+    check_claims(told, left_behind)
+    check_verdicts(told, left_behind)
+    sampled = left_behind["sampled"]
+    assert (sampled["50 drawn"] <= played(seed)[1]["sampled"]["20 drawn"]).all()
+    assert (sampled["50 drawn"] >= sampled["100 drawn"]).all()
 
 
 @pytest.mark.slow
