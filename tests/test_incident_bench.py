@@ -119,7 +119,7 @@ def test_a_wide_table_has_one_row_a_visit_and_moments_as_hours_since():
     month = {
         "sessions": DataFrame({"session_id": [1, 2], "customer_id": [7, 7], "started_at": [noon, noon]}),
         "customers": DataFrame({"customer_id": [7], "age": ["40"], "joined_on": [noon]}),
-        "products": DataFrame({"product_id": [5, 6], "price_eur": [10.0, 30.0], "name": ["a", "b"]}),
+        "products": DataFrame({"product_id": [5, 6], "price_eur": [10.0, 30.0], "name": ["a", "b"], "launched_on": [noon, noon]}),
         "impressions": DataFrame({"session_id": [1, 1, 2], "product_id": [5, 6, 6]}),
         "clicks": DataFrame({"session_id": [2, 2], "clicked_at": [noon, noon + pd.Timedelta(hours=4)]}),
         **{name: DataFrame({"session_id": [1]}) for name in ("telemetry", "orders", "feedback", "complaints")},
@@ -130,7 +130,13 @@ def test_a_wide_table_has_one_row_a_visit_and_moments_as_hours_since():
     assert table["shown.price_eur"].tolist() == [20, 30]
     assert table["clicks.rows"].tolist() == [0, 2]
     assert table.loc[2, "clicks.clicked_at"] == 2
-    assert not {"customer_id", "joined_on", "shown.name", "shown.product_id"} & set(table)
+    assert not {
+        "customer_id",
+        "joined_on",
+        "shown.name",
+        "shown.product_id",
+        "shown.launched_on",
+    } & set(table)
 
 
 def test_the_picture_shows_each_incident_and_every_monitor(tmp_path):

@@ -102,8 +102,9 @@ def wide(business: str, past: list[dict], month: dict) -> DataFrame:
 def _each(table, key):
     """Return one row a key."""
     groups = table.groupby(key)
-    numbers = [one for one in table.select_dtypes(["number", "datetime"]) if one not in _KEYS]
-    words = [one for one in table if one not in {*numbers, *_KEYS, *_LEFT_OUT}]
+    kept = table.drop(columns=[*_KEYS, *_LEFT_OUT], errors="ignore")
+    numbers = list(kept.select_dtypes(["number", "datetime"]))
+    words = [one for one in kept if one not in numbers]
     parts = [groups[numbers].mean(), table.drop_duplicates(key).set_index(key)[words]]
     return pd.concat([groups.size().rename("rows").astype(float), *parts], axis=1)
 
