@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.monitoring.alerts import Rule
 from helpers.plots.look import BLUE, GREY, ORANGE
 
 
 def plot_wall(
     values: pd.DataFrame,
     fired: pd.DataFrame,
-    wall: Mapping[str, Sequence[Rule]],
+    wall: Mapping[str, Sequence],
     events: Mapping[object, str],
 ) -> Figure:
     """Draw one thin strip a figure, all on one time axis, so that they can be read across.
@@ -25,8 +24,8 @@ def plot_wall(
     ----------
     values : index = when, rising; a column a figure.
     fired : of the same form; where an alert fired. Its days are orange.
-    wall : the heading of some strips -> the rules of their figures, from above. Two limits are a grey
-        band, one a grey line.
+    wall : the heading of some strips -> the rules of their figures, from above: records with `name`,
+        `at_least` and `at_most`. Two limits are a grey band, one a grey line.
     events : when -> what happened then; an upright dashed line through all strips.
 
     Returns
@@ -35,6 +34,7 @@ def plot_wall(
 
     Examples
     --------
+    >>> from helpers.monitoring.alerts import Rule
     >>> values = pd.DataFrame({"visits": [40.0, 38.0], "errors": [0.0, 0.5]}, [1, 2])
     >>> visits, errors = Rule("visits", "a_total", at_least=36, at_most=39), Rule("errors", "b_total")
     >>> figure = plot_wall(values, values > 39, {"business": [visits], "system": [errors]}, {2: "dead"})
