@@ -13,7 +13,7 @@ from helpers.worlds.operator import OperatorTruth
 pytestmark = pytest.mark.slow
 
 STEM = "07b_the_operators_year"
-KEPT = ["answers", "asked", "best", "bill", "came", "data_eur", "falls", "gaps", "kept", "quick", "room", "saves", "steps"]  # fmt: skip
+KEPT = ["LIMIT", "asked", "best", "bill", "data_eur", "falls", "gaps", "kept", "light", "quick", "room", "steps", "work"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def lived(tmp_path_factory):
     def run(seed):
         gc.collect()  # the months of the seed before: a hundred tables
         figures, cells = told_by(STEM, tmp_path_factory.mktemp("lived"), SEED=seed)
-        lives = cells["lives"].values()
-        most = [len(life[month]["calls"]) for life in lives for month in range(5, 10)]
+        lives = [cells["seen"], cells["first"]]
+        most = [len(life[month]["calls"]) for life in lives for month in range(8, 13)]
         small = {name: cells[name] for name in KEPT}
         return figures, small | {"most_calls": max(most), "truly": truly_gained(cells)}
 
@@ -33,84 +33,114 @@ def lived(tmp_path_factory):
 
 
 def truly_gained(cells):
-    """Return what version 3 is to earn more than version 2 in month 7, in EUR per 1,000 customers."""
-    truth, asked = OperatorTruth(cells["operator"]), cells["seen"][7]["customers"]
-    lists = [("3", cells["by_kept"]), ("2", cells["by_chance"])]
+    """Return what version 4 is to earn more than version 3 in month 10, in EUR per 1,000 customers."""
+    truth, asked = OperatorTruth(cells["operator"]), cells["seen"][10]["customers"]
+    lists = [("4", cells["by_kept"]), ("3", cells["by_chance"])]
     new, old = [
-        cells["calls"](name, cells["version_2"], worth, cells["ROOM"])(asked)
+        cells["calls"](name, cells["version_3"], worth, cells["ROOM"])(asked)
         for name, worth in lists
     ]
-    return truth.expected_profit(7, new) - truth.expected_profit(7, old)
+    return truth.expected_profit(10, new) - truth.expected_profit(10, old)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_quick_tries_help_once_and_then_the_stage_is_used_up(lived, seed):
     _, cells = lived(seed)
     quick = cells["quick"]
-    assert quick.loc["another algorithm", "gain"] > 3 * quick.loc["another algorithm", "two errors"]
-    assert quick.loc[["adjusted features", "tuned"], "gain"].max() < 2_500
-    assert cells["best"] == quick["kept so far"].iloc[-1]
-    assert quick["kept so far"].iloc[1] == "another algorithm"
+    assert quick.loc["another algorithm", "gain"] > 0.7 * quick.loc["another algorithm", "two errors"]  # fmt: skip
+    assert quick.loc["tuned", "gain"] < 1_500
+    kept = "tree"
+    for name, row in quick.iloc[1:].iterrows():
+        kept = name if row["gain"] > row["two errors"] else kept
+        assert row["kept so far"] == kept
+    assert cells["best"] == kept
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_fall_here_is_decay_and_that_of_the_take_over_a_harder_population(lived, seed):
     figures, cells = lived(seed)
-    here, there = cells["falls"]["month 2"], cells["falls"]["take-over"]
+    light, falls = cells["light"], cells["falls"]
+    here, there = falls.loc["month 2"], falls.loc["take-over"]
     assert here["before"] == pytest.approx(0.85, abs=0.04)
-    assert here["after"] == pytest.approx(0.70, abs=0.035)
+    assert here["after"] == pytest.approx(0.70, abs=0.04)
+    assert light["red"].tolist() == [False, True]
+    assert light["nobody_leaves"].diff().iloc[-1] < -0.05  # a part of the fall is nobody's fault
     assert min(here["before"] - here["after"], there["before"] - there["after"]) > 0.09
     assert here["given back"] > there["given back"] + 0.2
-    for fall in (here, there):
-        assert fall["so"] == ("decay" if fall["given back"] > 1 / 3 else "a harder population")
+    for _, fall in falls.iterrows():
+        decay = fall["given back"] > max(fall["two errors"], 1 / 3)
+        assert fall["so"] == ("decay" if decay else "a harder population")
     assert (here["so"], there["so"]) == ("decay", "a harder population")
     assert figures["so"] == here["so"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_back_to_preparation_has_its_evidence_and_its_money(lived, seed):
-    _, cells = lived(seed)
-    gaps, steps, saves = cells["gaps"], cells["steps"], cells["saves"]
-    assert gaps["errors apart"].abs().max() > 2
+def test_back_to_preparation_has_its_evidence_and_is_paid_beside_only_retrained(lived, seed):
+    figures, cells = lived(seed)
+    gaps, steps, bill = cells["gaps"], cells["steps"], cells["bill"]
+    assert gaps["errors apart"].abs().max() > cells["LIMIT"] == 2.5
     # Data and tickets cross: whoever has one without the other leaves less than promised.
     apart = gaps["left"] - gaps["promised"]
     crossed = apart["much data, tickets"] + apart["little data, no ticket"]
     assert crossed > apart["much data, no ticket"] + apart["little data, tickets"]
-    assert steps.loc["retrained", "gain"] > 4 * steps.loc["retrained", "error"]
-    more = steps.loc["with more features"]
-    assert more["gain"] > -2 * more["error"]
-    assert saves.loc[4, "nothing done"] > 10_000
-    assert list(cells["answers"]) == ["2"]
-    assert saves.loc[:3].eq(0).all(axis=None)
+    assert steps.loc["retrained", "gain"] > 2 * steps.loc["retrained", "two errors"]
+    assert steps.loc["with more features", "gain"] > -steps.loc["with more features", "two errors"]
+    retrained, more = bill.loc["retrained"], bill.loc["more features"]
+    assert retrained["EUR a month"] > 3 * retrained["two errors"]
+    assert more["EUR a month"] > 0
+    assert more["eur"] == 6_000  # the weeks of stage 3 alone: retrained it would be anyway
+    assert more["net so far"] == pytest.approx(3 * more["EUR a month"] - 6_000)
+    assert figures["features"] == more["within a year"]
+
+
+def test_the_features_are_shown_to_pay_on_most_seeds(lived):
+    said = [lived(seed)[0]["features"] for seed in range(1, 21)]
+    assert said.count("yes") >= 14
+    assert "no" not in said
+    gains = [lived(seed)[1]["bill"].loc["more features", "EUR a month"] for seed in range(1, 21)]
+    assert np.mean(gains) > 2_500
+
+
+def test_another_algorithm_is_shown_to_be_better_on_most_seeds(lived):
+    firsts = [lived(seed)[1]["quick"].loc["another algorithm"] for seed in range(1, 21)]
+    assert sum(one["gain"] > one["two errors"] for one in firsts) >= 17
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_restart_answers_another_question_and_beats_the_cheap_cure(lived, seed):
+def test_the_restart_answers_another_question_and_is_held_against_the_cheap_cure(lived, seed):
     figures, cells = lived(seed)
-    assert cells["asked"] > 2 * cells["room"] == 1_200
-    kept, saves, bill = cells["kept"]["kept by a call"], cells["saves"], cells["bill"]
-    assert kept["little"] + 0.05 < kept.drop("little").min()
-    cheap = (saves["nothing done"] - saves["riskiest first"]).loc[5:]
-    assert cheap.min() > 0  # better than nothing
-    assert saves.loc[7:8, "riskiest first"].sum() > 0
-    assert cells["data_eur"] > 5_000
-    assert saves.loc[5:6, "riskiest first"].sum() < 0  # the month of lots is not for nothing
-    assert bill.loc["restart", "eur"] > 3 * bill.loc["backward", "eur"]
-    paid = bill["paid back after months"]
-    assert paid[["quick", "backward"]].max() < 1 < 2 < paid["restart"]
-    assert figures["pays"].startswith("worth") == (paid["restart"] <= 12)
+    assert cells["asked"] > 2 * cells["room"] == 2_000
+    kept, bill = cells["kept"], cells["bill"]
+    share = kept["kept by a call"]
+    assert share["little"] < share.drop("little").max()
+    assert kept[["n called", "n alone"]].min(axis=None) > 40
+    assert cells["data_eur"] > 15_000  # the month of lots is not for nothing
+    restart = bill.loc["restart"]
+    assert restart["eur"] > 3 * bill.loc[["retrained", "more features"], "eur"].sum()
+    assert set(cells["work"].query("pattern == 'restart'")["stage"]) == {1, 2, 3, 4, 5}
+    assert figures["net"] == restart["net so far"] < 0  # two months do not pay it
+    assert figures["restart"] == restart["within a year"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_open_is_an_answer(lived, seed):
+    _, cells = lived(seed)
+    for _, row in cells["bill"].iterrows():
+        least, most = [row["EUR a month"] + sign * row["two errors"] for sign in (-1, 1)]
+        paid = [12 * gain >= row["eur"] for gain in (least, most)]
+        assert row["within a year"] == {(True, True): "yes", (False, False): "no"}.get(tuple(paid), "open")  # fmt: skip
+        assert np.isinf(row["months, latest"]) == (least <= 0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_life_calls_more_than_there_is_room_for(lived, seed):
     _, cells = lived(seed)
     assert cells["most_calls"] <= cells["room"]
-    assert cells["saves"].loc[4:, "nothing done"].sum() > 100_000
 
 
-def test_the_restart_pays_within_a_year_more_often_than_not(lived):
-    paid = [lived(seed)[1]["bill"].loc["restart", "paid back after months"] for seed in range(1, 21)]  # fmt: skip
-    assert 12 <= sum(months <= 12 for months in paid) < 20
+def test_the_restart_is_seldom_settled_by_two_months(lived):
+    said = [lived(seed)[0]["restart"] for seed in range(1, 21)]
+    assert said.count("open") >= 10
 
 
 def test_the_truth_agrees_that_the_new_list_keeps_more(lived):
@@ -121,40 +151,41 @@ def test_the_truth_agrees_that_the_new_list_keeps_more(lived):
 
 def test_the_figures_are_counted_anew(played):
     _, cells = played(1)
-    seen, year = cells["seen"], cells["year"]
-    left = sum(flag for flag in seen[8]["labels"]["churned"])
-    assert year.loc[7, "the loop walked"] == 500 * left + 20 * len(seen[7]["calls"])
+    seen, first, bill = cells["seen"], cells["first"], cells["bill"]
+    loses = []
+    for life in (first, seen):
+        left = sum(int(life[month + 1]["labels"]["churned"].sum()) for month in (10, 11))
+        loses.append(500 * left + 20 * sum(len(life[month]["calls"]) for month in (10, 11)))
+    assert bill.loc["restart", "EUR a month"] == pytest.approx((loses[0] - loses[1]) / 2)
+    names = [set(life[5]["requests"]["model_version"]) for life in (*cells["lives"].values(), seen)]
+    assert names == [{"1"}, {"2"}, {"3"}]  # and the twin of the bill is only retrained
     two = cells["two"]
     alone = two[two["variant"] == "hold-out"]
     right = [(p >= 0.5) == y for p, y in zip(alone["churn_probability"], alone["churned"])]  # noqa: B905
-    assert cells["falls"]["month 2"]["after"] == pytest.approx(sum(right) / len(right))
-    drawn = cells["drawn"].assign(used=cells["band"])
+    assert cells["falls"].loc["month 2", "after"] == pytest.approx(sum(right) / len(right))
+    drawn = cells["drawn"].assign(used=cells["band"](cells["drawn"]))
     some = drawn[(drawn["used"] == "some") & drawn["called"]]
     assert cells["kept"].loc["some", "left, called"] == pytest.approx(some["churned"].mean())
     work = cells["work"]
     weeks = work.groupby("pattern")["weeks"].sum()
-    assert weeks.to_dict() == {"quick": 1.5, "backward": 2.5, "restart": 6.0}
+    assert weeks.to_dict() == {"quick tries": 1.5, "more features": 1.5, "retrained": 1.0, "restart": 5.5}  # fmt: skip
     assert work["eur"].sum() == pytest.approx(4_000 * weeks.sum() + cells["data_eur"])
 
 
 def test_your_turn(played):
-    _, wide = played(1, ROOM=0.5)
+    figures, wide = played(1, ROOM=0.5)
     assert wide["asked"] < 1.2 * wide["room"]  # hardly any call is to be saved
-    edits = (
-        ('telco["PaymentMethod"].eq("Electronic check")', 'telco["tenure"].le(12)'),
-        ('"restart", 7, 4, 4.0', '"restart", 7, 4, 12.0'),
-    )
-    _, cells = played(1, edits, WEEK_EUR=12_000)
-    assert cells["falls"]["take-over"]["so"] in ("decay", "a harder population")
-    bill = cells["bill"]
-    assert bill.loc["restart", "weeks"] == 14
-    assert bill["paid back after months"].loc[["quick", "backward"]].max() < 3
-    assert bill.loc["restart", "paid back after months"] > 12
+    assert figures["restart"] != "yes"
+    edits = (('telco["PaymentMethod"].eq("Electronic check")', 'telco["tenure"].le(12)'),)
+    _, cells = played(1, edits, WEEK_EUR=12_000, SUBSCRIBERS=2_000)
+    assert cells["falls"].loc["take-over", "so"] in ("decay", "a harder population")
+    assert cells["bill"].loc["retrained", "within a year"] == "yes"
+    assert cells["bill"].loc["restart", "within a year"] != "yes"
 
 
 def test_on_the_real_file_the_population_is_harder(played, telco_csv):
     _, cells = played(5, TELCO_CSV=str(telco_csv))
-    fall = cells["falls"]["take-over"]
+    fall = cells["falls"].loc["take-over"]
     # Measured independently: 0.854 before, 0.707 in production, 0.710 after retraining.
     assert fall["before"] == pytest.approx(0.854, abs=0.004)
     assert fall["after"] == pytest.approx(0.707, abs=0.004)
