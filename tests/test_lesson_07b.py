@@ -61,7 +61,7 @@ def test_the_fall_here_is_decay_and_that_of_the_take_over_a_harder_population(li
     figures, cells = lived(seed)
     light, falls = cells["light"], cells["falls"]
     here, there = falls.loc["month 2"], falls.loc["take-over"]
-    assert here["before"] == pytest.approx(0.85, abs=0.04)
+    assert here["before"] == pytest.approx(0.85, abs=1.7 * light.loc[1, "two errors"])
     assert here["after"] == pytest.approx(0.70, abs=0.04)
     assert light["red"].tolist() == [False, True]
     assert light["nobody_leaves"].diff().iloc[-1] < -0.05  # a part of the fall is nobody's fault
@@ -72,6 +72,11 @@ def test_the_fall_here_is_decay_and_that_of_the_take_over_a_harder_population(li
         assert fall["so"] == ("decay" if decay else "a harder population")
     assert (here["so"], there["so"]) == ("decay", "a harder population")
     assert figures["so"] == here["so"]
+
+
+def test_version_1_starts_where_the_world_says(lived):
+    before = [lived(seed)[1]["light"].loc[1, "right"] for seed in range(1, 21)]
+    assert np.mean(before) == pytest.approx(0.845, abs=0.01)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -118,7 +123,8 @@ def test_the_restart_answers_another_question_and_is_held_against_the_cheap_cure
     restart = bill.loc["restart"]
     assert restart["eur"] > 3 * bill.loc[["retrained", "more features"], "eur"].sum()
     assert set(cells["work"].query("pattern == 'restart'")["stage"]) == {1, 2, 3, 4, 5}
-    assert figures["net"] == restart["net so far"] < 0  # two months do not pay it
+    assert figures["net"] == pytest.approx(restart["net so far"])
+    assert restart["net so far"] < 0  # two months do not pay it
     assert figures["restart"] == restart["within a year"]
 
 
@@ -144,9 +150,11 @@ def test_the_restart_is_seldom_settled_by_two_months(lived):
 
 
 def test_the_truth_agrees_that_the_new_list_keeps_more(lived):
-    gains = [lived(seed)[1]["truly"] for seed in range(1, 21)]
-    assert min(gains) > 0
-    assert np.mean(gains) > 1_000
+    gains = {seed: lived(seed)[1]["truly"] for seed in range(1, 21)}
+    # By one month of lots alone one seed in twenty takes the wrong customers for those kept.
+    assert sum(gain > 0 for gain in gains.values()) >= 19
+    assert min(gains[seed] for seed in gains if lived(seed)[0]["restart"] == "yes") > 1_000
+    assert np.mean(list(gains.values())) > 2_000
 
 
 def test_the_figures_are_counted_anew(played):
