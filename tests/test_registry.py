@@ -366,7 +366,7 @@ class ByTable(BaseEstimator):
 @pytest.mark.parametrize(
     ("gate", "change", "other"),
     [
-        ("golden rows", {}, {"answers": np.full(100, 0.5)}),
+        ("golden rows", {}, {"answers": np.full(1, 0.5)}),
         ("better", {}, {}),
         pytest.param("latency", {"latency_ms": 0.0}, {}, marks=SLOW),
         pytest.param("fairness", {"fairness": 0.8, "group": "contract"}, {}, marks=SLOW),
