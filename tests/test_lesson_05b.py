@@ -37,7 +37,10 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert cells["stayed"] > 0  # less often than the control group
     assert left["contact"] > left["not wanted"]  # as they were chosen
     assert left.idxmax() == "called last month"
-    assert len(cells["called"]) == cells["groups"].loc["contact", "count"]
+    there = cells["groups"].loc[
+        "contact", "count"
+    ]  # one or two leave on the very day of their call
+    assert 0.98 * there < len(cells["called"]) <= there
     assert figures["gone"] > 0.1 * figures["listed"]
     assert cells["new"] > 0.1
     for why in cells["wrong"]:
@@ -101,7 +104,11 @@ def test_a_control_group_first_takes_those_who_would_not_have_been_called(played
     assert cells["steps"]["contact"] == played(1)[1]["steps"]["contact"]
 
 
-PAYS, OPEN, LOSES = "the calls pay", "open: go on, and keep the control group", "the calls do not pay"
+PAYS, OPEN, LOSES = (
+    "the calls pay",
+    "open: go on, and keep the control group",
+    "the calls do not pay",
+)
 NEEDED = "needed = OFFER.cost_eur / OFFER.worth_eur"
 
 
@@ -129,7 +136,9 @@ def test_the_money_is_that_of_the_calls_counted_by_hand(played):
     called = set(cells["called"]["customerID"])
     assert called <= set(cells["to_call"])  # and whoever is not called was no customer any more
     month = set(cells["this_month"]["customerID"])
-    assert set(cells["to_call"]) - called == set(cells["to_call"]) - month
+    lost = set(cells["to_call"]) - called - set(cells["lived"]["cancellations"]["customerID"])
+    assert set(cells["to_call"]) - month <= set(cells["to_call"]) - called
+    assert not lost
 
 
 def test_the_list_of_the_night_is_parquet_that_any_tool_reads(played):
