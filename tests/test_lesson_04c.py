@@ -139,6 +139,12 @@ def test_every_trial_of_the_search_and_each_turn_stand_in_the_record(tmp_path):
     chosen = runs.set_index("tags.mlflow.runName").loc["boosting, tuned"]
     for name, value in left_behind["search"].best_params_.items():
         assert float(chosen[f"params.{name}"]) == pytest.approx(value)
+    kept, tuned = (
+        mlflow.sklearn.load_model(f"runs:/{chosen['run_id']}/model"),
+        left_behind["search"],
+    )
+    new = left_behind["new"]
+    assert (kept.predict_proba(new) == tuned.predict_proba(new)).all(), "the record holds the model"
 
 
 def test_the_next_month_is_opened_after_the_choice():

@@ -15,16 +15,17 @@ STEM = "06a_watch"
 ROWS = ["performance", "data", "system", "business"]
 PLANTED = {"up", "failed", "complete", "clicked"}
 OF_THE_MODEL = {"satisfaction", "precision", "recall", "clicked"}
+OF_THE_MACHINE = {"quick", "cpu", "memory"}  # measured where the test runs; no seed decides them
 # Everybody is shown what sells least, from day 31 on, and nothing else goes wrong.
 WORSE = (
     ('story="06a"', 'story="quiet"'),
     (
-        "    if number == 20:\n",
-        "    if number == 31:\n"
+        "    if len(evenings) == 19:\n",
+        "    if len(evenings) == 30:\n"
         '        sold = past["orders"]["product_id"].value_counts()\n'
         "        least = popular.assign(product_id=sold.tail(10).index)\n"
         '        service.swap(Lists(model.recommend([1], 10), least, version="2"))\n'
-        "    if number == 20:\n",
+        "    if len(evenings) == 19:\n",
     ),
 )
 
@@ -36,8 +37,7 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     then, now = cells["then"], cells["now"]
     assert then[4] < 0.5 * now[4]
     assert (then <= now.loc[:5]).all()
-    assert 5 < cells["late"].loc["returns"].iloc[0] < 25
-    assert cells["late"].loc["found"].max() < 1
+    assert 5 < cells["late"][0.5] < 25
     # The dead service rings, and so do the missing clicks: on the very day or the next.
     fired, day = cells["fired"], cells["daily"].index
     assert {"up", "failed", "complete"} <= set(cells["rang"])
@@ -49,8 +49,8 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     if onset + pd.Timedelta(days=8) <= day[-1]:  # the click-through rate needs days to sink
         assert onset <= fired["clicked"].idxmax() <= onset + pd.Timedelta(days=8)
         assert fired["complete"].idxmax() <= fired["clicked"].idxmax()
-    # Of the other fourteen one at most rings on its own: new products move the prices.
-    assert len(set(cells["rang"]) - PLANTED) <= 1
+    # Of the other eleven one at most rings on its own: new products move the prices.
+    assert len(set(cells["rang"]) - PLANTED - OF_THE_MACHINE) <= 1
     if not OF_THE_MODEL - {"clicked"} & set(cells["rang"]):
         assert told["wrong"] == "Clicks are lost, and nothing says that the model is worse"
 
@@ -103,7 +103,7 @@ def test_the_figures_are_counted_anew_from_the_tables_of_the_shop(played):
     dear = cells["past"]["orders"]["price_eur"].quantile(0.75)
     assert values["dear"] == pytest.approx((orders["price_eur"] > dear).mean(), abs=0.02)
     assert values["strange"] == 0
-    again = visits["session_id"].isin(cells["visits"].loc[cells["before"], "session_id"])
+    again = visits["session_id"].isin(cells["ever"].loc[cells["again"], "session_id"])
     assert values["retention"] == pytest.approx(again.mean(), abs=0.03)
 
 
@@ -172,7 +172,12 @@ def test_the_changes_it_proposes_do_what_they_say(played):
     narrow, cells = played(2, ERRORS=2)
     assert len(cells["rang"]) > len(played(2)[1]["rang"])
     _, large = played(2, CUSTOMERS=3_000)
-    ratio = large["heard"]["a fall by"].median() / played(2)[1]["heard"]["a fall by"].median()
+
+    def bands(cells):  # the share of its level by which a figure may fall
+        own = [rule for rule in cells["rules"] if np.isfinite([rule.at_least, rule.at_most]).all()]
+        return [1 - 2 * rule.at_least / (rule.at_least + rule.at_most) for rule in own]
+
+    ratio = np.median(bands(large)) / np.median(bands(played(2)[1]))
     assert 0.35 < ratio < 0.8
     assert np.isfinite(large["values"]["satisfaction"]).all()
     assert narrow["count"] == 18

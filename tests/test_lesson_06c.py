@@ -22,8 +22,9 @@ def test_a_quiet_month_rings_test_by_test_and_hardly_together(played, seed):
     assert cells["together"] <= 2
     assert (told["naive"], told["together"]) == (cells["naive"], cells["together"])
     assert cells["large"] <= 2 < cells["certain"] - cells["large"]  # certain, too small to matter
-    assert cells["known_before"] > 0.5  # the same customers again and again
-    assert 2 * cells["people"] < 6 * cells["SUBSCRIBERS"]
+    past = cells["past"]["customerID"]
+    assert cells["before"]["customerID"].isin(past).mean() > 0.5  # the same again and again
+    assert 2 * past.nunique() < len(past) == 6 * cells["SUBSCRIBERS"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -34,36 +35,37 @@ def test_each_trigger_is_heard_and_its_evidence_names_the_stage(played, seed):
     assert "found something" in rang[2]
     assert not {"price", "stand-in served"} & set(rang[2])
     assert cells["broken"]
-    assert 0.3 < cells["other"][2].mean() < 0.7
-    assert cells["other"][1].mean() < 0.01
+    assert 0.3 < cells["other"][2] < 0.7
+    assert cells["other"][1] < 0.01
     # S224, S230: drift of the prices and of nothing else, cents, repaired.
     assert rang[3] == ["price"]
-    assert cells["brands"] > 0
+    assert cells["cents"]
+    assert cells["by_brand"][100.0].sum() > 0
     assert cells["repaired"]
     assert "price" not in rang[4]
-    assert cells["more"] > 0.2
     # S225, S226, S228: a new source, a second aim that costs the first.
     assert cells["new_columns"] == {"sustainability"}
     assert "found something" not in rang[5]  # no figure fell
     # A cost that is certain may still be small by the lesson's own line; its verdict has a text for each.
-    before = cells["aims"][0]["found something"].std()
+    before = cells["finds"][0]["found_something"].std()
     assert cells["apart"] == (cells["loss"] / before >= cells["LEAST"])
     assert cells["loss"] > 0.03
-    assert cells["greener"] < 0
+    assert cells["greener"] > 0
     # S229: days of use are missing, whole towers are silent.
     assert cells["rang_use"].index[0] == "days of use"
     assert len(cells["silent"]) > 0
     assert "days of use" not in cells["inputs"][3]
     # S223, S231: worse than no model, with calm inputs at first, and a fresh model is better.
-    assert cells["worse"][-2:] == [4, 5]
-    assert len(cells["worse"]) <= 3  # before the rival, model and constant may lie side by side
+    gap = {m: right["the model"] - right["nobody leaves"] for m, right in cells["accuracy"].items()}
+    worse = [month for month, ahead in gap.items() if ahead < 0]
+    assert worse[-2:] == [4, 5]
+    assert len(worse) <= 3  # before the rival, model and constant may lie side by side
     assert not {"tenure", "Contract", "MonthlyCharges"} & set(cells["inputs"][4])
     assert "tenure" in cells["inputs"][5]  # the effect of those who left
     assert cells["errors"] > 2
-    # Severity, cool-down: many rings, few told, at least one page.
+    # Cool-down: many rings, few told.
     news = cells["told"](cells["rings"])
     assert len(cells["rings"]) > 5 * len(news) > 0
-    assert "page" in set(news["how"])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,7 +78,6 @@ def test_what_was_heard_is_what_happened_and_each_stage_is_reopened_once(played,
     assert told["triggers"] == 3  # the trigger does not name the stage
     named = cells["heard"].set_index("what")
     assert all(named.loc[[what], "reopen"].eq(row["reopen"]).all() for what, row in truth.iterrows())  # fmt: skip
-    assert truth.loc["bad release", "end"] == 3
     assert cells["silent"].min() == truth.loc["dead feed", "onset"]
     touched = ShopTruth(cells["shop"]).touched(3)["orders"]
     assert set(touched["incident"]) == {"price_in_cents"}
@@ -99,7 +100,7 @@ def test_the_figures_are_counted_anew(played):
     old_right = (known["churn_probability"].ge(0.5) == known["churned"]).mean()
     assert hits["nobody leaves"] == 1 - known["churned"].mean()
     assert cells["gain"].mean() == pytest.approx(hits["fresh"] - hits.drop("fresh").max())
-    assert cells["accuracy"].loc[5].tolist() == pytest.approx([old_right, hits["nobody leaves"]])
+    assert cells["accuracy"][5].tolist() == pytest.approx([old_right, hits["nobody leaves"]])
     assert len(known) == 3_000
 
 
@@ -111,4 +112,4 @@ def test_what_your_turn_proposes_does_what_it_says(played):
     assert every["large"] == every["certain"] > usual["large"]
     often, rarely = (usual["told"](usual["rings"], days) for days in (1, 30))
     assert len(often) >= len(usual["told"](usual["rings"])) >= len(rarely)
-    assert len(rarely) == usual["rings"]["signal"].nunique()
+    assert rarely.tolist() == usual["rings"].tolist()[:1]

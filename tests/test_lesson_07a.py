@@ -80,7 +80,7 @@ def test_your_turn_a_goal_of_little_weight_is_not_worth_its_finds(played):
 
 
 def test_your_turn_without_the_calendar_the_year_goes_on(played):
-    edits = (('"3", seasons=True', '"3"'), ('"as before", seasons=True', '"as before"'))
+    edits = (('"3", seasons=True', '"3"'), ("name, seasons=True", "name"))
     _, cells = played(1, edits)
     assert len(cells["months"]) == 12
 

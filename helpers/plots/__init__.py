@@ -33,7 +33,6 @@ from helpers.plots.courses import (
     plot_marked,
     plot_months,
     plot_parts,
-    plot_rings,
     plot_threads,
     plot_timeline,
 )
@@ -78,7 +77,6 @@ __all__ = [
     "plot_path",
     "plot_profit",
     "plot_ranks",
-    "plot_rings",
     "plot_roc",
     "plot_rungs",
     "plot_shares",

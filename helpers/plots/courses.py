@@ -367,48 +367,28 @@ def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
     return ax
 
 
-def plot_rings(rings: pd.DataFrame, told: pd.DataFrame, title: str) -> Axes:
-    """Draw on which days signals rang, in grey, and of which rings somebody heard, in orange.
-
-    Parameters
-    ----------
-    rings : one row a ring: `day` and `signal`.
-    told : those of them that were told.
-    title : what is found.
-
-    Returns
-    -------
-    The axes drawn on, a lane a signal.
-    """
-    ax = plt.figure(figsize=(7.2, 1.6)).gca()
-    ax.scatter(rings["day"], rings["signal"], color=GREY)
-    ax.scatter(told["day"], told["signal"], color=ORANGE, s=110)
-    ax.set(title=title, xlabel="day of the month", ylim=(-0.6, rings["signal"].nunique() - 0.4))
-    return ax
-
-
 def plot_timeline(bars: pd.DataFrame, title: str) -> Axes:
-    """Draw what really happened as bars over the months, a dot where it was heard of.
+    """Draw in which month each thing happened as a bar, a dot where it was heard of.
 
     Parameters
     ----------
-    bars : index = what happened; `month` and `end` (the first month without it), `heard` (a month;
-        missing for never) and `reopen`, which is written beside the bar.
+    bars : index = what happened; `month` in which it began, `heard` (a month; missing for never) and
+        `reopen`, which is written beside the bar.
     title : what is found.
 
     Returns
     -------
     The axes drawn on, a lane a bar.
     """
-    require_columns(bars, "bars", ["month", "end", "heard", "reopen"])
+    require_columns(bars, "bars", ["month", "heard", "reopen"])
     ax = plt.figure(figsize=(9, 0.55 * len(bars) + 1.2)).gca()
-    lanes, last = -np.arange(len(bars)), bars["end"].max()
-    ax.barh(lanes, bars["end"] - bars["month"], left=bars["month"], height=0.4, color=ORANGE)
+    lanes, last = -np.arange(len(bars)), bars[["month", "heard"]].max(axis=None) + 1
+    ax.barh(lanes, 1, left=bars["month"], height=0.4, color=ORANGE)
     ax.plot(bars["heard"] + 0.5, lanes, "o", color="black")
     for lane, stage in zip(lanes, bars["reopen"], strict=True):
         ax.annotate(f"reopen {stage}", (last + 0.2, lane), va="center", color=BLUE)
     months = np.arange(1, last)
     ax.set_xticks(months + 0.5, [f"{month:.0f}" for month in months])
-    ax.set_yticks(lanes, bars.index.str.replace("_", " "))
+    ax.set_yticks(lanes, bars.index)
     ax.set(xlim=(1, last + 5.4), xlabel="month", title=title)
     return ax

@@ -40,8 +40,10 @@ def plot_path(returns: pd.DataFrame) -> Axes:
 
     Parameters
     ----------
-    returns : one row a return: `month`, `cause`, `stage` (1 to 5), `rang` (how it was noticed), `eur`.
+    returns : one row a stage that was walked again: `month` (0 before production), `cause`, `stage`
+        (1 to 5), `rang` (how it was noticed), `eur`. An arrow leads to the first stage of a month.
     """
+    reopened = set(returns[returns["month"] > 0].groupby("month")["stage"].min())
     ax = plt.figure(figsize=(8.4, 3.9)).gca()
     places = [(2.1 * position, 1.9) for position in range(5)]
     for stage, place in zip(Stage, places, strict=True):
@@ -59,7 +61,7 @@ def plot_path(returns: pd.DataFrame) -> Axes:
         ax.text(
             place[0], 2.6, "\n".join(texts), ha="center", va="bottom", fontsize=8.5, color="#8a5f00"
         )
-        if len(there):
+        if stage.value in reopened:
             _arrow(ax, (7.5, 0.2), (place[0], 1.25), colour=ORANGE, style="--")
     for start, end in pairwise(places):
         _arrow(ax, (start[0] + 0.85, start[1]), (end[0] - 0.85, end[1]))

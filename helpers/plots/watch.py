@@ -15,9 +15,8 @@ from helpers.plots.look import BLUE, GREY, ORANGE
 def plot_wall(
     values: pd.DataFrame,
     fired: pd.DataFrame,
-    rows: Mapping[str, Sequence[str]],
+    wall: Mapping[str, Sequence],
     events: Mapping[object, str],
-    limits: Mapping[str, tuple[float, float]],
 ) -> Figure:
     """Draw one thin strip a figure, all on one time axis, so that they can be read across.
 
@@ -25,9 +24,9 @@ def plot_wall(
     ----------
     values : index = when, rising; a column a figure.
     fired : of the same form; where an alert fired. Its days are orange.
-    rows : the heading of some strips -> their figures, from above.
+    wall : the heading of some strips -> the rules of their figures, from above: records with `name`,
+        `at_least` and `at_most`. Two limits are a grey band, one a grey line.
     events : when -> what happened then; an upright dashed line through all strips.
-    limits : figure -> the least and the most it may be. Two limits are a grey band, one a grey line.
 
     Returns
     -------
@@ -35,17 +34,20 @@ def plot_wall(
 
     Examples
     --------
+    >>> from helpers.monitoring.alerts import Rule
     >>> values = pd.DataFrame({"visits": [40.0, 38.0], "errors": [0.0, 0.5]}, [1, 2])
-    >>> figure = plot_wall(values, values > 39, {"business": ["visits"], "system": ["errors"]}, {2: "dead"}, {"visits": (36, 39)})
+    >>> visits, errors = Rule("visits", "a_total", at_least=36, at_most=39), Rule("errors", "b_total")
+    >>> figure = plot_wall(values, values > 39, {"business": [visits], "system": [errors]}, {2: "dead"})
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['visits', 'errors']
     """
-    names = [name for group in rows.values() for name in group]
-    figure, axes = plt.subplots(len(names), 1, figsize=(9, 0.46 * len(names)), sharex=True, squeeze=False, layout="none")  # fmt: skip
-    heads = {group[0]: row for row, group in rows.items()}
-    for ax, name in zip(axes.flat, names, strict=True):
+    rules = [rule for group in wall.values() for rule in group]
+    figure, axes = plt.subplots(len(rules), 1, figsize=(9, 0.46 * len(rules)), sharex=True, squeeze=False, layout="none")  # fmt: skip
+    heads = {group[0].name: row for row, group in wall.items()}
+    for ax, rule in zip(axes.flat, rules, strict=True):
+        name = rule.name
         line, rang = values[name], fired[name].to_numpy(dtype=bool)
-        allowed = [limit for limit in limits.get(name, ()) if np.isfinite(limit)]
+        allowed = [limit for limit in (rule.at_least, rule.at_most) if np.isfinite(limit)]
         if len(allowed) == 2:
             ax.axhspan(*allowed, color=GREY, alpha=0.2, linewidth=0)
         elif allowed:

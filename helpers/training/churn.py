@@ -61,10 +61,9 @@ _SURE = ("id", "uuid", "guid")  # even where they come again, as in a table of m
 
 
 def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) -> Pipeline:
-    """Return a logistic regression with its preparation inside, so that the two travel together.
+    """Return a logistic regression of the cleaned table, with its preparation inside.
 
-    Amounts are standardized, levels one-hot encoded; a level never seen in training counts as none of
-    the known ones. Other columns are passed over, so an id or a date may stay in the table.
+    Amounts are standardized, levels one-hot encoded (a new one is none of the known); others passed over.
 
     Parameters
     ----------
@@ -90,8 +89,8 @@ def logistic(amounts: list[str] | None = None, levels: list[str] | None = None) 
 def is_positive(column: pd.Series, positive: object = "Yes") -> pd.Series:
     """Return for each customer whether the answer is the positive one, which is named.
 
-    Blanks around a word and capitals do not matter. In a column of yes and no, however written (1
-    and 0, True and False, "Yes" and "No"), a `positive` of "Yes", 1 or True means the same.
+    Blanks around a word and capitals do not matter. Where the column holds yes and no, however
+    written, "Yes", 1 and True mean the same.
 
     Parameters
     ----------
@@ -383,8 +382,7 @@ def candidates(
 ) -> dict[str, Pipeline]:
     """Return models for the raw table of any operator, from the simplest on, none of them fitted.
 
-    Each is fitted as `model.fit(customers, is_positive(customers[target], positive))` and takes the
-    raw table; columns that `column_kinds` leaves out, and the target, are passed over.
+    They pass over the target and the columns that `column_kinds` leaves out; `is_positive` tells who left.
 
     Parameters
     ----------

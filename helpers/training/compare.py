@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 def paired(scores_a: Sequence[float], scores_b: Sequence[float], test_share: float) -> Difference:
-    """Return by how much `a` beats `b` on the same folds, fold by fold.
+    """Return by how much `a` beats `b`, fold by fold.
 
     The training parts of folds overlap, so a plain t-test is too sure of itself: the variance is
     multiplied by 1/folds + test/train rows in place of 1/folds.
@@ -48,8 +48,7 @@ def paired(scores_a: Sequence[float], scores_b: Sequence[float], test_share: flo
     Raises
     ------
     ValueError
-        If the two differ in length or order, a score is no number, there are fewer than two folds,
-        or `test_share` is not between 0 and 1.
+        If the two do not fit together, a score is no number, or `test_share` not between 0 and 1.
 
     Source
     ------
@@ -71,9 +70,7 @@ def paired(scores_a: Sequence[float], scores_b: Sequence[float], test_share: flo
             "with the same cv."
         )
     if test_share in (0, 1):
-        raise ValueError(
-            f"test_share lies between 0 and 1, as 0.2 for five folds; got {test_share}."
-        )
+        raise ValueError(f"test_share is between 0 and 1, 0.2 for five folds; got {test_share}.")
     gain = a - b
     spread = np.sqrt((1 / len(gain) + test_share / (1 - test_share)) * gain.var(ddof=1))
     half = t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * spread
@@ -87,10 +84,9 @@ def paired_bootstrap(
     by: str = "customerID",
     draws: int = 400,
 ) -> Difference:
-    """Return a figure of a table with the range of its values on customers drawn again and again.
+    """Return a figure of a table with its range on customers drawn anew, each with all of their rows.
 
-    Each customer is drawn with all of their rows, which resemble each other. When `metric_of`
-    subtracts the figure of one model from that of another, what is common to the two cancels.
+    When `metric_of` subtracts the figures of two models, what is common to both cancels.
 
     Parameters
     ----------
@@ -102,14 +98,12 @@ def paired_bootstrap(
     Raises
     ------
     ValueError
-        If a row is nobody's, there are fewer than two customers, or the figure of the table itself
-        is no number.
+        If a row is nobody's, there are fewer than two customers, or the figure is no number.
 
     Source
     ------
-    Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap, here over customers. With
-    fewer than thirty leavers its range is too narrow; that of a calibration error says how samples
-    differ and not where the truth lies, as chance alone makes an error.
+    Efron (1979), The Annals of Statistics 7(1), the percentile bootstrap. Too narrow with fewer than
+    thirty leavers; for a calibration error it tells how samples differ, not where the truth lies.
 
     Examples
     --------
@@ -149,14 +143,14 @@ def worst_slices(
 ) -> DataFrame:
     """Return the groups of customers in which a model is weakest, with ranges that hold together.
 
-    Of forty groups two are bad by chance, so the ranges are so wide that with 95 % confidence *all* of
-    them hold (Bonferroni): a group whose range does not reach the figure of all customers is weak.
+    Of forty groups two are bad by chance; the ranges are so wide that with 95 % confidence *all* hold
+    (Bonferroni): a group whose range does not reach the figure of all customers is weak.
 
     Parameters
     ----------
     scored : one row a customer: `churned` (flag), `churn_probability` and the columns.
-    columns : the columns by which to group; a tuple of several groups by all of them at once. One of
-        numbers with more than ten values is cut into quarters of the customers.
+    columns : by which to group; a tuple of several groups by all of them at once. One of numbers with
+        more than ten values is cut into quarters of the customers.
     metric : a name that `helpers.training.evaluate.scores` returns, but for the calibration error.
     seed : of the bootstrap; accuracy, precision and recall are shares and need none.
     threshold : a customer at or above it counts as predicted to leave.
@@ -165,15 +159,13 @@ def worst_slices(
     Returns
     -------
     One row a group, the worst first: `column`, `level` (a gap is one), `customers`, `churned` (how
-    many), the metric, `low`, `high`, `overall` (the metric of all customers). The metric is missing
-    where the group has too few customers or none that it needs, its range also where they are too
-    few to tell one.
+    many), the metric, `low`, `high`, `overall` (the metric of all customers). What so few customers
+    cannot tell is missing.
 
     Raises
     ------
     ValueError
-        If a column is missing, `churned` holds no flags, a probability is none, or the metric is
-        unknown.
+        If a column is missing, `churned` no flag, a probability none, or the metric unknown.
 
     Source
     ------
@@ -287,9 +279,8 @@ class Fairness(NamedTuple):
 def fairness_gaps(scored: DataFrame, group: str, threshold: float) -> Fairness:
     """Return how differently a model treats groups at a threshold.
 
-    Three measures, of which a model can seldom equal all: the share selected (demographic parity),
-    the share found of those who leave (`recall`, equal opportunity), and the share of those who stay
-    that is selected in vain (`false_positive_share`; with recall: equalized odds).
+    A model can seldom equal all three: `selection_share` (demographic parity), `recall` (of those who
+    leave; equal opportunity), `false_positive_share` (of those who stay; with recall equalized odds).
 
     Parameters
     ----------
@@ -299,11 +290,10 @@ def fairness_gaps(scored: DataFrame, group: str, threshold: float) -> Fairness:
 
     Returns
     -------
-    `by_group`: one row a group, `customers`, `churned` (how many), and the three shares.
-    `gaps`: one row a measure, `highest` and `lowest` (the groups), `gap` (difference of their
-    shares), `low`, `high` (95 %; with more than two groups too narrow, as the extremes were picked),
-    and `ratio` (lowest / highest share; below 0.8 fails the four-fifths rule). A measure for which a
-    group has no customers is missing there and not compared.
+    `by_group`: one row a group, `customers`, `churned` (how many), and the three shares, missing where
+    there is no customer. `gaps`: one row a measure, `highest` and `lowest` (the groups), `gap`
+    (difference of their shares), `low`, `high` (95 %; with more than two groups too narrow, as the
+    extremes were picked), `ratio` (lowest / highest share; below 0.8 fails the four-fifths rule).
 
     Raises
     ------
@@ -355,16 +345,14 @@ def fairness_gaps(scored: DataFrame, group: str, threshold: float) -> Fairness:
     return Fairness(by_group, DataFrame.from_dict(gaps, orient="index", columns=columns))
 
 
-def uplift_by_band(
-    table: DataFrame, score: Hashable, called: str, churned: str = "churned", bands: int = 5
-) -> DataFrame:
+def uplift_by_band(table: DataFrame, score: Hashable, called: str, bands: int = 5) -> DataFrame:
     """Return, from the highest scores to the lowest, what calling changed: called against not called.
 
     Only where chance decided who is called (a control group) is the difference the calls' doing.
 
     Parameters
     ----------
-    table : one row a customer: `score` (a number), `called` and `churned` (flags).
+    table : one row a customer: the columns `score` (a number), `called` and "churned" (flags).
     bands : groups of equal size by falling score; equal scores may make them fewer.
 
     Returns
@@ -376,8 +364,7 @@ def uplift_by_band(
     Raises
     ------
     ValueError
-        If a column is missing or holds gaps, a flag is none, all or none were called, or `bands` is
-        less than 1.
+        If a column is missing or holds gaps, a flag is none, all or none were called, or `bands` < 1.
 
     Source
     ------
@@ -390,9 +377,9 @@ def uplift_by_band(
     >>> uplift_by_band(table, "score", "called", bands=2)["uplift"].tolist()
     [1.0, 0.0]
     """
-    require_columns(table, "the table", [score, called, churned])
+    require_columns(table, "the table", [score, called, "churned"])
     require_filled(table, "the table", score)
-    for column in (called, churned):
+    for column in (called, "churned"):
         require_flags(table[column], column)
     if not 0 < table[called].sum() < len(table):
         raise ValueError(
@@ -404,7 +391,7 @@ def uplift_by_band(
     cut = pd.qcut(-table[score].astype(float), bands, labels=False, duplicates="drop")
     rows = []
     for _, part in table.groupby(pd.factorize(cut, sort=True)[0] + 1):
-        treated, left = part[called].astype(bool), part[churned].astype(bool)
+        treated, left = part[called].astype(bool), part["churned"].astype(bool)
         with_call = _share((left & treated).sum(), treated.sum())
         without = _share((left & ~treated).sum(), (~treated).sum())
         rows.append((len(part), int(treated.sum()), with_call[0], without[0], *_gap(without, with_call)))  # fmt: skip

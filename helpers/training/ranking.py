@@ -38,8 +38,8 @@ def customer_scores(recommended: DataFrame, wanted: DataFrame, k: int) -> DataFr
     Raises
     ------
     ValueError
-        If `k` is no whole number above 0, a column or all of `wanted` is missing, a customer has two
-        products of one rank or one product twice, a rank is below 1, or ids of two kinds never meet.
+        If `k` is no whole number above 0, a column or all of `wanted` is missing, a list has a rank or
+        a product twice or a rank below 1, or the ids of the two are of two kinds.
 
     Source
     ------
@@ -189,8 +189,7 @@ def time_split(interactions: DataFrame, on: str | pd.Timestamp) -> tuple[DataFra
 
     Returns
     -------
-    Both parts, together every row once. What a customer takes again in the second part is found only
-    by a recommender that shows what was seen (`show_seen=True`).
+    Both parts, together every row once. What is bought again is found only with `show_seen=True`.
 
     Raises
     ------
@@ -230,8 +229,7 @@ def with_sampled_negatives(
     wanted : as in `customer_scores`; it is never drawn.
     negatives : how many of the others a list keeps.
     seed : the same seed gives the same draw.
-    although_it_misleads : True to get it, for a comparison with published figures; without it
-        nothing but the reason is given.
+    although_it_misleads : True to get it, to compare published figures; else the reason is given.
 
     Source
     ------

@@ -236,17 +236,12 @@ def _require_readable(model):
     import skops.io
 
     try:
-        unknown = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+        skops.io.loads(skops.io.dumps(model), trusted=TRUSTED)
     except Exception as error:
         raise ValueError(
-            f"This {type(model).__name__} cannot be stored without pickle ({_first_line(error)}). Take "
-            "another kind of model, or log the run without it."
+            f"This {type(model).__name__} cannot be stored and read again without running foreign code "
+            f"({_first_line(error)}). Log a model of plain scikit-learn parts, or the run without it."
         ) from error
-    if unknown := sorted(set(unknown) - set(TRUSTED)):
-        raise ValueError(
-            f"This {type(model).__name__} holds {', '.join(unknown)}, which is not on the list of what "
-            "is safe to read. Log a model of plain scikit-learn parts, or the run without it."
-        )
 
 
 def _first_line(error):

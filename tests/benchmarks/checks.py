@@ -1,20 +1,19 @@
 """The checks of monitoring against other tools and the truth: lines of `run.py bench monitoring`.
 
-Evidently is no package of ours: it stands in an environment of its own, whose Python LIFECYCLE_EVIDENTLY
-names (`python3 -m venv there`, `there/bin/pip install evidently==0.7.23 "pandas<3.1"`). Work is counted by
-the seconds of computing that a process took, which a busy machine alters less than seconds.
+Evidently stands in an environment of its own, see `benchmarks.others`. Work is counted by the seconds of
+computing that a process took, which a busy machine alters less than seconds.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 
 import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
+from benchmarks import others
 from benchmarks.measure import Measure, alone
 from helpers.course.fetch import data_folder
 from helpers.course.runner.shelf import find_folder
@@ -66,9 +65,9 @@ print(time.process_time() - began)
 )
 
 
-def bench_checks(seeds: range) -> list[Measure]:
+def bench_checks(seeds: range, quick: bool) -> list[Measure]:
     """Watch streams, pass over a large table, estimate without labels on worlds of these seeds."""
-    return [*_streams(), *_one_pass(), *_estimates(seeds)]
+    return [*_streams(), *_one_pass(quick), *_estimates(seeds)]
 
 
 def _streams():
@@ -106,15 +105,19 @@ def _alarms(table, anew=True):
     return rang
 
 
-def _one_pass():
-    """Return lines about one pass over a million rows and thirty columns."""
+def _one_pass(quick):
+    """Return lines about one pass over a million rows and thirty columns, with `quick` of ours alone."""
     seconds, wall, held = json.loads(alone(_OURS, _ROWS))
-    reference, name = None, "Evidently (LIFECYCLE_EVIDENTLY is not set: not run)"
-    python = os.environ.get("LIFECYCLE_EVIDENTLY", "")
+    python, name = (None, "not run: --quick") if quick else others.environment("evidently")
+    reference = None
     if python:
-        environment = {**os.environ, "DO_NOT_TRACK": "1"}
-        done = subprocess.run([python, "-c", _EVIDENTLY, str(_ROWS)], env=environment, check=True, capture_output=True, text=True, timeout=3_600)  # fmt: skip
-        reference, name = float(done.stdout.splitlines()[-1]), "Evidently, its default preset"
+        try:
+            reference, name = (
+                float(others.run([str(python), "-c", _EVIDENTLY, str(_ROWS)])),
+                "Evidently, its default preset",
+            )
+        except subprocess.SubprocessError as error:
+            name = others.not_run(error)
     fast = seconds <= 4 and (reference is None or reference >= 25 * seconds)
     return [
         Measure("a pass over 1 million rows x 30 columns, seconds of computing", seconds, reference, name, "s", "<= 4 s, >= 25 x faster", fast),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")  # fmt: skip
 _START_S = 90.0
 
 
@@ -57,7 +57,7 @@ def alone(code: str, *arguments: object) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, **_ONE_THREAD},
+        env={**os.environ, **ONE_THREAD},
         check=True,
         capture_output=True,
         text=True,
@@ -97,7 +97,7 @@ def served(code: str, *arguments: object) -> Iterator[tuple[int, int]]:
         port = free.getsockname()[1]
     command = [sys.executable, "-c", code, str(port), *map(str, arguments)]
     process = subprocess.Popen(
-        command, cwd=Path(__file__).parents[1], env={**os.environ, **_ONE_THREAD}
+        command, cwd=Path(__file__).parents[1], env={**os.environ, **ONE_THREAD}
     )
     try:
         over = time.monotonic() + _START_S

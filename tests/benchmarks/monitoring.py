@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
 from pandas import DataFrame
 
+from benchmarks import others
 from benchmarks.checks import bench_checks
 from benchmarks.measure import Measure
 from helpers.monitoring import watch as watching
+from helpers.plots import BLUE, GREY
 
+SEEDS = range(1, 21)
 START = 3  # month of the incidents
 SIZES = {"shop": {"customers": 3_500, "products": 300}, "operator": {"subscribers": 4_000}}
 PAIRS = {
@@ -112,10 +118,11 @@ class Seed:
         for month in range(1, START):
             self.past.append(played(business, world, month, self.decide))
         self.before = copy.copy(world)
-        past, self.quiet = list(self.past), {}
+        self.quiet_tables, self.quiet = [], {}
         for month in (START, START + 1):
-            past.append(played(business, world, month, self.decide))
-            signals = watching.signals(past[:-1], past[-1])
+            self.quiet_tables.append(played(business, world, month, self.decide))
+            past, now = [*self.past, *self.quiet_tables[:-1]], self.quiet_tables[-1]
+            signals = watching.signals(past, now)
             self.quiet[month] = _ids(signals), watching.diagnose(signals)
 
     def quiet_rows(self):
@@ -124,22 +131,28 @@ class Seed:
         late = [(month, alerts) for month, (_, alerts) in self.quiet.items()]
         return [self._row("quiet", (), "", month, alerts) for month, alerts in early + late]
 
+    def begun(self, incidents):
+        """Return a world to which these will happen, and the months before."""
+        if not any(one.name == "launch_wave" for one in incidents):
+            return planned(self.business, self.before, incidents), list(self.past)
+        world = make(self.business, self.seed, incidents)  # it is drawn with the products
+        months = [played(self.business, world, month, self.decide) for month in range(1, START)]
+        return world, [self.history, *months]
+
     def run(self, kind, incidents, size, months):
         """Return one row: what the watch makes of it in the first of `months` in which it rings."""
-        wave = any(one.name == "launch_wave" for one in incidents)
-        world, past = planned(self.business, self.before, incidents), list(self.past)
-        if wave:  # it is drawn with the products
-            world, past = make(self.business, self.seed, incidents), [self.history]
-            for month in range(1, START):
-                past.append(played(self.business, world, month, self.decide))
+        world, past = self.begun(incidents)
         onsets = self._truth(world).incidents()
         for month in range(START, START + months):
             past.append(played(self.business, world, month, self.decide))
+            began = time.process_time()
             signals = watching.signals(past[:-1], past[-1])
             new, alerts = _ids(signals) - self.quiet[month][0], watching.diagnose(signals)
+            took = time.process_time() - began
             row = self._row(kind, incidents, size, month, alerts, bool(new) and bool(alerts))
             if row["detected"]:
                 break
+        row["pass_s"] = took
         known = onsets["onset"].min() if len(onsets) else pd.NaT
         row["off_days"] = abs((alerts[0].since - known) / pd.Timedelta(days=1)) if alerts and len(onsets) else np.nan  # fmt: skip
         return row
@@ -229,10 +242,96 @@ def missed(rows):
     return table[(table < 1).any(axis=1)]
 
 
+def beside(rows, told):
+    """Return the figures of the watch, of two rules that look at nothing, and of other tools: a row each.
+
+    All are of the usual size, and of the seeds that the others judged where they judged some.
+
+    Parameters
+    ----------
+    rows : what the watch made of it.
+    told : monitor -> its cases, what it said and its seconds a pass, see `benchmarks.others`.
+    """
+    ours = rows[rows["size"].isin(["", "usual"]) & rows["kind"].ne("pair")]
+    if told:
+        ours = ours[ours["seed"].isin(next(iter(told.values()))[0]["seed"])]
+    ours = ours.assign(case=[others.case_of(row) for row in ours.to_dict("records")])
+    hit = ours[ours["kind"].eq("incident")]
+    cause, stage = (hit[name].value_counts(normalize=True).max() for name in ("true", "true_stage"))
+    rung = ours.loc[ours["rang"] > 0, ["case"]].assign(signal="an alert")
+    every, none = ours[["case"]].assign(signal="it rings"), rung.head(0)
+    named = {"right cause": (hit["first"] & hit["detected"]).mean(), "right stage": (hit["stage"] & hit["detected"]).mean()}  # fmt: skip
+    return DataFrame({
+        "the watch": others.scored(ours, rung) | {"a new one": hit["detected"].mean(), **named, "s a pass": ours["pass_s"].mean()},
+        "always rings, names the commonest": others.scored(ours, every) | {"right cause": cause, "right stage": stage, "s a pass": 0.0},
+        "never rings": others.scored(ours, none) | {"s a pass": 0.0},
+        **{name: others.scored(cases, said) | {"s a pass": seconds} for name, (cases, said, seconds) in told.items()},
+    }).T  # fmt: skip
+
+
+def draw(rows, told, path):
+    """Draw in which share of the seeds each incident was seen, named and sent to its stage, and what others saw."""
+    hit = rows[rows["kind"].eq("incident")]
+    sizes = [size for size in ("smallest", "usual", "largest") if size in set(hit["size"])]
+    hit = hit.assign(first=hit["first"] & hit["detected"], stage=hit["stage"] & hit["detected"])
+    shares = hit.pivot_table(["detected", "first", "stage"], ["business", "true"], "size")
+    heads = {"detected": "detected", "first": "right cause", "stage": "right stage"}
+    columns = [(what, size) for what in heads for size in sizes]
+    table = shares[columns].set_axis([f"{heads[what]}, {size}" for what, size in columns], axis=1)
+    for name, (cases, said, _) in told.items():
+        rings = others.scored(cases, said)["false alarms"]
+        table[f"{name} ({rings:.2f})"] = others.by_kind(cases, said)
+    width = max(6, 3 + 0.6 * table.shape[1])
+    figure, axes = plt.subplots(figsize=(width, 4 + 0.25 * len(table)), layout="constrained")
+    shades = LinearSegmentedColormap.from_list("", ["white", BLUE])
+    axes.imshow(table, cmap=shades, vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(table.to_numpy()):
+        axes.text(column, row, f"{share:.2f}", ha="center", va="center", fontsize=7, color="white" if share > 0.6 else "black")  # fmt: skip
+    axes.set_yticks(range(len(table)), [f"{business}: {name.replace('_', ' ')}" for business, name in table.index])  # fmt: skip
+    axes.set_xticks(range(table.shape[1]), table.columns, rotation=60, ha="left", fontsize=8)
+    axes.xaxis.tick_top()
+    axes.grid(visible=False)
+    for column in range(len(sizes), len(columns) + 1, len(sizes)):
+        axes.axvline(column - 0.5, color=GREY, linewidth=2)
+    quiet = (rows.loc[rows["kind"].eq("quiet"), "rang"] > 0).mean()
+    figure.supxlabel(
+        f"share of the seeds. In quiet months the watch rings in {quiet:.2f}, another tool as its bracket says;\n"
+        "of another tool counts what its quiet twin does not say, at the usual size; it names no cause and no stage",
+        fontsize=8,
+    )  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    plt.close(figure)
+
+
 def bench_monitoring(quick: bool = False) -> list[Measure]:
-    """Run the incident benchmark: seeds 1-20, or 4 of the usual size with `quick`."""
-    seeds, parts = (range(1, 5), ("usual",)) if quick else (range(1, 21), ("usual", "smallest", "largest", "pairs"))  # fmt: skip
+    """Run the incident benchmark on `SEEDS`, or with `quick` on 4 seeds, the usual size and no other tool."""
+    began = time.perf_counter()
+    seeds, parts = (SEEDS[:4], ("usual",)) if quick else (SEEDS, ("usual", "smallest", "largest", "pairs"))  # fmt: skip
     rows = table_of(seeds, parts)
-    wrong = missed(rows).round(2)
-    print("missed or taken for something else, as shares:", wrong.to_string() if len(wrong) else "none")  # fmt: skip
-    return [*summary(rows), *bench_checks(range(1, 3) if quick else range(1, 6))]
+    lines = [*summary(rows), *bench_checks(SEEDS[:2] if quick else SEEDS[:5], quick)]
+    minutes, most = (time.perf_counter() - began) / 60, 3 if quick else 40
+    lines.append(Measure("all of it by the clock, but for the other tools on the incidents", minutes, None, "", "minutes", f"<= {most} on two quiet cores", minutes <= most))  # fmt: skip
+    if quick:
+        told, why = {}, dict.fromkeys(others.TOOLS, "not run: --quick")
+    else:
+        began = time.perf_counter()
+        told, why = others.judged(SEEDS[:4])
+        lines.append(Measure("the other tools on the incidents, by the clock", (time.perf_counter() - began) / 60, None, "", "minutes", "listed", None))  # fmt: skip
+    table, wrong = beside(rows, told), missed(rows).round(2)
+    path = others.FOLDER / "monitoring.png"
+    draw(rows, told, path)
+    for title, one in (("missed or taken for something else, as shares", wrong), ("beside others, usual size", table.round(2))):  # fmt: skip
+        print(f"{title}:\n{one.to_string(na_rep='-') if len(one) else 'none'}\n", file=sys.stderr)
+    print(f"the picture: {path}\n", file=sys.stderr)
+    return [*lines, *lines_of(table, why)]
+
+
+def lines_of(table, why):
+    """Return three lines a monitor, ours beside theirs, and why a tool was not run."""
+    whats = {"a new one": "a signal within a month that the quiet twin does not give", "false alarms": "quiet months with an alarm", "s a pass": "a pass over a month, seconds of computing"}  # fmt: skip
+    ours = table.loc["the watch"]
+    return [
+        *(Measure(what, ours[one], row[one], name, "", "side by side", None) for one, what in whats.items() for name, row in table.drop("the watch").iterrows()),
+        *(Measure(what, ours[one], None, f"{tool}, {reason}", "", "side by side", None) for tool, reason in why.items() for one, what in whats.items()),
+    ]  # fmt: skip

@@ -75,20 +75,19 @@ class Recommender:
 
         Parameters
         ----------
-        interactions : one row a product ordered: `customer_id`, `product_id` and, if known,
-            `ordered_at`; without it the rows are in order of time. Where there is a `rating` (1 to 5),
-            products of four and five stars are liked, and the others only count as seen. Rows without
-            a `customer_id` tell what sells, and nothing else.
-        products : what may be recommended, by `product_id`; interactions with others are passed
-            over. With `launched_on` or `withdrawn_on` a list shows what is on sale on its day.
-            Without the table, every product of the interactions.
-        customers : not needed here; whoever is not among the interactions is shown what sells best.
+        interactions : one row a product ordered: `customer_id` (a gap only tells what sells),
+            `product_id` and, if known, `ordered_at`; else the rows are in order of time. Of those with
+            a `rating` (1 to 5) four and five stars are liked, the others only count as seen.
+        products : what may be recommended, by `product_id`; other interactions are passed over. With
+            `launched_on` or `withdrawn_on` a list shows what is on sale on its day. Without the
+            table, every product of the interactions.
+        customers : not needed; whoever is not among the interactions is shown what sells best.
 
         Raises
         ------
         ValueError
-            If there is no row or no needed column, a product is listed twice or without an id, ids are
-            of another kind on one side (texts, numbers), or a moment or a rating cannot be one.
+            If a row or a column is missing, a product is listed twice or without an id, ids are of two
+            kinds (texts, numbers), or a moment or a rating cannot be one.
         """
         self.take(*_read(interactions, products))
         return self
@@ -107,8 +106,7 @@ class Recommender:
         Parameters
         ----------
         customer_ids : in any order; the rows come in the same order.
-        k : length of a list, 1 to the number of products. It is shorter where fewer products are
-            on sale that the customer has not yet.
+        k : length of a list, 1 to the number of products; shorter where fewer may be shown.
         on : the day it is for: what is not launched by then, or withdrawn, is not shown. Without it
             the day of the last interaction.
 
@@ -120,8 +118,8 @@ class Recommender:
         Raises
         ------
         ValueError
-            If nothing was learnt yet, `k` is more than there are products, or less than one, the ids
-            are of another kind than those learnt from, or `on` is before the last interaction.
+            If nothing was learnt yet, `k` is less than one or more than there are products, the ids are
+            of another kind than those learnt from, or `on` is before the last interaction.
         """
         if not hasattr(self, "known"):
             raise ValueError(

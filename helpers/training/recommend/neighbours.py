@@ -100,15 +100,14 @@ class ItemNeighbours(ItemToItem):
 class Transitions(ItemToItem):
     """Recommend what customers took soon after what this one took last: the direction counts.
 
-    Each pair of products in the order of one customer counts, up to eight steps apart and 0.7 times as
-    much at each step more. The sum is divided by the cube root of how often the one leads times how
-    often the other follows, plus 20 for doubt: a plain cosine would lead to rare products, plain
-    counts to bestsellers.
+    Pairs up to eight steps apart count, 0.7 times as much at each step more. The sum is divided by the
+    cube root of how often the one leads times how often the other follows, plus 20 for doubt: a plain
+    cosine would lead to rare products, plain counts to bestsellers.
 
     Parameters
     ----------
     back : what a pair weighs in the other direction: 0.0 nothing, 1.0 as much.
-    decay, show_seen : as for `ItemToItem`.
+    show_seen : as for every recommender.
 
     Source
     ------
@@ -121,9 +120,9 @@ class Transitions(ItemToItem):
     ['a', 'c']
     """
 
-    def __init__(self, back: float = 0.2, decay: float = 0.6, show_seen: bool = False):
+    def __init__(self, back: float = 0.2, show_seen: bool = False):
         require_share(back, "back")
-        super().__init__(decay, show_seen)
+        super().__init__(0.6, show_seen)
         self.back = back
 
     def nearness(self, log: Log, products: DataFrame) -> sparse.csr_array:

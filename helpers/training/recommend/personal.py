@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
+from scipy import sparse
 
 from helpers.checks import (
     moment_in,
@@ -111,15 +112,20 @@ class PersonalBestsellers(Recommender):
         self.season = np.ones((categories, 12))
         if self.seasons:
             first_year = age > age.max() - 366
-            count = _sums(category[first_year], month[first_year], 1.0, self.season.shape)
+            places = category[first_year], month[first_year]
+            count = sparse.coo_array(
+                (np.ones(first_year.sum()), places), self.season.shape
+            ).toarray()
             share = count / np.maximum(1, count.sum(axis=0))
             self.season = (share + 0.01) / (share.mean(axis=1, keepdims=True) + 0.01)
         weight = 0.5 ** (age / _NEEDS_FADE) / self.season[category, month]
         average = np.bincount(category, weight, categories) / weight.sum()
-        needs = _sums(log.who[named], category[named], weight[named], (people, categories))
+        places, shape = (log.who[named], category[named]), (people, categories)
+        needs = sparse.coo_array((weight[named], places), shape).toarray()
         self.needs = np.vstack([needs + _AVERAGE_ORDERS * average, average])
         faded = 0.5 ** (age[named] / _BRANDS_FADE)
-        fond = _sums(log.who[named], brand[named], faded, (people, self.brand.max() + 1))
+        places, shape = (log.who[named], brand[named]), (people, self.brand.max() + 1)
+        fond = sparse.coo_array((faded, places), shape).toarray()
         fond /= fond.sum(axis=1, keepdims=True) + 1
         self.fond = np.vstack([fond, np.zeros(fond.shape[1])])
         recent = 0.5 ** (age / _SALES_FADE) * (age < _SELLS_FOR)
@@ -158,10 +164,3 @@ class PersonalBestsellers(Recommender):
                 f"product_id {products.loc[wrong, 'product_id'].iloc[0]}. Fill it in, or leave the product out."
             )
         return score.to_numpy(float) / 100
-
-
-def _sums(rows, columns, weight, shape):
-    """Return a table of `shape` that adds up the weights of each (row, column)."""
-    cells = np.ravel_multi_index((rows, columns), shape)
-    weight = np.broadcast_to(weight, len(cells))
-    return np.bincount(cells, weight, shape[0] * shape[1]).reshape(shape)

@@ -49,12 +49,7 @@ STORIES = {
     "03a": (Incident("remapped_code", month=2, size=0.3), Incident("price_in_cents", month=3)),
     "06b": (Incident("competitor", month=5), Incident("holiday", month=3)),
     "06c": (Incident("dead_feed", month=2), Incident("competitor", month=4)),
-    "07b": (
-        Incident("promotion", month=2),
-        Incident("label_delay", month=4, until=6),
-        Incident("price_rise", month=6),
-        Incident("competitor", month=8, size=0.7),
-    ),
+    "07b": (Incident("competitor", month=2),),
 }
 
 
