@@ -1,28 +1,14 @@
 """`helpers.monitoring.data_quality`: what is wrong with a table is told by name, and never as a trace."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import examples, first_always
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact, ks_2samp
 
-from helpers.monitoring.data_quality import (
-    chance_of_shares,
-    check_given,
-    check_table,
-    largest_gap,
-    profile,
-    repeats,
-    signals,
-)
+from helpers.monitoring.data_quality import check_given, check_table, kind, repeats, signals
 from helpers.monitoring.drift import distances, drift, told_apart
-from helpers.worlds import Operator
-from helpers.worlds.incidents import Incident
-from helpers.worlds.operator import call_nobody
 
 ORDER = ["signal", "table", "column", "where", "since", "value", "expected", "effect", "p", "because"]  # fmt: skip
 START = pd.Timestamp("2025-03-01")
@@ -50,9 +36,9 @@ def invoices(rows=3_000, seed=1, start=START, days=30):
 THEN = invoices(seed=1, start=pd.Timestamp("2025-02-01") - pd.Timedelta(days=2))
 
 
-def check(now, then=THEN, **told):
+def check(now, then=THEN):
     """Check a month of invoices."""
-    return check_table(then, now, "invoices", **{"key": "invoice_id", "moment": "issued_at", "by": "tower", **told})  # fmt: skip
+    return check_table(then, now, "invoices")
 
 
 def found(table):
@@ -75,11 +61,6 @@ def half_of(column, value):
     )
 
 
-def without(rows):
-    now = invoices(seed=2)
-    return now[~rows(now)]
-
-
 def many(now, part=0.03):
     return pd.concat([now, now.head(int(len(now) * part))])
 
@@ -87,7 +68,7 @@ def many(now, part=0.03):
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        (touched().rename(columns={"amount_eur": "amount"}), [("schema", "amount_eur")]),
+        (touched().rename(columns={"line": "product"}), [("schema", "line")]),
         (touched().drop(columns="note"), [("schema", "note")]),
         (touched(refund=0), [("schema", "refund")]),
         (touched(amount_eur=lambda t: t["amount_eur"].astype("str") + " EUR"), [("schema", "amount_eur")]),
@@ -98,54 +79,30 @@ def many(now, part=0.03):
         (half_of("amount_eur", np.nan), [("missing", "amount_eur")]),
         (touched(amount_eur=np.nan), [("missing", "amount_eur")]),
         (touched(line=None), [("missing", "line")]),
-        (half_of("line", " "), [("missing", "line")]),
-        (half_of("line", "dsl"), [("range", "line")]),
-        (half_of("amount_eur", 6_000.0), [("range", "amount_eur")]),
-        (half_of("amount_eur", -1.0), [("range", "amount_eur")]),
-        (half_of("amount_eur", np.inf), [("range", "amount_eur")]),
-        (half_of("paid_at", pd.Timestamp("1970-01-01")), [("range", "paid_at")]),
-        (half_of("paid_at", pd.Timestamp("2070-01-01")), [("range", "paid_at")]),
-        (many(invoices(seed=2)), [("twice", ""), ("twice", "invoice_id")]),
-        (invoices(seed=2).head(0), [("rows", "")]),
-        (invoices(4_000, seed=2), [("rows", "")]),
-        (without(lambda t: (t["tower"] == "T3") & (t["issued_at"] > START + pd.Timedelta(days=12))), [("rows", "tower")]),
-        (without(lambda t: t["issued_at"].dt.day.isin([11, 12])), [("rows", "")]),
+        (many(invoices(seed=2)), [("twice", "")]),
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_named_with_its_column_and_nothing_else(now, expected):
     assert found(check(now)) == expected
 
 
-def test_a_finding_says_since_when_how_much_and_in_a_sentence():
-    cents = half_of("amount_eur", 6_000.0)
-    one = check(cents).iloc[0]
-    first = cents.loc[cents["amount_eur"] > 1_000, "issued_at"].iloc[0]
-    assert one["since"] == first
-    assert one["value"] == pytest.approx((cents["amount_eur"] > 1_000).mean())
-    assert "lie beyond" in one["because"]
-    assert "cents" in one["because"]
-    silent = check(without(lambda t: (t["tower"] == "T3") & (t["issued_at"] > START + pd.Timedelta(days=12)))).iloc[0]  # fmt: skip
-    assert silent["where"] == "T3"
-    assert START + pd.Timedelta(days=11) < silent["since"] < START + pd.Timedelta(days=12, hours=1)
-    gone = check(without(lambda t: t["issued_at"].dt.day > 20), until=START + pd.Timedelta(days=30))
-    assert found(gone) == [("rows", ""), ("rows", "tower")]
-    assert gone.loc[gone["column"] == "", "since"].item() == pd.Timestamp("2025-03-21")
-    renamed = check(touched().rename(columns={"amount_eur": "amount"}))
-    assert (
-        renamed["because"]
-        .item()
-        .endswith("amount is new and holds the like: it seems to be renamed")
-    )
+def test_a_finding_says_how_much_and_in_a_sentence():
+    one = check(half_of("amount_eur", np.nan)).iloc[0]
+    assert one["value"] == pytest.approx(0.5, abs=0.02)
+    assert one["p"] < 1e-6
+    assert "is empty in" in one["because"]
+    renamed = check(touched().rename(columns={"line": "product"}))
+    assert renamed["because"].item() == "invoices.line is called product now"
 
 
 def test_mixed_time_zones_unhashable_keys_and_gaps_of_any_kind_are_borne():
-    until = START + pd.Timedelta(days=30)
     zoned = touched(issued_at=lambda t: t["issued_at"].dt.tz_localize("UTC"))
     then = invoices(seed=1).assign(
         issued_at=lambda t: t["issued_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     )
-    for table, reference in [(zoned, THEN), (invoices(seed=2), then), (zoned, then)]:
-        assert check(table, reference, until=until)["signal"].isin(["schema"]).all()
+    for table, reference in [(zoned, THEN), (invoices(seed=2), then)]:
+        assert found(check(table, reference)) == [("schema", "issued_at")]
+    assert check(zoned, then).empty
     assert found(check(touched(invoice_id=[["x"]] * 3_000))) == [("schema", "invoice_id")]
     gaps = pd.DataFrame(
         {"id": ["a", "b"], "n": pd.array([1, None], dtype="Int64"), "w": [pd.NA, "x"]}
@@ -155,12 +112,8 @@ def test_mixed_time_zones_unhashable_keys_and_gaps_of_any_kind_are_borne():
         check_given(gaps.assign(id=[["a"], ["b"]]), gaps, "id", "given")
 
 
-def test_a_month_that_is_not_over_is_no_loss_of_rows():
-    assert check(invoices(seed=2).query("issued_at < '2025-03-12'")).empty
-
-
 def test_the_signals_have_one_form_empty_or_not():
-    for table in (check(invoices(seed=2)), check(half_of("line", "dsl")), signals([])):
+    for table in (check(invoices(seed=2)), check(half_of("amount_eur", np.nan)), signals([])):
         assert table.columns.tolist() == ORDER
         assert table.dtypes.astype(str).tolist() == ["str"] * 4 + ["datetime64[us]"] + ["float64"] * 4 + ["str"]  # fmt: skip
 
@@ -171,8 +124,6 @@ def test_the_signals_have_one_form_empty_or_not():
         (THEN.head(0), THEN, r"reference of invoices has 0 row\(s\)"),
         ([1], THEN, "reference of invoices should be a pandas DataFrame .* got list"),
         (THEN, None, "invoices should be a pandas DataFrame .* got NoneType"),
-        (THEN.drop(columns="invoice_id"), THEN, r"lacks the column\(s\) invoice_id"),
-        (THEN.assign(issued_at="today"), THEN, "issued_at of the reference of invoices tells when .* holds texts"),
         (THEN, THEN.set_axis(pd.MultiIndex.from_product([["a"], THEN.columns]), axis=1), "several rows of them"),
     ],
 )  # fmt: skip
@@ -193,9 +144,9 @@ def test_no_content_of_a_column_ends_in_a_trace(before, after, typed):
     then, now = (pd.DataFrame({"a": one, "b": range(len(one))}) for one in (before, after))
     for table in (check_table(then, now, "rows"), check_table(then, now.head(0), "rows"), drift(then, now, "rows"), check_given(now, then, "b", "rows")):  # fmt: skip
         assert table.columns.tolist() == ORDER
-    kinds = {profile(before).kind, profile(after).kind} - {"nothing"}
-    if len(kinds) == 2:
-        assert ("schema", "a") in found(check_table(then, now, "rows"))
+    distances(then, now)
+    kinds = {kind(before), kind(after)} - {"nothing"}
+    assert (("schema", "a") in found(check_table(then, now, "rows"))) == (len(kinds) == 2)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +155,7 @@ def test_no_content_of_a_column_ends_in_a_trace(before, after, typed):
 def test_constant_and_empty_columns_and_single_rows_are_borne(column):
     table = pd.DataFrame({"a": column, "c": list("xyz") * 20})
     for now in (table, table.head(1)):
-        assert check_table(table, now, "rows", since=START)["signal"].isin(["rows"]).all()
+        assert check_table(table, now, "rows").empty
         assert drift(table, now, "rows")["p"].between(0, 1).all()
         distances(table, now)
         told_apart(table, now, "rows")
@@ -221,64 +172,7 @@ def test_what_the_model_was_given_is_compared_row_by_row():
 
 
 @settings(max_examples=examples(60))
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))  # fmt: skip
-def test_the_largest_gap_is_scipys_distance(then, now):
-    expected = ks_2samp(then, now).statistic
-    assert largest_gap(np.sort(then), np.sort(now)) == pytest.approx(expected)
-
-
-@settings(max_examples=examples(60))
-@given(st.integers(0, 9), st.integers(1, 40), st.integers(0, 9), st.integers(1, 40))
-def test_few_rows_are_judged_as_fishers_test_does(hits, more, hits_then, more_then):
-    rows, rows_then = hits + more, hits_then + more_then
-    ours = chance_of_shares(hits, rows, hits_then, rows_then)
-    tails = [fisher_exact([[hits, more], [hits_then, more_then]], one).pvalue for one in ("less", "greater")]  # fmt: skip
-    if min(rows, rows_then) * (hits + hits_then) / (rows + rows_then) < 10:
-        assert ours == pytest.approx(min(1, 2 * min(tails)))
-
-
-@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5, np.nan]), st.integers(0, 1), st.sampled_from("ab")), max_size=20))  # fmt: skip
 def test_repeats_are_those_of_pandas(rows):
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).astype({"a": float, "b": int})
     assert repeats(table).tolist() == table.duplicated().tolist()
-
-
-MOMENTS = {"customers": "scored_at", "requests": "sent_at", "usage": "used_on", "invoices": "issued_on", "payments": "paid_on", "sensors": "read_on"}  # fmt: skip
-SENT = {"sensors": "tower_id"}
-
-
-@cache
-def month_of(incident, month):
-    """Return a month of a small operator, as the business has it, with one thing wrong from month 3 on."""
-    world = Operator(
-        subscribers=1_500, seed=3, incidents=[Incident(incident, 3)] if incident else []
-    )
-    return [world.play(number, call_nobody) for number in range(1, month + 1)][-1]
-
-
-EXPECTED = {
-    "price_in_cents": ("range", "invoices", "amount_eur"),
-    "renamed_column": ("schema", "customers", "MonthlyCharges"),
-    "target_leak": ("schema", "customers", "FinalBillSent"),
-    "double_delivery": ("twice", "invoices", ""),
-    "dead_feed": ("rows", "sensors", "tower_id"),
-    "full_disk": ("rows", "requests", ""),
-    "bot_traffic": ("rows", "requests", ""),
-    "training_serving_skew": ("given", "given", "Contract"),
-    "": None,
-}
-
-
-@pytest.mark.parametrize("incident", first_always(EXPECTED))
-def test_what_an_operator_lives_through_is_named(incident):
-    expected = EXPECTED[incident]
-    then, now = month_of("", 2), month_of(incident, 3)
-    start = now["customers"]["scored_at"].min().floor("D")
-    told = [
-        check_table(then[name], now[name], name, moment=moment, by=SENT.get(name, ""), since=start, until=start + pd.Timedelta(days=30))
-        for name, moment in MOMENTS.items()
-    ]  # fmt: skip
-    told.append(check_given(now["given"], now["customers"], "customerID", "given"))
-    seen = {(row.signal, row.table, row.column) for table in told for row in table.itertuples()}
-    assert expected in seen if expected else not seen, seen

@@ -17,7 +17,6 @@ from helpers.monitoring.drift import (
     LEAST_SHARE,
     distances,
     drift,
-    level_shift,
     stability_index,
     told_apart,
 )
@@ -34,19 +33,7 @@ THEN = table("check", "check", "check", "card")
 NOW = table("check", "card", "card", "cash")
 
 
-def test_shares_match_the_count_done_by_hand():
-    # check 3 of 4, then 1 of 4; card 1, then 2; cash 0, then 1.
-    assert level_shift(THEN, NOW, "pay").T.to_dict("list") == {
-        "card": [0.25, 0.5],
-        "cash": [0.0, 0.25],
-        "check": [0.75, 0.25],
-    }
-
-
 def test_a_missing_value_is_a_level_so_that_a_column_that_empties_is_seen():
-    shift = level_shift(table("card", "card"), table(None, None), "pay")
-    assert shift.loc["card"].tolist() == [1.0, 0.0]
-    assert shift.loc["(missing)"].tolist() == [0.0, 1.0]
     assert stability_index(table("card", "card"), table("card", None), ["pay"])["pay"] > 0.25
 
 
@@ -83,11 +70,15 @@ def test_the_index_is_never_negative_symmetric_and_zero_for_equal_tables(before,
     # The levels are added up in another order, so the last bits may differ.
     assert moved == pytest.approx(stability_index(now, then, ["pay"])["pay"], rel=1e-9)
     assert stability_index(then, then, ["pay"])["pay"] == 0.0
-    shift = level_shift(then, now, "pay")
-    assert shift.sum().tolist() == pytest.approx([1.0, 1.0])
-    shares = np.clip(shift.to_numpy(), LEAST_SHARE, None)
+    shares = np.array(
+        [
+            [levels.count(one) for one in ("card", "check", "cash", None)]
+            for levels in (before, after)
+        ]
+    )
+    shares = np.clip(shares / shares.sum(axis=1, keepdims=True), LEAST_SHARE, None)
     # Oracle: the two relative entropies of scipy.
-    both = rel_entr(shares[:, 0], shares[:, 1]) + rel_entr(shares[:, 1], shares[:, 0])
+    both = rel_entr(*shares) + rel_entr(*shares[::-1])
     assert moved == pytest.approx(both.sum(), abs=1e-9)
 
 
@@ -101,7 +92,7 @@ def test_the_order_and_the_number_of_customers_do_not_matter():
 @pytest.mark.parametrize(("side", "tables"), [("reference", (0, 4)), ("current", (4, 0))])
 def test_a_side_without_customers_is_named_and_refused(side, tables):
     with pytest.raises(ValueError, match=rf"{side} has 0 row\(s\).*at least 1"):
-        level_shift(THEN.head(tables[0]), NOW.head(tables[1]), "pay")
+        stability_index(THEN.head(tables[0]), NOW.head(tables[1]), ["pay"])
 
 
 def test_a_side_without_the_column_is_named_and_refused():
@@ -110,29 +101,23 @@ def test_a_side_without_the_column_is_named_and_refused():
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "levels"),
+    ("then", "now", "shares"),
     [
-        ([0, 1], [0, 1, None], [0, 1, "(missing)"]),
-        ([0.5, None], [1, 0.5], [0.5, 1, "(missing)"]),
-        ([True, False], [True, None], [False, True, "(missing)"]),
-        ([True, False], [1, 0], [False, True]),
-        (pd.array([1, None], dtype="Int64"), [1.0, 2.5], [1, 2.5, "(missing)"]),
-        (pd.Categorical(["b", "a"], categories=["b", "a", "z"]), ["a", None], ["a", "b", "(missing)"]),
-        (pd.to_datetime(["2025-01-01", None]), pd.to_datetime(["2024-01-01"]), [*pd.to_datetime(["2024-01-01", "2025-01-01"]), "(missing)"]),
-        ([1, 2], [2, "unknown"], [1, 2, "unknown"]),
-        ([None, None], ["a", "b"], ["a", "b", "(missing)"]),
+        ([0, 1], [0, 1, None], [(1 / 2, 1 / 3), (1 / 2, 1 / 3), (0, 1 / 3)]),
+        ([0.5, None], [1, 0.5], [(1 / 2, 1 / 2), (0, 1 / 2), (1 / 2, 0)]),
+        ([True, False], [True, None], [(1 / 2, 1 / 2), (1 / 2, 0), (0, 1 / 2)]),
+        ([True, False], [1, 0], [(1 / 2, 1 / 2)] * 2),
+        (pd.array([1, None], dtype="Int64"), [1.0, 2.5], [(1 / 2, 1 / 2), (0, 1 / 2), (1 / 2, 0)]),
+        (pd.Categorical(["b", "a"], categories=["b", "a", "z"]), ["a", None], [(1 / 2, 1 / 2), (1 / 2, 0), (0, 1 / 2)]),
+        ([1, 2], [2, "unknown"], [(1 / 2, 1 / 2), (1 / 2, 0), (0, 1 / 2)]),
+        ([None, None], ["a", "b"], [(1, 0), (0, 1 / 2), (0, 1 / 2)]),
     ],
 )  # fmt: skip
-def test_levels_of_any_kind_have_a_level_for_what_is_missing(then, now, levels):
+def test_levels_of_any_kind_have_a_level_for_what_is_missing(then, now, shares):
     then, now = pd.DataFrame({"pay": then}), pd.DataFrame({"pay": now})
-    shift = level_shift(then, now, "pay")
-    assert shift.index.tolist() == levels
-    assert shift.sum().tolist() == pytest.approx([1.0, 1.0])
-    shares = shift.clip(lower=LEAST_SHARE)
-    moved = rel_entr(shares["current"], shares["reference"]) + rel_entr(
-        shares["reference"], shares["current"]
-    )
-    assert stability_index(then, now, ["pay"])["pay"] == pytest.approx(moved.sum())
+    before, after = np.clip(np.array(shares), LEAST_SHARE, None).T
+    expected = (rel_entr(after, before) + rel_entr(before, after)).sum()
+    assert stability_index(then, now, ["pay"])["pay"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +167,7 @@ def test_days_and_moments_that_are_never_equal_are_refused(other):
     then = pd.DataFrame({"on": [pd.Timestamp("2024-09-01").date()]})
     for reference, current in [(then, pd.DataFrame({"on": [other]})), (pd.DataFrame({"on": [other]}), then)]:  # fmt: skip
         with pytest.raises(ValueError, match="would never be equal"):
-            level_shift(reference, current, "on")
+            stability_index(reference, current, ["on"])
 
 
 # Columns of any kind, by test and by distance.

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 
-from helpers.monitoring.data_quality import signals
+from helpers.monitoring.data_quality import finding, signals
 from helpers.monitoring.report import page
 
 
@@ -20,9 +20,7 @@ def png():
     return stored.getvalue()
 
 
-ALERTS = signals(
-    [{"signal": "range", "table": "invoices", "because": "sent in <cents> & late", "value": 0.31}]
-)
+ALERTS = signals([finding("range", "invoices", 0.31, 0, "sent in <cents> & late")])
 
 
 def test_the_page_tells_alarms_pictures_and_tables_and_fetches_nothing():

@@ -50,40 +50,6 @@ class Alert:
         return self.check[0].reopens
 
 
-def finding(
-    signal: str,
-    place: str,
-    value: float,
-    expected: float,
-    because: str,
-    *,
-    effect: float = np.nan,
-    where: str = "everybody",
-    since: pd.Timestamp | None = None,
-    p: float = np.nan,
-) -> dict:
-    """Return one row of a table of signals; `helpers.monitoring.data_quality.signals` makes the table.
-
-    Parameters
-    ----------
-    place : "table.column", or "table" for the whole of it.
-    effect : how large, as a share of what is concerned; by default value - expected.
-    since : the first moment of the evidence; None where only the month is known.
-
-    Examples
-    --------
-    >>> row = finding("twice", "orders", 0.2, 0.0, "one row in five came twice")
-    >>> row["table"], row["column"], row["effect"]
-    ('orders', '', 0.2)
-    """
-    table, _, column = place.partition(".")
-    effect = value - expected if np.isnan(effect) else effect
-    return {
-        "signal": signal, "table": table, "column": column, "where": where, "since": since, "value": value,
-        "expected": expected, "effect": effect, "p": p, "because": because,
-    }  # fmt: skip
-
-
 def check_criterion(criterion: SuccessCriterion, value: float) -> Alert | None:
     """Return an alert when `value` breaks the criterion, and None when it keeps it.
 

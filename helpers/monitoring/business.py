@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
-from scipy.stats import fisher_exact
 
-from helpers.monitoring.alerts import finding
+from helpers.monitoring.data_quality import ENOUGH, chance_of_more, finding
+from helpers.monitoring.performance import check_labels
 
 Month = Mapping[str, DataFrame]
 FEW = 5  # rows that may be an accident
-SURE = (
-    1e-5  # one budget for all tests of a month: of a hundred tests one rings in a thousand months
-)
 CENTS = 40.0  # from this factor on an amount is in another unit, not dearer
+SAME = 0.004  # a price that changed by less is the same
 DAY = pd.Timedelta(days=1)
 
 
@@ -31,15 +29,15 @@ def _all(months, name, columns):
     return pd.concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
 
 
-def _known(months, name, key, column, keep="first"):
-    """Return what a column held for each key when it was first written, or last."""
-    return _all(months, name, [key, column]).drop_duplicates(key, keep=keep).set_index(key)[column]
+def _known(months, names, key, column, keep="first"):
+    """Return what a column of these tables held for each key when it was first written, or last."""
+    rows = pd.concat([_all(months, name, [key, column]) for name in names.split()])
+    return rows.drop_duplicates(key, keep=keep).set_index(key)[column]
 
 
-def _more(now: Series, before: Series) -> float:
-    """Return how likely so many flags are by chance, when they should be as frequent as before."""
-    counts = [[now.sum(), (~now).sum()], [before.sum(), (~before).sum()]]
-    return fisher_exact(counts, alternative="greater").pvalue
+def _by(key, table):
+    """Return a table by its key, of several rows the first."""
+    return table.drop_duplicates(key).set_index(key)
 
 
 def run(checks: Mapping[Callable, str], past: Sequence[Month], month: Month) -> Iterator[dict]:
@@ -63,39 +61,32 @@ def _has(month, needs):
     return True
 
 
-def rewritten(past: Sequence[Month], month: Month, name: str, key: str) -> Iterator[dict]:
-    """Tell of each column of words in which people are not as they were first written down, nor lately.
+def _rewritten(key):
+    def check(past, month):
+        """Tell of each column of words in which customers are not as they were first written down, nor lately."""
+        now = _by(key, month["customers"])
+        before = [one["customers"] for one in past if key in one.get("customers", ())]
+        before = pd.concat(before) if before else month["customers"].head(0)
+        first, last = (before.drop_duplicates(key, keep=keep).set_index(key).reindex(now.index) for keep in ("first", "last"))  # fmt: skip
+        for column in now.select_dtypes("str").columns.intersection(first.columns):
+            words, then, lately = now[column], first[column], last[column]
+            numbers = pd.to_numeric(words.dropna().head(50), errors="coerce").notna().mean() > 0.5
+            if numbers or words.nunique() > 40:
+                continue
+            known = then.notna() & words.notna()
+            other = known & (then != words) & (lately != words)
+            if other.sum() > max(FEW, 0.005 * known.sum()):
+                swaps = (words[other] + " in the place of " + then[other]).mode()[0]
+                yield finding(
+                    "relation", f"customers.{column}", other.sum() / known.sum(), 0,
+                    f"{column} is another one for {other.sum() / known.sum():.1%} of those known before, most "
+                    f"often {swaps}", where=f"those of customers whose {column} was rewritten",
+                )  # fmt: skip
 
-    Examples
-    --------
-    >>> then = DataFrame({"id": range(9), "skin": "dry"})
-    >>> [one["because"] for one in rewritten([{"people": then}], {"people": then.assign(skin="oily")}, "people", "id")]
-    ['skin is another one for 100.0% of those known before, most often oily in the place of dry']
-    """
-    now = month[name].drop_duplicates(key).set_index(key)
-    before = [one[name] for one in past if name in one and key in one[name]]
-    before = pd.concat(before) if before else now.head(0).reset_index()
-    first, last = (
-        before.drop_duplicates(key, keep=keep).set_index(key) for keep in ("first", "last")
-    )
-    for column in [one for one in now if one in first]:
-        words = now[column].dropna()
-        if not pd.api.types.is_string_dtype(words) or words.nunique() > 40:
-            continue
-        then, lately = (one[column].reindex(now.index) for one in (first, last))
-        numbers = pd.to_numeric(words.head(50), errors="coerce").notna().mean() > 0.5
-        known = then.notna() & now[column].notna()
-        other = known & (then != now[column]) & (lately != now[column])
-        if not numbers and other.sum() > max(FEW, 0.005 * known.sum()):
-            swaps = (now[column][other] + " in the place of " + then[other]).mode()[0]
-            yield finding(
-                "relation", f"{name}.{column}", other.sum() / known.sum(), 0,
-                f"{column} is another one for {other.sum() / known.sum():.1%} of those known before, most "
-                f"often {swaps}", where=f"those of {name} whose {column} was rewritten",
-            )  # fmt: skip
+    return check
 
 
-def too_early(place: str, times: Series, earliest: Series, after: str) -> Iterator[dict]:
+def _too_early(place: str, times: Series, earliest: Series, after: str) -> Iterator[dict]:
     """Tell of moments that lie before the one they follow from."""
     early = times < earliest
     if early.sum() > FEW:
@@ -107,59 +98,39 @@ def too_early(place: str, times: Series, earliest: Series, after: str) -> Iterat
         )  # fmt: skip
 
 
-def dearer(
-    place: str, price: Series, known: Series, lately: Series, group: Series
-) -> Iterator[dict]:
+def _dearer(place: str, price: Series, known: Series, lately: Series, group: Series) -> Iterator[dict]:  # fmt: skip
     """Tell of prices that rose or fell since they were first `known`, and of those in another unit.
 
-    What was so `lately`, when they were last known, is told already. `group` says of each price to whom it belongs: brands, towers, lines.
+    What was so `lately`, when they were last known, is told already. `group` says of each price to whom it
+    belongs: brands, towers, lines.
     """
-    price = price.where((price / lately - 1).abs() > 0.004, known)
-    ratio = (price / known).replace(np.inf, np.nan).dropna()
-    group = group.reindex(ratio.index)
-    cents = ratio >= CENTS
-    if cents.any():
-        whose = ", ".join(sorted(group[cents].dropna().astype(str).unique())[:4])
+    ratio = (price / known).where((price / lately - 1).abs() > SAME, 1.0)
+    ratio = ratio[known.notna()].replace(np.inf, np.nan).dropna()
+    cents, rest = ratio[ratio >= CENTS], ratio[ratio < CENTS]
+    if len(cents):
+        share = len(cents) / len(ratio)
         yield finding(
-            "range", place, ratio[cents].median(), 1,
-            f"{cents.mean():.1%} of the amounts are about {ratio[cents].median():.0f} times what they "
-            "were: another unit", effect=cents.mean(), where=whose or "everybody",
+            "range", place, cents.median(), 1,
+            f"{share:.1%} of the amounts are about {cents.median():.0f} times what they "
+            "were: another unit", effect=share, where=_whose(group, cents) or "everybody",
         )  # fmt: skip
-    ratio, group = ratio[~cents], group[~cents]
-    moved = (ratio - 1).abs() > 0.004
-    if len(ratio) and moved.mean() > 0.05:
-        change = ratio[moved].median()
-        whose = ", ".join(sorted(group[moved].dropna().astype(str).unique())[:4])
-        if moved.mean() > 0.9:
-            whose = "everybody"
+    moved = rest[(rest - 1).abs() > SAME]
+    if len(moved) > 0.05 * len(rest):
+        share, change = len(moved) / len(rest), moved.median()
         yield finding(
             "business", place, change, 1,
-            f"{moved.mean():.0%} of the prices are {abs(change - 1):.1%} {'higher' if change > 1 else 'lower'} "
-            "than when they were first known", effect=change - 1, where=whose,
+            f"{share:.0%} of the prices are {abs(change - 1):.1%} {'higher' if change > 1 else 'lower'} "
+            "than when they were first known", effect=change - 1,
+            where="everybody" if share > 0.9 else _whose(group, moved),
         )  # fmt: skip
 
 
-def later(name: str, days: Series, usual: Series, rows: int, expected: float) -> Iterator[dict]:
-    """Tell of labels that come later than they used to, or hardly at all."""
-    if rows < 0.3 * expected:
-        yield finding(
-            "labels", f"{name}.known_at", rows, expected,
-            f"{rows:,} rows of {name} came; {expected:,.0f} were to be expected",
-            effect=1 - rows / expected,
-        )  # fmt: skip
-    elif (
-        len(days) > 50 and len(usual) > 50
-    ):  # the third soonest: how many are late says nothing of it
-        soonest, before = days.nsmallest(3).max(), usual.quantile(3 / len(days))
-        if soonest > before + 1.5:
-            yield finding(
-                "labels", f"{name}.known_at", soonest, before,
-                f"{name} come {soonest - before:.1f} days later than they used to: the soonest after "
-                f"{soonest:.1f} days, not {before:.1f}", effect=1 - before / soonest,
-            )  # fmt: skip
+def _whose(group, some):
+    """Return the first four names of those to whom some prices belong."""
+    return ", ".join(sorted(group.reindex(some.index).dropna().astype(str).unique())[:4])
 
 
-def silent(place: str, lost: Series, moments: Series, what: str, where: str) -> Iterator[dict]:
+def _silent(place: str, lost: Series, moments: Series, what: str, where: str) -> Iterator[dict]:
     """Tell of what left no row though it happened; `lost` flags it, `moments` says when it was."""
     if lost.sum() > FEW:
         yield finding(
@@ -217,23 +188,17 @@ def _of_people(month):
 
 
 def _click_times(past, month):
-    rows = month["clicks"]
-    yield from too_early(
-        "clicks.clicked_at", rows["clicked_at"], _begun(month, rows), "the visit began"
-    )
+    yield from _before_the_visit("clicks", "clicked_at", month)
 
 
 def _order_times(past, month):
-    rows = month["orders"]
-    yield from too_early(
-        "orders.ordered_at", rows["ordered_at"], _begun(month, rows), "the visit began"
-    )
+    yield from _before_the_visit("orders", "ordered_at", month)
 
 
-def _begun(month, rows):
-    """Return for each row when its visit began."""
-    sessions = month["sessions"].drop_duplicates("session_id").set_index("session_id")
-    return rows["session_id"].map(sessions["started_at"])
+def _before_the_visit(name, column, month):
+    begun = _by("session_id", month["sessions"])["started_at"]
+    rows = month[name]
+    yield from _too_early(f"{name}.{column}", rows[column], rows["session_id"].map(begun), "the visit began")  # fmt: skip
 
 
 def _lost_clicks(past, month):
@@ -247,7 +212,7 @@ def _lost_clicks(past, month):
     lost = clicked["_merge"].eq("left_only")
     what = f"of {len(lost):,} products bought from a list were bought without a click"
     where = f"{lost.mean():.0%} of the visits" if len(lost) else ""
-    yield from silent("clicks", lost, clicked["ordered_at"], what, where)
+    yield from _silent("clicks", lost, clicked["ordered_at"], what, where)
 
 
 def _lost_lists(past, month):
@@ -255,16 +220,13 @@ def _lost_lists(past, month):
     sessions = month["sessions"]
     lost = ~sessions["session_id"].isin(month["impressions"]["session_id"])
     what = f"of {len(lost):,} visits left no list in the log"
-    yield from silent("impressions", lost, sessions["started_at"], what, "the logs of the website")
+    yield from _silent("impressions", lost, sessions["started_at"], what, "the logs of the website")
 
 
 def _shop_prices(past, month):
-    products = month["products"].drop_duplicates("product_id").set_index("product_id")
-    known = [
-        _known(past, "products", "product_id", "price_eur", keep) for keep in ("first", "last")
-    ]
-    known = [one.reindex(products.index) for one in known]
-    yield from dearer("products.price_eur", products["price_eur"], *known, products["brand"])
+    products = _by("product_id", month["products"])
+    known = [_known(past, "products", "product_id", "price_eur", keep).reindex(products.index) for keep in ("first", "last")]  # fmt: skip
+    yield from _dearer("products.price_eur", products["price_eur"], *known, products["brand"])
 
 
 def _launches(past, month):
@@ -324,16 +286,14 @@ def _search_share(month):
 
 def _searches(past, month):
     """Hold searches against the months since the start: before it another shop window was used."""
-    if len(past) < 2:
-        return
-    now = _search_share(month)
-    before = min((_search_share(one) for one in (past[1], past[-1])), key=Series.mean)
-    if now.mean() < 0.85 * before.mean():
+    if len(past) > 1:
+        now = _search_share(month)
+        before = min((_search_share(one) for one in (past[1], past[-1])), key=Series.mean)
         yield finding(
             "business", "orders.channel", now.mean(), before.mean(),
             f"of the visits that buy nothing from their list {now.mean():.1%} buy by searching; "
             f"{before.mean():.1%} did", where="the search page", effect=1 - now.mean() / before.mean(),
-            p=_more(~now, ~before),
+            p=chance_of_more(~now, ~before, 0.15 * before.mean()),
         )  # fmt: skip
 
 
@@ -361,52 +321,42 @@ def _unlike(month):
 
 
 def _lists(past, month):
-    now, before = _unlike(month), [_unlike(one) for one in past[1:]]
-    before = pd.concat(before) if before else Series(dtype=bool)
-    if len(now) > FEW and len(before) > FEW and now.mean() > before.mean() + 0.03:
+    now, before = _unlike(month), pd.concat([Series(dtype=bool), *map(_unlike, past[1:])])
+    if min(len(now), len(before)) > FEW:
         yield finding(
             "system", "impressions.product_id", now.mean(), before.mean(),
             f"{now.mean():.1%} of the lists share less than half with the list that the same customer saw before of "
-            f"the same version; {before.mean():.1%} did", p=_more(now, before), where="the version that serves",
+            f"the same version; {before.mean():.1%} did", where="the version that serves",
+            p=chance_of_more(now, before, 0.03),
         )  # fmt: skip
 
 
 def _found(past, month):
-    """Hold who found something against the start and the month before; a fall is told once."""
-    told = [one["feedback"]["found_something"].dropna().astype(bool) for one in [*past[1:], month]]
-    now = told.pop()
-    falls = lambda one, than: one.mean() < than.mean() - 0.04 and _more(~one, ~than) < SURE  # noqa: E731
-    news = told and (falls(now, told[-1]) or not falls(told[-1], told[0]))
-    if news and falls(now, told[0]):
-        yield finding(
-            "performance", "feedback.found_something", now.mean(), told[0].mean(),
-            f"{now.mean():.1%} of those who answer found something; {told[0].mean():.1%} did at the start, "
-            f"{told[-1].mean():.1%} a month ago", p=_more(~now, ~told[0]),
-        )  # fmt: skip
+    """Hold who found something against the start; a fall is told once, so not if a month ago it was as deep."""
+    if len(past) < 2:
+        return
+    first, last, now = (one["feedback"]["found_something"].dropna().astype(bool) for one in (past[1], past[-1], month))  # fmt: skip
+    told = now.mean() >= last.mean() - 0.04 and last.mean() < first.mean() - 0.04
+    yield finding(
+        "performance", "feedback.found_something", now.mean(), first.mean(),
+        f"{now.mean():.1%} of those who answer found something; {first.mean():.1%} did at the start, "
+        f"{last.mean():.1%} a month ago", p=1.0 if told else chance_of_more(~now, ~first, 0.04),
+    )  # fmt: skip
 
 
-def _returned(past, month):
-    yield from _shop_labels("returns", past, month)
+def _shop_labels(name):
+    def check(past, month):
+        """Count the days from an order to what is known of it."""
+        keys = ["order_id", "product_id"]
+        orders = _all([*past, month], "orders", [*keys, "ordered_at"]).drop_duplicates(keys)
+        days = [_days(one.merge(orders, on=keys), "ordered_at") for one in (month[name], _all(past, name, [*keys, "known_at"]))]  # fmt: skip
+        yield from check_labels(name, *days, [len(one[name]) for one in past[1:]])
+
+    return check
 
 
-def _rated(past, month):
-    yield from _shop_labels("ratings", past, month)
-
-
-def _shop_labels(name, past, month):
-    """Count the days from an order to what is known of it."""
-    keys = ["order_id", "product_id"]
-    orders = _all([*past, month], "orders", [*keys, "ordered_at"]).drop_duplicates(keys)
-    both = [
-        one.merge(orders, on=keys) for one in (month[name], _all(past, name, [*keys, "known_at"]))
-    ]
-    days = [_days(one["ordered_at"], one["known_at"]) for one in both]
-    played = [len(one[name]) for one in past[1:]]
-    yield from later(name, *days, len(days[0]), np.mean(played) if played else 0.0)
-
-
-def _days(start, end):
-    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.total_seconds() / 86_400
+def _days(table, start):
+    return (pd.to_datetime(table["known_at"]) - pd.to_datetime(table[start])).dt.total_seconds() / 86_400  # fmt: skip
 
 
 _SHOP: dict[Callable, str] = {
@@ -414,14 +364,15 @@ _SHOP: dict[Callable, str] = {
     _order_times: "sessions.session_id sessions.started_at orders.session_id orders.ordered_at",
     _lost_clicks: "orders.channel orders.session_id orders.product_id orders.ordered_at impressions.session_id impressions.product_id clicks.session_id? clicks.product_id?",
     _lost_lists: "sessions.session_id sessions.started_at impressions.session_id?",
+    _rewritten("customer_id"): "customers.customer_id",
     _shop_prices: "products.product_id products.price_eur products.brand",
     _launches: "sessions.started_at products.product_id products.launched_on orders.product_id",
     _calendar: "sessions.started_at products.product_id products.category orders.product_id orders.ordered_at",
     _searches: "sessions.session_id orders.session_id orders.channel",
     _lists: "impressions.session_id impressions.product_id telemetry.fallback telemetry.model_version telemetry.session_id sessions.session_id sessions.customer_id sessions.started_at",
     _found: "feedback.found_something",
-    _returned: "orders.order_id orders.product_id orders.ordered_at returns.order_id? returns.product_id? returns.known_at?",
-    _rated: "orders.order_id orders.product_id orders.ordered_at ratings.order_id? ratings.product_id? ratings.known_at?",
+    _shop_labels("returns"): "orders.order_id orders.product_id orders.ordered_at returns.order_id? returns.product_id? returns.known_at?",
+    _shop_labels("ratings"): "orders.order_id orders.product_id orders.ordered_at ratings.order_id? ratings.product_id? ratings.known_at?",
 }  # fmt: skip
 
 
@@ -436,12 +387,6 @@ def operator(past: Sequence[Month], month: Month) -> Iterator[dict]:
     past, month : tables as an operator has them, of its `history` and its `play`.
     """
     yield from run(_OPERATOR, past, month)
-
-
-def _towers(months):
-    """Return the tower of each customer."""
-    names = [_all(months, name, ["customerID", "tower_id"]) for name in ("subscribers", "joined")]
-    return pd.concat(names).drop_duplicates("customerID").set_index("customerID")["tower_id"]
 
 
 def _asked(month):
@@ -462,15 +407,14 @@ def _robots(past, month):
 
 
 def _request_times(past, month):
-    scored = month["customers"].drop_duplicates("customerID").set_index("customerID")["scored_at"]
     first, _ = _asked(month)
-    moment = first["customerID"].map(scored)
-    yield from too_early("requests.sent_at", first["sent_at"], moment, "the customer was due")
+    moment = first["customerID"].map(_by("customerID", month["customers"])["scored_at"])
+    yield from _too_early("requests.sent_at", first["sent_at"], moment, "the customer was due")
 
 
 def _payment_times(past, month):
     paid = month["payments"].drop_duplicates()
-    yield from too_early("payments.paid_on", paid["paid_on"], paid["issued_on"], "the bill")
+    yield from _too_early("payments.paid_on", paid["paid_on"], paid["issued_on"], "the bill")
 
 
 def _lost_requests(past, month):
@@ -478,7 +422,7 @@ def _lost_requests(past, month):
     customers = month["customers"]
     lost = ~customers["customerID"].isin(month["requests"]["customerID"])
     what = f"of {len(lost):,} customers left no request in the log"
-    yield from silent("requests", lost, customers["scored_at"], what, "the logs of the service")
+    yield from _silent("requests", lost, customers["scored_at"], what, "the logs of the service")
 
 
 def _silent_towers(past, month):
@@ -499,38 +443,32 @@ def _silent_towers(past, month):
 
 def _bills(past, month):
     now = _charges(month)
-    columns = ["customerID", "MonthlyCharges"]
-    then = pd.concat([_all(past, name, columns) for name in ("snapshots", "customers")])
-    then["MonthlyCharges"] = pd.to_numeric(then["MonthlyCharges"], errors="coerce")
-    first, last = (then.drop_duplicates("customerID", keep=keep).set_index("customerID")["MonthlyCharges"].reindex(now.index) for keep in ("first", "last"))  # fmt: skip
-    lines = month["customers"].drop_duplicates("customerID").set_index("customerID")["InternetService"]  # fmt: skip
-    for other in (now < first, now > first):  # a promotion for some may hide a rise for others
-        yield from dearer("customers.MonthlyCharges", now.where(~other), first, last, lines)
+    known = [pd.to_numeric(_known(past, "snapshots customers", "customerID", "MonthlyCharges", keep), errors="coerce").reindex(now.index) for keep in ("first", "last")]  # fmt: skip
+    lines = _by("customerID", month["customers"])["InternetService"]
+    for other in (
+        now < known[0],
+        now > known[0],
+    ):  # a promotion for some may hide a rise for others
+        yield from _dearer("customers.MonthlyCharges", now.where(~other), *known, lines)
 
 
 def _charges(month):
     """Return what each customer pays a month."""
-    customers = month["customers"].drop_duplicates("customerID").set_index("customerID")
-    return pd.to_numeric(customers["MonthlyCharges"], errors="coerce")
+    return pd.to_numeric(_by("customerID", month["customers"])["MonthlyCharges"], errors="coerce")
 
 
 def _invoices(past, month):
     """Hold each bill against what its customer pays a month."""
-    bill = month["invoices"].drop_duplicates("customerID").set_index("customerID")["amount_eur"]
+    bill = _by("customerID", month["invoices"])["amount_eur"]
     usual = _charges(month).reindex(bill.index)
-    whose = Series(bill.index.map(_towers([*past, month])), index=bill.index)
-    cents = bill[(bill / usual) >= CENTS]
-    if len(cents):
-        yield from dearer("invoices.amount_eur", bill, usual, usual, whose)
+    if (bill / usual >= CENTS).any():
+        towers = _known([*past, month], "subscribers joined", "customerID", "tower_id")
+        yield from _dearer("invoices.amount_eur", bill, usual, usual, towers)
 
 
 def _operator_labels(past, month):
-    labels, before = month["labels"], _all(past, "labels", ["scored_on", "known_at"])
-    played = [len(one["labels"]) for one in past[1:]]
-    expected = np.mean(played) if played else 0.0
-    months = _all(past[1:], "labels", ["scored_on", "known_at"])
-    usual = months if len(months) else before.head(0)
-    yield from later("labels", _days(labels["scored_on"], labels["known_at"]), _days(usual["scored_on"], usual["known_at"]), len(labels), expected)  # fmt: skip
+    usual = _all(past[1:], "labels", ["scored_on", "known_at"])
+    yield from check_labels("labels", _days(month["labels"], "scored_on"), _days(usual, "scored_on"), [len(one["labels"]) for one in past[1:]])  # fmt: skip
 
 
 def _off(month):
@@ -539,10 +477,8 @@ def _off(month):
     A model answers by what it is given: same contract, line and years get about the same.
     """
     first, _ = _asked(month)
-    given = month["given"].drop_duplicates("customerID").set_index("customerID")
-    table = given.join(first.set_index("customerID")["churn_probability"]).dropna(
-        subset=["churn_probability"]
-    )
+    scores = first.set_index("customerID")["churn_probability"].dropna()
+    table = _by("customerID", month["given"]).join(scores, how="inner")
     years = pd.to_numeric(table["tenure"], errors="coerce") // 24
     alike = table.groupby([table["Contract"], table["InternetService"], years])["churn_probability"]
     return (table["churn_probability"] - alike.transform("median")).abs() > 0.3
@@ -550,58 +486,65 @@ def _off(month):
 
 def _scores(past, month):
     """Hold the scores against what the model was given."""
-    now, usual = _off(month), [_off(one) for one in past[1:]]
-    usual = pd.concat(usual) if usual else Series(dtype=bool)
-    if len(now) > 50 and len(usual) > 50 and now.mean() > usual.mean() + 0.02:
+    now, before = _off(month), pd.concat([Series(dtype=bool), *map(_off, past[1:])])
+    if min(len(now), len(before)) > ENOUGH:
         yield finding(
-            "system", "requests.churn_probability", now.mean(), usual.mean(),
+            "system", "requests.churn_probability", now.mean(), before.mean(),
             f"{now.mean():.1%} of the scores lie over 0.3 from those of customers given alike; "
-            f"{usual.mean():.1%} did", p=_more(now, usual), where="the version that serves",
+            f"{before.mean():.1%} did", where="the version that serves", p=chance_of_more(now, before, 0.02),
         )  # fmt: skip
 
 
 def _contracts(months):
     """Return the contract of each customer, as it was known last."""
-    names = [_all(months, name, ["customerID", "Contract"]) for name in ("snapshots", "customers")]
-    known = pd.concat(names).drop_duplicates("customerID", keep="last")
-    return known.set_index("customerID")["Contract"]
+    return _known(months, "snapshots customers", "customerID", "Contract", "last")
 
 
 def _reasons(past, month):
     """Which reason leavers tick, those bound by a contract and those free apart."""
     contracts = _contracts([*past, month])
-    now = month["cancellations"]
-    before = _all(past, "cancellations", ["customerID", "reason"])
-    for contract in ("bound", "free"):
-        mine = [one[one["customerID"].map(contracts).ne("Month-to-month") == (contract == "bound")]["reason"] for one in (now, before)]  # fmt: skip
-        if min(map(len, mine)) <= FEW:
-            continue
-        for reason in mine[0].unique():
-            ticks = [one.eq(reason) for one in mine]
-            p = _more(*ticks)
-            if ticks[0].mean() > ticks[1].mean() + 0.08:
-                yield finding(
-                    "business", "cancellations.reason", ticks[0].mean(), ticks[1].mean(),
-                    f"{ticks[0].mean():.0%} of the {contract} customers who cancel name: {reason}; "
-                    f"{ticks[1].mean():.0%} did", where=f"{contract}: {reason}", p=p,
-                )  # fmt: skip
+    now, before = month["cancellations"], _all(past, "cancellations", ["customerID", "reason"])
+    for who, wanted in [("bound", True), ("free", False)]:
+        ticked, did = (one.loc[_bound(one, contracts) == wanted, "reason"] for one in (now, before))
+        for reason in ticked.unique() if min(len(ticked), len(did)) > FEW else ():
+            share, usual = ticked.eq(reason), did.eq(reason)
+            yield finding(
+                "business", "cancellations.reason", share.mean(), usual.mean(),
+                f"{share.mean():.0%} of the {who} customers who cancel name: {reason}; "
+                f"{usual.mean():.0%} did", where=f"{who}: {reason}", p=chance_of_more(share, usual, 0.08),
+            )  # fmt: skip
+
+
+def _bound(table, contracts):
+    """Return which rows are of customers bound by a contract."""
+    return table["customerID"].map(contracts).ne("Month-to-month")
+
+
+def _strangers(past, month):
+    """Tell of labels of customers who were never scored; of the months since the start all are known."""
+    labels = month["labels"]
+    unknown = ~labels["customerID"].isin(_contracts([*past, month]).index)
+    if len(past) > 1 and unknown.sum() > FEW:
+        yield finding(
+            "relation", "labels.customerID", unknown.mean(), 0,
+            f"{unknown.sum():,} of {len(labels):,} labels are of customers whom nobody scored",
+        )  # fmt: skip
 
 
 def _leavers(past, month):
     """Count who left though bound by a contract, against the month before and the start."""
-    contracts, shares = _contracts([*past, month]), []
-    told = [one["labels"] for one in (past[1:2] + past[-1:] if len(past) > 1 else [])]
-    for labels in [month["labels"].drop_duplicates(), *told]:
-        bound = labels["customerID"].map(contracts).ne("Month-to-month")
-        shares.append(labels.loc[bound, "churned"].dropna().astype(bool))
-    if not told or min(map(len, shares)) <= FEW:
+    if len(past) < 2:
         return
-    share, usual = shares[0].mean(), max(one.mean() for one in shares[1:])
-    if share > 1.3 * usual + 0.01:
+    contracts, left = _contracts([*past, month]), []
+    for labels in (past[1]["labels"], past[-1]["labels"], month["labels"].drop_duplicates()):
+        labels = labels[labels["customerID"].isin(contracts.index)]
+        left.append(labels.loc[_bound(labels, contracts), "churned"].dropna().astype(bool))
+    usual = max(left[0].mean(), left[1].mean())
+    if min(map(len, left)) > FEW:
         yield finding(
-            "performance", "labels.churned", share, usual,
-            f"{share:.1%} of the customers bound by a contract left; {usual:.1%} did", where="bound customers",
-            p=_more(shares[0], shares[-1]),
+            "performance", "labels.churned", left[2].mean(), usual,
+            f"{left[2].mean():.1%} of the customers bound by a contract left; {usual:.1%} did", where="bound customers",
+            p=chance_of_more(left[2], left[1], 1.3 * usual + 0.01 - left[1].mean()),
         )  # fmt: skip
 
 
@@ -611,10 +554,12 @@ _OPERATOR: dict[Callable, str] = {
     _payment_times: "payments.paid_on payments.issued_on",
     _lost_requests: "customers.customerID customers.scored_at requests.customerID?",
     _silent_towers: "sensors.tower_id? sensors.read_on? customers.scored_at",
+    _rewritten("customerID"): "customers.customerID",
     _bills: "customers.customerID customers.MonthlyCharges customers.InternetService",
     _invoices: "customers.customerID customers.MonthlyCharges invoices.amount_eur invoices.customerID",
     _operator_labels: "labels.scored_on? labels.known_at?",
     _scores: "requests.request_id requests.customerID requests.churn_probability given.customerID given.tenure given.Contract given.InternetService",
     _reasons: "customers.customerID customers.Contract cancellations.reason cancellations.customerID",
+    _strangers: "customers.customerID customers.Contract labels.customerID",
     _leavers: "customers.customerID customers.Contract labels.churned labels.customerID",
 }  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from scipy.special import expit, logit
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import binomtest, norm
 from sklearn.linear_model import LogisticRegression
 
 from helpers.checks import (
@@ -19,63 +19,17 @@ from helpers.checks import (
     require_rows,
     require_share,
 )
-from helpers.monitoring.data_quality import EVERYBODY, require_table, signals
-from helpers.training.evaluate import METRICS
+from helpers.monitoring.data_quality import ENOUGH, finding, require_table, signals
 
 SCORED = ["churned", "churn_probability"]
+METRICS = ("accuracy", "precision", "recall")
 FEW = 30  # labelled rows, below which nothing is judged
 DRAWS = 50  # of labelled rows and of labels to come, for the range of an estimate
-REACH = float(
-    norm.isf(0.0025)
-)  # standard errors; with two questions one pass in a hundred withdraws wrongly
-JUDGED = ("accuracy", "precision", "recall", "roc_auc", "brier", "log_loss")
-
-
-def _parts(truth, chance, metric, limit):
-    """Return what a metric is the mean of: one value a row that it counts, or two such arrays."""
-    if metric == "roc_auc":
-        ranks, left = rankdata(chance), truth
-        ones, zeros = int(left.sum()), int((~left).sum())
-        if not ones or not zeros:
-            return [np.empty(0)]
-        return [(ranks[left] - rankdata(chance[left])) / zeros, 1 - (ranks[~left] - rankdata(chance[~left])) / ones]  # fmt: skip
-    said = chance >= limit
-    if metric == "brier":
-        return [(chance - truth) ** 2]
-    if metric == "log_loss":
-        sure = np.clip(np.where(truth, chance, 1 - chance), np.finfo(float).eps, 1)
-        return [-np.log(sure)]
-    counted = {"accuracy": np.ones(len(truth), dtype=bool), "precision": said, "recall": truth}[
-        metric
-    ]
-    return [(said == truth)[counted].astype(float)]
-
-
-def measured(
-    truth: np.ndarray, chance: np.ndarray, metric: str, threshold: float = 0.5
-) -> tuple[float, float]:
-    """Return a metric of `helpers.training.evaluate` with its standard error; missing where rows are too few.
-
-    Source
-    ------
-    DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, for the ROC-AUC.
-
-    Examples
-    --------
-    >>> truth, chance = np.array([True, False] * 50), np.tile([0.9, 0.1, 0.4, 0.6], 25)
-    >>> value, error = measured(truth, chance, "accuracy")
-    >>> value, round(error, 3)
-    (0.5, 0.05)
-    """
-    parts = _parts(truth, chance, metric, threshold)
-    if min(map(len, parts)) < 2:
-        return np.nan, np.nan
-    value = METRICS[metric](truth, chance, threshold)
-    return float(value), float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
+REACH = float(norm.isf(0.0025))  # standard errors: of two questions in a hundred passes one errs
 
 
 def labelled(
-    predictions: DataFrame, labels: DataFrame, key: str, name: str, since: object = None
+    predictions: DataFrame, labels: DataFrame, key: str, name: str
 ) -> tuple[DataFrame, DataFrame]:
     """Put the labels that came beside the predictions, and say which of the two do not fit.
 
@@ -120,11 +74,7 @@ def labelled(
         ("labels", strangers, len(known), f"{{}} of {len(known):,} labels have no prediction in {name}"),
         ("labels", told.loc[differ, key].nunique(), len(known), f"labels of {{}} {key} contradict each other"),
     ]  # fmt: skip
-    found = [
-        {"signal": signal, "table": name, "column": key, "since": since, "value": rows / of, "expected": 0, "effect": rows / of, "because": because.format(f"{rows:,}")}
-        for signal, rows, of, because in counts
-        if rows
-    ]  # fmt: skip
+    found = [finding(signal, f"{name}.{key}", rows / of, 0, because.format(f"{rows:,}")) for signal, rows, of, because in counts if rows]  # fmt: skip
     truth = told[~differ].set_index(key)["churned"].astype(object)
     happened = once[key].map(truth).astype(object)
     return once.assign(churned=happened.where(happened.notna(), None)), signals(found)
@@ -139,13 +89,13 @@ def over_time(
     ----------
     scored : one row a prediction: `churned` (a flag; missing as long as nobody knows),
         `churn_probability` and the moment `at` which it was made.
-    metric : accuracy, precision, recall, roc_auc, brier or log_loss.
+    metric : accuracy, precision or recall.
     every : a period as pandas writes it: "MS" months, "W" weeks, "30D".
-    threshold : as in `helpers.training.evaluate.scores`.
+    threshold : a probability from it on says that the customer leaves.
 
     Returns
     -------
-    One row a period: `rows`, `labelled` (how many have their label), `value`, `low`, `high` (95 %); the
+    One row a period: `rows`, `labelled` (how many have their label), `value`, `low`, `high` (95 %, Wilson's); the
     last three missing where fewer than thirty labels are known.
 
     Raises
@@ -167,143 +117,64 @@ def over_time(
     require_rows(scored, "scored")
     found = {}
     for period, part in scored.set_index(at)[SCORED].resample(every):
-        known = part[part["churned"].notna()]
-        value, low, high = _ranged(known, metric, threshold)
-        found[period] = {
-            "rows": len(part),
-            "labelled": len(known),
-            "value": value,
-            "low": low,
-            "high": high,
-        }
-    return DataFrame.from_dict(found, orient="index").rename_axis("period")
+        truth, chance = _known(part)
+        right = _counted(truth, chance >= threshold, metric)
+        told = (np.nan, np.nan, np.nan)
+        if len(truth) >= FEW and len(right):
+            range_ = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+            told = (right.mean(), range_.low, range_.high)
+        found[period] = (len(part), len(truth), *told)
+    columns = ["rows", "labelled", "value", "low", "high"]
+    return DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("period")
 
 
-def _ranged(known, metric, threshold):
-    """Return a metric of labelled rows with its 95 % range: Wilson's for shares."""
-    if len(known) < FEW:
-        return np.nan, np.nan, np.nan
-    truth, chance = _arrays(known)
-    value, error = measured(truth, chance, metric, threshold)
-    if metric in ("accuracy", "precision", "recall") and np.isfinite(value):
-        counted = len(_parts(truth, chance, metric, threshold)[0])
-        ends = binomtest(round(value * counted), counted).proportion_ci(method="wilson")
-        return value, float(ends.low), float(ends.high)
-    return value, value - 1.96 * error, value + 1.96 * error
+def _known(scored):
+    """Return the truth and the probabilities of the rows that have a label."""
+    known = scored[scored["churned"].notna()]
+    return known["churned"].to_numpy(dtype=bool), known["churn_probability"].to_numpy(dtype=float)
 
 
-def check_performance(
-    reference: DataFrame,
-    current: DataFrame,
-    name: str,
-    metric: str = "accuracy",
-    threshold: float = 0.5,
-    segments: Sequence[str] = (),
-    since: object = None,
-) -> DataFrame:
-    """Hold the quality of labelled predictions against what it was, for everybody and by segment.
+def _counted(truth, said, metric):
+    """Return of the rows that a metric counts whether the model was right."""
+    return (truth == said)[
+        {"accuracy": np.ones_like(said), "precision": said, "recall": truth}[metric]
+    ]
+
+
+def check_labels(name: str, days: Series, usual: Series, came: Sequence[int]) -> Iterator[dict]:
+    """Tell of labels that come later than they used to, or hardly at all.
 
     Parameters
     ----------
-    reference, current : one row a prediction: `churned`, `churn_probability` and the `segments`; rows
-        without a label are left out.
-    name : of the table.
-    segments : columns of levels, each of which is judged for itself.
-    since : the first moment of `current`.
+    days, usual : how many days each label took, now and before.
+    came : how many labels came in each month before.
 
-    Returns
-    -------
-    `signals`: one row for everybody and each segment with thirty labels on both sides, whether the
-    quality moved or not; `effect` is now less before, `p` the chance of as much without a change. Several
-    are to be corrected together.
-
-    Raises
+    Yields
     ------
-    ValueError
-        As in `over_time`.
+    At most one signal. What is compared is the third soonest: how many are late says nothing of it, and labels
+    that never come are not among those that did.
 
     Examples
     --------
-    >>> then = DataFrame({"churned": [True, False] * 50, "churn_probability": [0.9, 0.1] * 50})
-    >>> check_performance(then, then.assign(churned=True), "scores")["because"].item()
-    'accuracy of scores is 0.500, 1.000 before'
+    >>> usual = Series([30.0, 31.0, 32.0, 33.0] * 20)
+    >>> next(check_labels("labels", usual + 3, usual, [80]))["because"]
+    'labels come 3.0 days later than they used to: the soonest after 33.0 days, not 30.0'
     """
-    for what, table in [("reference", reference), ("current", current)]:
-        _require_scored(table, f"the {what} of {name}", metric, threshold, segments)
-    reference, current = (table[table["churned"].notna()] for table in (reference, current))
-    groups = [("", EVERYBODY, reference, current)]
-    for column in segments:
-        levels = dict(iter(current.groupby(column)))
-        groups += [(column, f"{column}: {level}", part, levels[level]) for level, part in reference.groupby(column) if level in levels]  # fmt: skip
-    found = []
-    for column, where, then, now in groups:
-        if min(len(then), len(now)) < FEW:
-            continue
-        (before, error), (after, later) = (
-            measured(*_arrays(part), metric, threshold) for part in (then, now)
-        )
-        spread = np.hypot(error, later)
-        if not np.isfinite(spread):
-            continue
-        apart = abs(after - before)
-        chance = 2 * norm.sf(apart / spread) if spread else float(not apart)
-        because = f"{metric} of {name}{'' if where == EVERYBODY else f' for {where}'} is {after:.3f}, {before:.3f} before"
-        found.append({"signal": "performance", "table": name, "column": column, "where": where, "since": since, "value": after, "expected": before, "effect": after - before, "p": chance, "because": because})  # fmt: skip
-    return signals(found)
-
-
-def check_labels(
-    reference: DataFrame, current: DataFrame, name: str, made: str, known: str, since: object = None
-) -> DataFrame:
-    """Find out whether labels take longer to arrive than they did.
-
-    Parameters
-    ----------
-    reference, current : one row a label, with the moments when the prediction was `made` and the label
-        became `known`. What never arrived is not there, so an empty `current` is a finding, too.
-    name : of the table.
-
-    Returns
-    -------
-    `signals`, at most one row: `value` and `expected` are the days that half of the labels took.
-
-    Examples
-    --------
-    >>> made = pd.Series(pd.date_range("2025-01-01", periods=60, freq="h"))
-    >>> then = DataFrame({"made": made, "known": made + pd.Timedelta(days=30)})
-    >>> now = then.assign(known=then["known"] + pd.Timedelta(days=3))
-    >>> check_labels(then, now, "labels", "made", "known")["because"].item()
-    'labels came after 33 days, 30 before'
-    """
-    lags = []
-    for what, table in [("reference", reference), ("current", current)]:
-        require_columns(table, f"the {what} of {name}", [made, known])
-        for column in (made, known):
-            require_moments(table, f"the {what} of {name}", column)
-        days = (
-            pd.to_datetime(table[known]) - pd.to_datetime(table[made])
-        ).dt.total_seconds() / 86_400
-        lags.append(days.dropna())
-    require_rows(lags[0].to_frame(), f"the reference of {name}")
-    then, now = (lag.median() for lag in lags)
-    row = {"signal": "labels", "table": name, "column": known, "since": since, "expected": then}
-    if lags[1].empty:
-        return signals(
-            [
-                {
-                    **row,
-                    "effect": np.inf,
-                    "because": f"{name} did not come; {then:.3g} days were usual",
-                }
-            ]
-        )
-    spread = max(
-        1.0, 3 * (lags[0].quantile(0.9) - lags[0].quantile(0.1)) / np.sqrt(min(map(len, lags)))
-    )
-    if abs(now - then) < spread:
-        return signals([])
-    because = f"{name} came after {now:.3g} days, {then:.3g} before"
-    return signals([{**row, "value": now, "effect": now - then, "because": because}])
+    expected = np.mean(came) if len(came) else 0.0
+    if len(days) < 0.3 * expected:
+        yield finding(
+            "labels", f"{name}.known_at", len(days), expected,
+            f"{len(days):,} rows of {name} came; {expected:,.0f} were to be expected",
+            effect=1 - len(days) / expected,
+        )  # fmt: skip
+    elif min(len(days), len(usual)) > ENOUGH:
+        soonest, before = days.nsmallest(3).max(), usual.quantile(3 / len(days))
+        if soonest > before + 1.5:
+            yield finding(
+                "labels", f"{name}.known_at", soonest, before,
+                f"{name} come {soonest - before:.1f} days later than they used to: the soonest after "
+                f"{soonest:.1f} days, not {before:.1f}", effect=1 - before / soonest,
+            )  # fmt: skip
 
 
 class Estimate(NamedTuple):
@@ -330,7 +201,6 @@ def estimate(
     metric: str = "accuracy",
     threshold: float = 0.5,
     seen: DataFrame | None = None,
-    seed: int = 0,
 ) -> Estimate:
     """Estimate a metric from the probabilities alone, as long as no label contradicts it.
 
@@ -343,9 +213,8 @@ def estimate(
     ----------
     reference : labelled rows: `churned`, `churn_probability`; not those that the model learned from.
     current : rows without labels: `churn_probability`.
-    metric : accuracy, precision, recall or brier.
+    metric : accuracy, precision or recall.
     seen : the newest labelled rows, later than the reference; None where none came.
-    seed : of the draws that make the range.
 
     Raises
     ------
@@ -366,20 +235,17 @@ def estimate(
     >>> round(found.value, 1), found.valid
     (0.8, True)
     """
-    if metric not in ("accuracy", "precision", "recall", "brier"):
-        raise ValueError(f"estimate knows accuracy, precision, recall and brier; got {metric!r}. Take one of them.")  # fmt: skip
     _require_scored(reference, "the reference", metric, threshold)
     _require_scored(current.assign(churned=None), "current", metric, threshold)
     require_rows(current, "current")
-    reference = reference[reference["churned"].notna()]
-    truth, chance = _arrays(reference)
+    truth, chance = _known(reference)
     rarer = int(min(truth.sum(), (~truth).sum()))
     if len(truth) < 200 or rarer < FEW:
         raise ValueError(
             f"the reference has {len(truth):,} labelled row(s), {rarer:,} of the rarer outcome; 200 and {FEW} "
             "are needed, or the probabilities cannot be calibrated. Wait for more labels."
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)  # the same tables always have the same range
     draws = [slice(None), *rng.integers(0, len(truth), (DRAWS, len(truth)))]
     fits = [_calibrated(truth[rows], chance[rows]) for rows in draws]
     now = current["churn_probability"].to_numpy(dtype=float)
@@ -419,8 +285,6 @@ def _to_expect(fits, chance, metric, limit, rng):
 def _realized(happened, chance, metric, limit):
     """Return a metric of outcomes that are flags, or how often each is to be expected."""
     said = chance >= limit
-    if metric == "brier":
-        return float((happened * (1 - chance) ** 2 + (1 - happened) * chance**2).mean())
     if metric == "accuracy":
         return float(np.where(said, happened, 1 - happened).mean())
     if metric == "left":
@@ -432,7 +296,7 @@ def _realized(happened, chance, metric, limit):
 def _contradicted(fits, seen, metric, threshold, rng):
     """Return what the newest labels say against the estimate; nothing where they agree."""
     _require_scored(seen, "seen", metric, threshold)
-    truth, chance = _arrays(seen[seen["churned"].notna()])
+    truth, chance = _known(seen)
     if len(truth) < FEW:
         return ""
     for what, name in [(metric, f"{metric} is"), ("left", "the share that left is")]:
@@ -443,16 +307,13 @@ def _contradicted(fits, seen, metric, threshold, rng):
     return ""
 
 
-def _arrays(known):
-    """Return the truth and the probabilities of labelled rows."""
-    return known["churned"].to_numpy(dtype=bool), known["churn_probability"].to_numpy(dtype=float)
-
-
 def _require_scored(table, name, metric, threshold, more=()):
     """Stop unless a table holds labels, which may be missing, and probabilities."""
     require_share(threshold, "threshold")
-    if metric not in JUDGED:
-        raise ValueError(f"metric is one of {', '.join(JUDGED)}; got {metric!r}. Take one of them.")
+    if metric not in METRICS:
+        raise ValueError(
+            f"metric is one of {', '.join(METRICS)}; got {metric!r}. Take one of them."
+        )
     require_columns(table, name, [*SCORED, *more])
     require_flags(table["churned"].dropna(), f"churned of {name}")
     chance = pd.to_numeric(table["churn_probability"], errors="coerce").to_numpy(

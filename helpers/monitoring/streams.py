@@ -73,12 +73,10 @@ def page_hinkley(values: Series, delta: float = 0.005, threshold: float = 50.0) 
 
 def _alarms(values, detector: Callable):
     """Return the alarms of a detector that begins anew after each."""
-    name = values.name or "the stream"
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    wrong = ~np.isfinite(numbers)
-    if wrong.any():
+    if (wrong := ~np.isfinite(numbers)).any():
         raise ValueError(
-            f"{name} has {int(wrong.sum()):,} value(s) that are no numbers, the first being "
+            f"{values.name or 'the stream'} has {int(wrong.sum()):,} value(s) that are no numbers, the first being "
             f"{values.iloc[int(wrong.argmax())]!r} (row {int(wrong.argmax()) + 1:,}): no mean is known after it. "
             "Leave these rows out."
         )
@@ -87,14 +85,10 @@ def _alarms(values, detector: Callable):
         watch.update(value)
         if watch.drift_detected:
             part = numbers[begun : place + 1]
-            broke = _break(part)
+            # The break splits the part into two whose means differ most, for their sizes.
+            sums, places = part.cumsum()[:-1], np.arange(1, len(part))
+            apart = (sums - part.mean() * places) ** 2 / (places * (len(part) - places))
+            broke = int(apart.argmax()) + 1
             found.append((values.index[place], values.index[begun + broke], part[:broke].mean(), part[broke:].mean()))  # fmt: skip
             begun, watch = place + 1, detector()
     return DataFrame(found, columns=["noticed", "since", "before", "after"])
-
-
-def _break(part):
-    """Return the place that splits a stream into the two parts whose means differ most, for their sizes."""
-    sums, places = part.cumsum()[:-1], np.arange(1, len(part))
-    apart = (sums - part.mean() * places) ** 2 / (places * (len(part) - places))
-    return int(apart.argmax()) + 1

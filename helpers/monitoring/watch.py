@@ -13,24 +13,31 @@ from fnmatch import fnmatch
 
 import numpy as np
 import pandas as pd
-from pandas import DataFrame
+from pandas import DataFrame, Series
+from pandas.api.types import is_datetime64_any_dtype
+from scipy.stats import false_discovery_control
 
 from helpers.lifecycle import Cause, Trigger
 from helpers.monitoring import business, system
-from helpers.monitoring.alerts import Alert, finding
-from helpers.monitoring.data_quality import check_given
+from helpers.monitoring.alerts import Alert
+from helpers.monitoring.data_quality import (
+    ANOTHER_KIND,
+    ENOUGH,
+    changed_columns,
+    check_given,
+    check_table,
+    finding,
+    renamed,
+    require_table,
+)
 from helpers.monitoring.data_quality import signals as as_signals
 
 Month = Mapping[str, DataFrame]
-UNEXPLAINED = (
-    "schema",
-    "missing",
-    "given",
-    "rows",
-    "performance",
-)  # ring though no rule reads them
+# These ring though no rule reads them.
+UNEXPLAINED = ("schema", "missing", "given", "rows", "relation", "performance")
 TOLD = {"score", "propensity", "variant", "model_version"}  # a decide may begin to tell these
 DECIDES = 3  # a signal of this weight names a cause by itself
+BUDGET = 0.0001  # one month in ten thousand may ring by chance, whatever the number of tests
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,20 +115,26 @@ def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
 def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
 
-    A signal with a test has a least effect and is as good as sure (`business.SURE`). Parameters and errors are those
-    of `watch`.
+    A signal with a test has a least effect, and all tests of a month share one budget (Benjamini & Hochberg 1995).
+    Parameters and errors are those of `watch`.
     """
     _require_months(reference, month)
-    rows, names = _schema(reference, month)
-    reference = [_renamed(one, names) for one in reference]
-    month = _renamed(month, names)
-    rows += _twice(reference, month)
-    rows += _gone(reference, month)
-    rows += business.run(_CHECKS, reference, month)
-    rows += (business.shop if "session_id" in month.get("given", month.get("sessions", ())) else business.operator)(reference, month)  # fmt: skip
-    found = as_signals(rows)
-    found["since"] = found["since"].fillna(_first_day(month))
-    return found[~(found["p"] > business.SURE)].reset_index(drop=True)
+    start, *past, now = [_comparable(reference, one) for one in (*reference, month)]
+    past = [start, *past]
+    shop = "session_id" in now.get("given", now.get("sessions", ()))
+    found = as_signals([
+        *_arrived(reference, month),
+        *_gone(reference, month),
+        *_not_over(past, now),
+        *business.run(_CHECKS, past, now),
+        *(business.shop if shop else business.operator)(past, now),
+    ])  # fmt: skip
+    found["since"] = found["since"].fillna(_moments(now)[1].min().floor("D"))
+    tested = found["p"].notna()
+    news = ~tested
+    if tested.any():
+        news[tested] = false_discovery_control(found.loc[tested, "p"]) <= BUDGET
+    return found[news].reset_index(drop=True)
 
 
 def _require_months(reference, month):
@@ -135,12 +148,16 @@ def _require_months(reference, month):
             "watch needs the tables of a month that is over, name -> table; got none with a row: pass "
             "what play returned."
         )
+    for name, table in [pair for one in (*reference, month) for pair in one.items()]:
+        require_table(table, name)
 
 
-def _first_day(month):
-    """Return the first day of the month, as its visits or scorings have it."""
-    times = [month[name][column].min() for name, column in [("sessions", "started_at"), ("customers", "scored_at")] if name in month and column in month[name] and len(month[name])]  # fmt: skip
-    return min(times).normalize() if times and pd.notna(times[0]) else pd.NaT
+def _moments(month):
+    """Return when the visits began, or the customers were scored: in which column, and the moments."""
+    for name, column in [("sessions", "started_at"), ("customers", "scored_at")]:
+        if name in month and is_datetime64_any_dtype(month[name].get(column)):
+            return f"{name}.{column}", month[name][column].dropna()
+    return "", Series(dtype="datetime64[s]")
 
 
 def _usual(reference, name):
@@ -148,98 +165,71 @@ def _usual(reference, name):
     return next((one[name] for one in [*reference[1:], reference[0]] if name in one), None)
 
 
-def _schema(reference, month) -> tuple[list[dict], dict]:
-    """Tell of columns that came, went or have another name, once: what a month ago was so is known.
+def _comparable(reference, month):
+    """Return a month with its columns named as usual, and without those that hold another kind."""
+    tables = {}
+    for name, table in month.items():
+        if month is not reference[0] and (usual := _usual(reference, name)) is not None:
+            table = table.rename(columns=renamed(usual, table))
+            other = [row["column"] for row in changed_columns(usual, table, name) if row["where"] == ANOTHER_KIND]  # fmt: skip
+            table = table.drop(columns=other)
+        tables[name] = table
+    return tables
 
-    Returns also (table, other name) -> name at the start.
+
+def _arrived(reference, month) -> Iterator[dict]:
+    """Tell what is wrong with the tables that came; of the start only repeats, since its tables have another form.
+
+    A change of the form is told once: what was so a month ago is known.
     """
-    found, names = [], {}
-    for name, table in month.items() if len(reference) > 1 else ():
+    for name, table in month.items():
         if (usual := _usual(reference, name)) is None:
             continue
-        before = set(reference[-1].get(name, usual))
-        told = TOLD if name not in ("telemetry", "requests") else set()
-        known = {*reference[0].get(name, ()), *usual, *told}
-        new = [column for column in table if column not in known]
-        for old in [column for column in usual if column not in {*table, *told}]:
-            heir = next((one for one in new if _alike(table[one], usual[old])), None)
-            if heir:
-                new.remove(heir)
-                names[name, heir] = old
-                row = finding("schema", f"{name}.{old}", 1, 1, f"{name}.{old} is called {heir} now", effect=1, where=f"now {heir}")  # fmt: skip
-            else:
-                row = finding("schema", f"{name}.{old}", 0, 1, f"{name} has no column {old} any more", where="gone")  # fmt: skip
-            found += [row] if heir not in before and (heir or old in before) else []
-        for one in [one for one in new if one not in before]:
-            found.append(finding("schema", f"{name}.{one}", 1, 0, f"{name} has a new column {one}", where="new"))  # fmt: skip
-        for one in [one for one in usual if one in table and len(table) > 50]:
-            if table[one].isna().all() and usual[one].notna().any():
-                found.append(finding("missing", f"{name}.{one}", 1, usual[one].isna().mean(), f"{name}.{one} is empty in all rows"))  # fmt: skip
-    return found, names
-
-
-def _renamed(month, names):
-    """Return the month with its columns named as at the start."""
-    return {name: table.rename(columns=lambda c, n=name: names.get((n, c), c)) for name, table in month.items()}  # fmt: skip
-
-
-def _alike(new, old):
-    """Return whether two columns hold the same values, or mostly."""
-    values, before = set(new.dropna()), set(old.dropna())
-    return len(values & before) > 0.3 * min(len(values), len(before)) > 0
-
-
-def _twice(reference, month) -> Iterator[dict]:
-    for name, table in month.items():
-        usual = _usual(reference, name)
-        again = table.duplicated()
-        share = again.mean() if len(table) else 0.0
-        if usual is not None and share > 0.003 and again.sum() > 5 and share > usual.duplicated().mean() + 0.003:  # fmt: skip
-            yield finding("twice", name, share, 0, f"{share:.1%} of the {len(table):,} rows of {name} came before, word for word", where=f"{share:.1%} of the rows")  # fmt: skip
+        free = TOLD if name not in ("telemetry", "requests") else ()
+        known = [(row["column"], row["where"]) for row in changed_columns(usual, reference[-1].get(name, usual), name)]  # fmt: skip
+        rows = check_table(usual, table, name).to_dict("records") if len(usual) else changed_columns(usual, table, name)  # fmt: skip
+        for row in rows:
+            told = row["column"] in free or (row["column"], row["where"]) in known
+            if row["signal"] == "twice" or (len(reference) > 1 and not (told and row["signal"] == "schema")):  # fmt: skip
+                yield row
 
 
 def _gone(reference, month) -> Iterator[dict]:
     """Tell of tables that used to come and did not, or came empty."""
     for name, usual in reference[-1].items():
-        if len(reference) > 1 and len(usual) > 50 and not len(month.get(name, ())):
+        if len(reference) > 1 and len(usual) > ENOUGH and not len(month.get(name, ())):
             signal = "labels" if name in ("labels", "ratings", "returns") else "rows"
             yield finding(signal, name, 0, len(usual), f"no row of {name} came; {len(usual):,} did a month ago", effect=1, where="no row came")  # fmt: skip
 
 
-def _given_visits(reference, month):
-    return _given(reference, month, "sessions", "session_id")
+def _not_over(past, month) -> Iterator[dict]:
+    """Tell of a month that ends before its time."""
+    place, moments = _moments(month)
+    days, usual = (np.ptp(one) / pd.Timedelta(days=1) if len(one) else np.nan for one in (moments, _moments(past[-1])[1]))  # fmt: skip
+    if len(past) > 1 and days < 0.8 * usual:
+        yield finding("rows", place, days, usual, f"the moments of {place} span {days:.0f} days, {usual:.0f} before: the month is not over", effect=1 - days / usual)  # fmt: skip
 
 
-def _given_customers(reference, month):
-    return _given(reference, month, "customers", "customerID")
-
-
-def _given(reference, month, name, key) -> Iterator[dict]:
-    """Hold what the model was given against what is stored; a column filled since then is the table's own."""
-    usual = _usual(reference, name)
-    new = set() if usual is None else set(month[name]) - set(usual)
-    for row in check_given(month["given"], month[name], key, "given").to_dict("records"):
-        yield {**row, "table": name if row["column"] in new else "given"}
-
-
-def _service_of(name):
-    def check(reference, month):
-        return system.service([one[name] for one in reference if name in one], month[name], name)
+def _given(name, key):
+    def check(past, month):
+        """Hold what the model was given against what is stored; a column filled since then is the table's own."""
+        usual = _usual(past, name)
+        new = set() if usual is None else set(month[name]) - set(usual)
+        for row in check_given(month["given"], month[name], key, "given").to_dict("records"):
+            yield {**row, "table": name if row["column"] in new else "given"}
 
     return check
 
 
-def _rewritten_by(key):
-    return lambda reference, month: business.rewritten(reference, month, "customers", key)
+def _service(name):
+    return lambda past, month: system.service([one[name] for one in past if name in one], month[name], name)  # fmt: skip
 
 
-_REQUEST = " ".join(f"{{0}}.{column}{'?' if column == 'reason' else ''}" for column in system.TOLD)
 _CHECKS = {
-    _given_visits: "given.session_id sessions.session_id",
-    _given_customers: "given.customerID customers.customerID",
-    **{_service_of(name): _REQUEST.format(name) for name in ("telemetry", "requests")},
-    **{_rewritten_by(key): f"customers.{key}" for key in ("customer_id", "customerID")},
-}
+    _given("sessions", "session_id"): "given.session_id sessions.session_id",
+    _given("customers", "customerID"): "given.customerID customers.customerID",
+    **{_service(name): " ".join(f"{name}.{column}" for column in system.TOLD) for name in ("telemetry", "requests")},
+}  # fmt: skip
 
 
 def diagnose(found: DataFrame) -> list[Alert]:
@@ -280,6 +270,8 @@ def _key(row):
     sign = {1: "+", -1: "-"}.get(int(np.sign(row["value"] - row["expected"])), "=")
     if row["signal"] == "relation" and row["where"].endswith("was rewritten"):
         sign = "words"
+    if row["where"] == ANOTHER_KIND:
+        sign = "kind"
     if row["where"] == "no row came":
         sign = "none"
     if row["table"] in ("cancellations", "labels") and row["signal"] != "labels":
