@@ -9,7 +9,7 @@ import pytest
 from conftest import SEEDS
 from sklearn.metrics import brier_score_loss
 
-from helpers.deployment.registry import check, promote, versions
+from helpers.deployment.registry import check, promote, roll_back, versions
 from helpers.training.track import tracking
 
 pytestmark = pytest.mark.slow
@@ -33,6 +33,7 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert [answer["model_version"] for answer in cells["answers"]] == right
     assert not any(answer["fallback"] for answer in cells["answers"])
     assert (figures["back"], cells["no"]) == (right[1], [404, 422])
+    assert figures["taken_back"] == right[0]  # judged again, it returns
     assert cells["found"].breaks(cells["held_out"]) == []
 
 
@@ -58,8 +59,11 @@ def test_the_registry_is_left_as_the_lesson_says(played):
     tracking(cells["RUNS_FOLDER"], "churn")
     # The last seed that ran may be another one; its registry ends alike.
     table = versions("churn").set_index("version")
-    assert table["aliases"].to_dict() == {"3": [], "2": [], "1": ["champion"]}
-    assert table["gates"].to_dict() == {"3": "failed: better", "2": "rolled back", "1": "passed"}
+    assert table["aliases"].to_dict() == {"3": [], "2": ["champion"], "1": []}
+    assert table["gates"].to_dict() == {"3": "failed: better", "2": "passed", "1": "passed"}
+    assert roll_back("churn") == "1"  # as "Your turn" asks: once it works
+    with pytest.raises(ValueError, match="nothing to roll churn back to"):
+        roll_back("churn")
     with pytest.raises(ValueError, match="it was rolled back"):
         promote("churn", "2")
     asked = {**cells["asked"], "group": "Contract"}

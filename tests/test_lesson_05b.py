@@ -33,10 +33,15 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert answered == set(month["customerID"]) & set(cells["customers"]["customerID"])
     share = len(cells["control"]) / len(cells["risky"])
     assert share == pytest.approx(cells["CONTROL"], abs=0.04)
-    assert (
-        cells["naive"][True] > cells["naive"][False]
-    )  # the called leave more often than all others
-    assert cells["stayed"] > 0  # and yet less often than the control group
+    left = cells["groups"]["mean"]
+    assert cells["stayed"] > 0  # less often than the control group
+    assert left["contact"] > left["not wanted"]  # as they were chosen
+    assert left.idxmax() == "called last month"
+    there = cells["groups"].loc[
+        "contact", "count"
+    ]  # one or two leave on the very day of their call
+    assert 0.98 * there < len(cells["called"]) <= there
+    assert figures["gone"] > 0.1 * figures["listed"]
     assert cells["new"] > 0.1
     for why in cells["wrong"]:
         assert cells["steps"][why] > 0.05 * len(cells["risky"])
@@ -99,13 +104,41 @@ def test_a_control_group_first_takes_those_who_would_not_have_been_called(played
     assert cells["steps"]["contact"] == played(1)[1]["steps"]["contact"]
 
 
-@pytest.mark.parametrize(
-    ("seed", "size", "words"), [(1, 4_000, "they keep customers"), (1, 1_000, "open, go on")]
+PAYS, OPEN, LOSES = (
+    "the calls pay",
+    "open: go on, and keep the control group",
+    "the calls do not pay",
 )
-def test_each_verdict_has_its_words(played, seed, size, words):
-    figures, _ = played(seed, SUBSCRIBERS=size)
+NEEDED = "needed = OFFER.cost_eur / OFFER.worth_eur"
+
+
+@pytest.mark.parametrize(
+    ("seed", "size", "edits", "words"),
+    [
+        (3, 4_000, (), PAYS),
+        (1, 4_000, (), OPEN),
+        (1, 1_000, (), OPEN),
+        (1, 4_000, ((NEEDED, "needed = 0.3"),), LOSES),
+    ],
+)
+def test_each_verdict_has_its_words(played, seed, size, edits, words):
+    figures, _ = played(seed, edits, SUBSCRIBERS=size)
     assert figures["verdict"] == words
-    assert (figures["low"] > 0) == (words == "they keep customers")
+    assert (figures["low"] > figures["needed"]) == (words == PAYS)
+    assert (figures["high"] < figures["needed"]) == (words == LOSES)
+
+
+def test_the_money_is_that_of_the_calls_counted_by_hand(played):
+    figures, cells = played(1)
+    judged = cells["judged"].set_index("outcome")["churned"].astype(float)
+    stayed = judged["control group"].mean() - judged["contact"].mean()
+    assert figures["worth"] == pytest.approx(100 * (stayed * 500 - 20), abs=0.01)
+    called = set(cells["called"]["customerID"])
+    assert called <= set(cells["to_call"])  # and whoever is not called was no customer any more
+    month = set(cells["this_month"]["customerID"])
+    uncalled = set(cells["to_call"]) - called
+    assert set(cells["to_call"]) - month <= uncalled
+    assert len(uncalled & month) < 0.02 * len(called)  # who leaves on the very day of the call
 
 
 def test_the_list_of_the_night_is_parquet_that_any_tool_reads(played):

@@ -10,21 +10,23 @@ pytestmark = pytest.mark.slow
 
 STEM = "05c_serve"
 STRANGE = ["contract in small letters", "a tariff of tomorrow"]
-WRONG = [*STRANGE, "a decimal comma", "no contract"]
+WRONG = [*STRANGE, "a decimal comma", "a lost comma", "no contract"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     figures, cells = played(seed)
     small, guessed, whole, ours = (cells[name] for name in ("small", "guessed", "whole", "ours"))
-    assert [small[what][0] for what in WRONG] == [200, 200, 500, 500]
+    assert [small[what][0] for what in WRONG] == [200, 200, 500, 200, 500]
     assert small["contract in small letters"][1] < small["as in the table"][1] - 0.05
     assert len({small[what][1] for what in STRANGE}) == 1  # the model knows neither word
-    # Closed words refuse what is wrong, and the tariff of tomorrow; open ones answer and count both.
-    assert [guessed[what][0] for what in WRONG] == [422] * 4
-    assert [whole[what][0] for what in WRONG] == [422] * 4
-    assert [ours[what][0] for what in WRONG] == [200, 200, 422, 422]
-    assert (cells["counted"], cells["strange"], figures["silent"]) == (2, 2, 0)
+    # A closed form refuses wrong words, and the tariff of tomorrow; an open one answers, and tells.
+    assert [guessed[what][0] for what in WRONG] == [422, 422, 422, 200, 422]
+    assert [whole[what][0] for what in WRONG] == [422, 422, 422, 200, 422]
+    assert [ours[what][0] for what in WRONG] == [200, 200, 422, 200, 422]
+    assert [ours[what][2:] for what in WRONG if ours[what][0] == 200] == [("Contract",)] * 2 + [("MonthlyCharges",)]  # fmt: skip
+    assert abs(small["a lost comma"][1] - small["as in the table"][1]) > 0.005
+    assert (figures["wrong"], figures["quiet"], figures["silent"]) == (5, 1, 0)
     assert small["as in the table"] == whole["as in the table"] == ours["as in the table"]
     form = cells["form_of"](cells["few"])
     for row in cells["few"].to_dict("records"):  # who stands in the few rows passes
@@ -40,6 +42,9 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     assert today["clicks kept"] == today["with a click"] > 0
     assert cells["evening"]["telemetry"]["status"].eq(200).mean() > 0.95  # the world loses a few
     assert cells["signed"] < ours["as in the table"][1] - 0.05  # two years bind
+    before, now = cells["calls"]
+    assert len(now) > 30
+    assert (before != now).mean() < 0.1  # where nothing happens, a list decides the same
 
 
 def test_what_was_refused_had_a_word_that_the_few_rows_had_not(played):
@@ -67,16 +72,16 @@ def test_with_another_scope_one_cell_changes_as_your_turn_asks(played):
     assert opened.loc["website"].tolist() == [200, 200, 403]
 
 
-def test_a_lost_comma_is_noticed_by_none_of_the_four_as_your_turn_asks(played):
-    _, cells = played(2, (('"85,05"', "8505.0"),))
+def test_half_an_amount_is_noticed_by_none_of_the_four_as_your_turn_asks(played):
+    figures, cells = played(2, (("100 * amount", "0.5 * amount"),))
     names = ("small", "guessed", "whole", "ours")
-    assert [cells[name]["a decimal comma"][0] for name in names] == [200] * 4
-    assert cells["counted"] == 2
+    assert {cells[name]["a lost comma"][:1] + cells[name]["a lost comma"][2:] for name in names} == {(200,)}  # fmt: skip
+    assert (figures["silent"], figures["verdict"]) == (1, "it stays in staging")
 
 
 def test_who_answers_a_strange_word_in_silence_stays_in_staging(played):
-    figures, _ = played(2, (("silent = max(0, strange - counted)", "silent = strange"),))
-    assert (figures["silent"], figures["verdict"]) == (2, "it stays in staging")
+    figures, _ = played(2, ((', *answer.get("unknown", [])', ""),))
+    assert (figures["silent"], figures["verdict"]) == (3, "it stays in staging")
 
 
 def test_a_cloud_is_answered_where_and_how_it_asks(played, tmp_path):

@@ -1,6 +1,8 @@
 """Lesson 05d: its figures counted by other ways, and its claims on twenty seeds."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -19,12 +21,11 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     figures, cells = played(seed)
     asking, looking_up = cells["ways"].median()
     assert asking > 10 * looking_up > 0
-    assert min(cells["parts"], key=cells["parts"].get) == "look up the list"
-    assert cells["times"][0.5] < 6 < 22 < cells["times"][0.95] < 100
-    assert cells["felt"]["p99"][0.7] < cells["PATIENCE_MS"] < cells["felt"]["p99"][0.95]
-    *way, _ = cells["parts"].values()
-    assert sum(way) == pytest.approx(cells["whole"].mean())
-    in_time, told = cells["fates"]["in time"], cells["told"]
+    assert cells["times"][0.5] < 6 < 15 < cells["times"][0.9] < 35
+    assert cells["felt"]["p99"][0.8] < cells["PATIENCE_MS"] < cells["needed"][1]
+    assert (figures["enough"], list(cells["needed"])) == (2, [1, 2])
+    assert 15 < figures["p99"] < 30
+    in_time, told = cells["fates"]["in time"], cells["waits"]
     assert in_time["refuse nobody"] < 0.1
     assert in_time["refuse early"] == pytest.approx(1 / 1.3, abs=0.03)
     assert told["refuse early"].max() <= cells["PATIENCE_MS"]  # nobody is served too late
@@ -32,13 +33,25 @@ def test_what_the_lesson_says_holds_on_every_seed(played, seed):
     statuses = [one.status_code for one in cells["tries"].values()]
     assert statuses == [200, 422, 401, 400, 200, 429]
     assert cells["tries"]["the same, again"].headers["retry-after"]
-    firing = cells["firing"]
+    firing = cells["rung"].query("state == 'firing'").groupby("rule")["day"].agg(set)
     assert (firing["TooManyFallbacks"], cells["back"]) == ({13}, 13)
     assert set(firing.index) == {"Hasty", "TooManyFallbacks"}  # no request failed
-    assert figures["false"] > 1
+    tried = cells["tried"].set_index(["at most", "lasting"])
+    assert tried["rings on day"]["10%"].to_dict() == {"0s": 12, "1d": 13}
+    assert tried["rings on day"]["1%", "0s"] == 12
+    assert tried["false alarms"]["10%"].tolist() == [0, 0]  # so the day of waiting saved nothing
+    assert (
+        figures["false"] == tried["false alarms"]["1%", "0s"] == len(firing["Hasty"] - {12, 13}) > 1
+    )
+    assert figures["best"] == "10% for 0s"
+    visits = cells["visits"]
+    assert figures["lost"] == pytest.approx(
+        sum(cells["share"][day] * visits[day] for day in (12, 13))
+    )
+    assert f"cost {cells['share'][13] * visits[13]:.0f} visits" in figures["wait"]
     share, bad = cells["share"], cells["bad"]
     assert share[bad].min() > 0.25 > 0.12 > share[~bad].max()
-    assert cells["rang"] == {17: [], 18: ["ServiceDown"]}
+    assert cells["rang"] == {17: ["ServiceDown"], 18: ["ServiceDown"]}
     assert [one for one in cells["sought"] if one in cells["lines"]] == []
     assert set(cells["log"]) == {"at", "trace", "path", "status", "ms", "key", "version", "error"}
     asked_at_once = cells["scrapes"][-1]
@@ -79,12 +92,48 @@ def test_the_shares_are_those_of_the_world_played_without_http(played):
     assert list(share.index) == list(range(1, 17))
 
 
+def test_a_visit_at_a_random_moment_waits_for_those_before_it(played):
+    _, cells = played(1)
+    served = threading.Lock()
+
+    def ask(customer):
+        with served:
+            time.sleep(0.01)
+
+    before = cells["ask"]
+    cells["visit"].__globals__["ask"] = ask
+    try:
+        got = cells["at_random"](12)
+    finally:
+        cells["visit"].__globals__["ask"] = before
+    arrive = np.random.default_rng(1).exponential(12, 200).cumsum()
+    free, least = 0.0, []
+    for now in arrive:
+        free = max(free, now) + 10
+        least.append(free - now)
+    # Threads may be served in another order, and a busy machine adds to it: the sum only grows.
+    assert got.min() >= 9.9
+    assert got.sum() >= 0.99 * sum(least) > 1.3 * 200 * 10
+
+
+def test_a_rule_whose_waiting_saves_false_alarms_is_taken_and_said_so(played):
+    edits = (("for limit in (0.01, 0.05, 0.1)", "for limit in (0.01,)"),)
+    figures, cells = played(1, edits)
+    fewest = cells["tried"].loc[1]
+    assert fewest["false alarms"] < cells["tried"].loc[0, "false alarms"]
+    assert (figures["best"], figures["wait"]) == ("1% for 1d", "its wait paid")
+
+
 def test_the_changes_it_proposes_keep_the_claims_true(played):
-    _, cells = played(2, ANSWER_MS=20.0)
-    assert cells["felt"]["p99"][0.3] < 100 < cells["felt"]["p99"][0.85]
+    figures, cells = played(2, ANSWER_MS=20.0)
+    assert cells["felt"]["p99"][0.3] < 100 < cells["felt"]["p99"][0.8]
+    assert figures["enough"] == len(cells["needed"]) > 4
+    assert [one <= 100 for one in cells["needed"].values()] == [False] * (figures["enough"] - 1) + [True]  # fmt: skip
     assert cells["fates"]["in time"]["refuse early"] > 0.7 > cells["fates"]["in time"]["refuse nobody"]  # fmt: skip
     _, cells = played(2, (("rush = 1.3", "rush = 3.0"),))
     assert cells["fates"]["in time"]["refuse early"] == pytest.approx(1 / 3, abs=0.02)
-    edits = (('at_most=0.01, lasting="0s"', 'at_most=0.01, lasting="1d"'),)
-    slower, _ = played(2, edits)
-    assert slower["false"] < played(2)[0]["false"]
+    limits = (("for limit in (0.01, 0.05, 0.1)", "for limit in (0.01, 0.02, 0.05, 0.1, 0.9)"),)
+    _, cells = played(2, limits)
+    tried = cells["tried"].set_index(["at most", "lasting"])
+    assert tried["false alarms"]["1%", "0s"] > tried["false alarms"]["2%", "0s"]
+    assert np.isnan(tried["rings on day"]["90%", "1d"])

@@ -294,14 +294,38 @@ def test_a_request_id_that_may_name_somebody_is_refused_and_never_logged(place, 
     assert named not in (place[0].folder / "requests.jsonl").read_text()
 
 
-def test_a_gap_and_a_word_that_training_had_not_are_answered_by_the_model_itself(place):
+def test_a_word_that_training_had_not_is_answered_by_the_model_itself_and_told(place):
     service = place[0]
     before = service._new
     fields = FIELDS | {"Contract": "Ten years"}
     answer = send(place, "/predict", {"request_id": "a", "fields": fields}).json()
     right = service.serving["score"].model.predict_proba(pd.DataFrame([fields]))[0, 1]
     assert answer["probability"] == pytest.approx(right, abs=1e-12)
+    assert answer["unknown"] == ["Contract"]
     assert service._new == before + 1
+    many = {"instances": [FIELDS, fields]}
+    told = send(place, "/invocations", many).json()["predictions"]
+    assert [one.get("unknown") for one in told] == [None, ["Contract"]]
+    assert service._new == before + 2
+
+
+@pytest.mark.parametrize("name", ["logistic regression", "random forest"])
+def test_a_gap_that_training_had_is_nothing_new(tmp_path, name):
+    known = KNOWN.assign(Contract=KNOWN["Contract"].where(KNOWN.index % 8 > 0))
+    model = candidates(known.assign(Churn=LEFT))[name].fit(
+        known, is_positive(pd.Series(LEFT), True)
+    )
+    key = {"Authorization": f"Bearer {new_key(tmp_path, 'a', ['predict'], 1e6)}"}
+    service = Service(tmp_path, Scoring(model, known, 0.5, "1"))
+    with running(service) as address:
+        for word, unknown in ((None, None), ("One year", None), ("Ten years", ["Contract"])):
+            message = {
+                "request_id": "a",
+                "fields": {"customerID": "c1", **FIELDS, "Contract": word},
+            }
+            told = requests.post(f"{address}/predict", json=message, headers=key, timeout=10).json()
+            assert told.get("unknown") == unknown
+    assert service._new == 1
 
 
 @pytest.mark.parametrize("pause", [0.0, 1.0])
@@ -343,7 +367,8 @@ def test_numbers_that_are_levels_are_not_taken_for_a_line():
     score = Scoring(model, known, 0.5, "1")
     assert score.lean
     row = known[score.columns].iloc[3].to_dict()
-    assert score.score(tuple({**row, "plan": 2.0}.values())) is None
+    new = tuple({**row, "plan": 2.0}.values())
+    assert (score.score(new), score.unknown(new)) == (None, ["plan"])
     assert score.score(tuple(row.values())) == pytest.approx(
         model.predict_proba(known[3:4])[0, 1], abs=1e-9
     )

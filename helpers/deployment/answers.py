@@ -6,7 +6,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from operator import getitem
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from msgspec import Meta
 from msgspec.structs import astuple
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_numeric_dtype, is_object_dtype
 from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_rows, require_share
@@ -35,7 +35,8 @@ Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Word = Annotated[str, Meta(max_length=200)]
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.][0-9]{1,15})?").fullmatch
 VARIANT = "champion"  # of all answers: who shares requests out, names the others
-_PARITY, _MOST_LEVELS, _FEW, _CHECKED_ROWS = 1e-9, 200, 12, 200
+MOST_WORDS = 200  # of a column whose words are told apart
+_PARITY, _FEW, _CHECKED_ROWS = 1e-9, 12, 200
 
 
 class Refused(Exception):
@@ -71,8 +72,12 @@ class ListAnswer(msgspec.Struct):
     items: list[Item]
 
 
-class ScoreAnswer(msgspec.Struct):
-    """The probability to leave and whether to call; `fallback` where the model before answered."""
+class ScoreAnswer(msgspec.Struct, omit_defaults=True):
+    """The probability to leave and whether to call; `fallback` where the model before answered.
+
+    `unknown` names the fields whose word, or a number so small or large, training had not; it is left
+    out where there is none.
+    """
 
     request_id: str
     model_version: str
@@ -80,11 +85,13 @@ class ScoreAnswer(msgspec.Struct):
     fallback: bool
     probability: float
     decision: bool
+    unknown: list[str] = []
 
 
-class Prediction(msgspec.Struct):
+class Prediction(msgspec.Struct, omit_defaults=True):
     probability: float
     decision: bool
+    unknown: list[str] = []
 
 
 class Predictions(msgspec.Struct):
@@ -128,6 +135,62 @@ def _once(pairs):
 
 
 _READ_AGAIN = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str).decode
+Schema = Mapping[str, Sequence]  # column -> the kind of its values, and whether it holds gaps
+
+
+def kind_of(values: pd.Series) -> str:
+    """Return in a word what the values of a column are, without its gaps.
+
+    Examples
+    --------
+    >>> kind_of(pd.Series([True, None])), kind_of(pd.Series([1, None])), kind_of(pd.Series(["a"]))
+    ('flags', 'numbers', 'texts')
+    """
+    values = values.dropna().infer_objects()
+    if pd.api.types.is_bool_dtype(values):
+        return "flags"
+    if is_numeric_dtype(values):
+        return "numbers"
+    return "moments" if pd.api.types.is_datetime64_any_dtype(values) else "texts"
+
+
+def schema_of(table: pd.DataFrame) -> dict[str, list]:
+    """Return for each column of a table the kind of its values and whether it holds gaps.
+
+    Examples
+    --------
+    >>> schema_of(pd.DataFrame({"tenure": [1, 2], "Contract": ["One year", None]}))
+    {'tenure': ['numbers', False], 'Contract': ['texts', True]}
+    """
+    return {name: [kind_of(table[name]), bool(table[name].isna().any())] for name in table}
+
+
+def types_of(known: pd.DataFrame) -> dict[str, tuple]:
+    """Return for each column of known rows its type, whole numbers as floats, and what a gap is in it."""
+    types = {}
+    for name, column in known.items():
+        gaps = column[column.isna()]
+        kind = np.dtype(float) if column.dtype.kind in "iu" else column.dtype
+        types[name] = (kind, gaps.iloc[0] if is_object_dtype(kind) and len(gaps) else None)
+    return types
+
+
+def as_trained(rows: pd.DataFrame, types: Mapping[str, tuple]) -> pd.DataFrame:
+    """Return raw rows with the types and gaps of training: to a model None and NaN are two words.
+
+    Examples
+    --------
+    >>> known = pd.DataFrame({"Contract": pd.Series(["One year", float("nan")], dtype=object)})
+    >>> as_trained(pd.DataFrame({"Contract": [None]}), types_of(known))["Contract"].tolist()
+    [nan]
+    """
+    rows = rows.copy(deep=False)
+    for name, (kind, gap) in types.items():
+        if rows[name].dtype != kind:
+            rows[name] = rows[name].astype(kind)
+        if gap is not None:
+            rows[name] = rows[name].where(rows[name].notna(), gap)
+    return rows
 
 
 class Scoring:
@@ -141,9 +204,10 @@ class Scoring:
     Parameters
     ----------
     model : a fitted classifier that takes the raw table.
-    known : raw rows as in training: they say which columns have which type, and where gaps may be.
+    known : raw rows as in training: of which type a column is, and which values it holds.
     threshold : the decision is True from this probability on.
     version : what the answers say of their origin.
+    schema : as `schema_of` gives it, of the whole table where `known` is a part of it.
 
     Attributes
     ----------
@@ -174,6 +238,7 @@ class Scoring:
         known: pd.DataFrame,
         threshold: float,
         version: str,
+        schema: Schema | None = None,
     ):
         require_share(threshold, "threshold")
         require_rows(known, "known")
@@ -181,14 +246,16 @@ class Scoring:
         self.model, self.threshold, self.version = model, threshold, version
         checked = known.iloc[np.linspace(0, len(known) - 1, min(len(known), _CHECKED_ROWS)).astype(int)]  # fmt: skip
         truth = chance_to_leave(model, checked)
-        self.columns = columns_read(model, checked)
+        schema = schema_of(known[columns_read(model, checked)]) if schema is None else schema
+        self.columns = list(schema)
+        self._types = types_of(known[self.columns])
+        self._knows = {name: _knows(known[name], kind) for name, (kind, _) in schema.items()}
         self._weights = self._measure(known[self.columns])
-        self._types = known[self.columns].dtypes
-        self.form, self.many = _forms(known[self.columns])
+        self.form, self.many = _forms(known, {name: schema[name] for name in self.columns})
         self._decode = msgspec.json.Decoder(self.form).decode
         self._quotes = 6 + 2 * len(self.columns)  # of the keys and the id
-        texts = known[[name for name in self.columns if not is_numeric_dtype(known[name])]]
-        self._texts = 0 if texts.isna().any(axis=None) else texts.shape[1]  # 0: counted each time
+        gaps = [gaps for kind, gaps in schema.values() if kind in ("texts", "moments")]
+        self._texts = 0 if any(gaps) else len(gaps)  # 0: counted each time
         self.lean = self._weights is not None and self._agrees(checked, truth)
 
     def read(self, body: bytes) -> Any:
@@ -211,30 +278,38 @@ class Scoring:
         total = self._start
         try:
             total += sum(map(getitem, levels, values))
-            for value, slope in zip(values[len(levels) :], slopes, strict=False):
+            for value, (slope, low, high) in zip(values[len(levels) :], slopes, strict=False):
+                if not low <= value <= high:
+                    return None
                 total += slope * value
             if written:
                 for value, (slope, blanks) in zip(values[-len(written) :], written, strict=True):
                     plain = value.isascii() and value.replace(".", "", 1).isdigit()
                     total += slope * float(value) if plain else blanks[value]
-        except (KeyError, TypeError, AttributeError):  # a level that is new, or a gap
+        except (KeyError, TypeError, AttributeError):  # a word that is new, or a gap
             return None
         return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
 
     def score_carefully(self, values: tuple) -> float:
         """Return the probability from the model itself, asked with a table of one row."""
         row = pd.DataFrame([values], columns=self.columns, dtype=object)
-        for name, kind in self._types.items():
-            row[name] = row[name].astype(kind if kind.kind != "i" else float)
-        found = float(chance_to_leave(self.model, row)[0])
+        found = float(chance_to_leave(self.model, as_trained(row, self._types))[0])
         if not math.isfinite(found):
             raise ArithmeticError("the model gave no number")
         return found
 
-    def answer(self, request_id: str, probability: float, fallback: bool = False) -> bytes:
+    def unknown(self, values: tuple) -> list[str]:
+        """Return the columns whose word, or a number so small or large, training did not show."""
+        return [
+            name
+            for name, value in zip(self.columns, values, strict=True)
+            if value is not None and not self._knows[name](value)
+        ]
+
+    def answer(self, request_id: str, probability: float, fallback: bool = False, unknown: Sequence[str] = ()) -> bytes:  # fmt: skip
         """Return the answer as it is sent."""
         said = (request_id, self.version, VARIANT, fallback, probability)
-        return msgspec.json.encode(ScoreAnswer(*said, probability >= self.threshold))
+        return msgspec.json.encode(ScoreAnswer(*said, probability >= self.threshold, list(unknown)))
 
     def _measure(self, known):
         """Return what each column adds to the logit, None if that is not all: levels, slopes, written numbers.
@@ -248,7 +323,7 @@ class Scoring:
         tried, values = [first], {}
         written = [name for name in known if _is_written_number(known[name])]
         for name in known:
-            values[name] = known[name].dropna().unique().tolist()[: _MOST_LEVELS + 1]
+            values[name] = known[name].dropna().unique().tolist()[: MOST_WORDS + 1]
             if known[name].dtype.kind in "iuf":  # beyond what is known, too: is it a line?
                 values[name] = [
                     0.0,
@@ -287,12 +362,14 @@ class Scoring:
                     if name in written:
                         parts[2][name] = (slope, blanks)
                     else:
-                        parts[1][name] = slope
+                        parts[1][name] = (slope, known[name].min(), known[name].max())
                     continue
                 tries, found = tries[3:], found[3:]
-            if len(tries) > _MOST_LEVELS:
+            if len(tries) > MOST_WORDS:
                 return None
             parts[0][name] = dict(zip(tries, found.tolist(), strict=True))
+            if known[name].dtype.kind in "iuf" and len(tries) <= _FEW:  # numbers that are words
+                self._knows[name] = parts[0][name].__contains__
         self.columns = [name for part in parts for name in part]
         return tuple(list(part.values()) for part in parts)
 
@@ -315,18 +392,29 @@ def _is_written_number(column):
     return there.nunique() > _FEW and there.map(_NUMBER).notna().all()
 
 
-def _forms(known):
-    """Return the forms of requests that score, one row or many: a field for each column of the known rows."""
+def _knows(column, kind):
+    """Return what tells whether training showed such a value: a word of a few, a number within the range."""
+    words = set(column.dropna())
+    if kind == "numbers" and words:
+        low, high = min(words), max(words)
+        return lambda value: low <= value <= high
+    if kind == "texts" and _is_written_number(column):
+        return lambda value: value in words or _NUMBER(value) is not None
+    few = kind == "texts" and len(words) <= MOST_WORDS
+    return words.__contains__ if few else lambda value: True
+
+
+def _forms(known, schema):
+    """Return the forms of requests that score, one row or many: a field for each column of the schema."""
     fields = []
-    for place, name in enumerate(known):
-        column = known[name]
-        text = not is_numeric_dtype(column)
-        flag = pd.api.types.is_bool_dtype(column)
-        usual = column.mode().iloc[0] if text or flag else float(column.median())
-        meta = Meta(examples=[bool(usual) if flag else usual])
-        kind = Annotated[bool if flag else Word if text else Number, meta]
-        fields.append((f"f{place}", kind | None if column.isna().any() else kind))
-    names = {f"f{place}": str(name) for place, name in enumerate(known)}
+    for place, (name, (kind, gaps)) in enumerate(schema.items()):
+        column = known[name].dropna()
+        usual = float(column.median()) if kind == "numbers" else column.mode().iloc[0]
+        example = {"flags": bool, "numbers": float}.get(kind, str)(usual)
+        takes: Any = {"flags": bool, "numbers": Number}.get(kind, Word)
+        form = Annotated[takes, Meta(examples=[example])]
+        fields.append((f"f{place}", form | None if gaps else form))
+    names = {f"f{place}": str(name) for place, name in enumerate(schema)}
     inner = msgspec.defstruct("Fields", fields, rename=names, gc=False)
     outer = [("request_id", Id), ("fields", inner), ("at", Moment | None, None)]
     many = [("instances", Annotated[list[inner], Meta(min_length=1, max_length=100)])]

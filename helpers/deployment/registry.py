@@ -22,7 +22,14 @@ from sklearn.pipeline import Pipeline
 
 from helpers.checks import require_columns, require_flags, require_rows, require_share
 from helpers.deployment import edge
-from helpers.deployment.answers import Scoring
+from helpers.deployment.answers import (
+    MOST_WORDS,
+    Scoring,
+    as_trained,
+    kind_of,
+    schema_of,
+    types_of,
+)
 from helpers.deployment.package import LIBRARIES, chance_to_leave, columns_read, pack, unpack
 from helpers.files import TRUSTED, sha256_of
 from helpers.training.compare import LOSSES, fairness_gaps, paired_bootstrap
@@ -65,7 +72,7 @@ class Loaded(NamedTuple):
             empty = int(values.isna().sum())
             if empty and not gaps:
                 found.append(f"{column} has {empty:,} gap(s), in training it had none")
-            if (here := _kind(values)) != kind and empty < len(values):
+            if (here := kind_of(values)) != kind and empty < len(values):
                 found.append(f"{column} holds {here}, in training {kind}")
         return found
 
@@ -76,7 +83,7 @@ class Loaded(NamedTuple):
                 f"The rows are not as {self.name} version {self.version} knows them: {'; '.join(found)}. "
                 "Send the raw table, as it was in training."
             )
-        return chance_to_leave(self.model, rows)
+        return chance_to_leave(self.model, as_trained(rows, types_of(self.known)))
 
 
 def register(
@@ -98,8 +105,9 @@ def register(
     ----------
     model : a fitted pipeline that takes the raw table.
     name : such as "churn": small letters, digits, "-" and "_".
-    data : the raw rows it was fitted on. Kept are their hash, and 100 rows with only the columns that
-        the model reads: no id of a customer, unless the model reads it.
+    data : the raw rows it was fitted on. Kept are their hash, and 100 rows, and a few more until each
+        word, a gap and the ends of each column stand in them, with only the columns that the model
+        reads: no id of a customer, unless the model reads it.
     threshold : the decision is yes from this probability on.
     metrics : what was measured, one number each.
     about : the model card for people; "purpose" (what it is for) and "limits" (what it is not for) are
@@ -157,7 +165,7 @@ def register(
         "about": dict(about),
         "threshold": threshold,
         "metrics": dict(metrics),
-        "schema": {one: [_kind(data[one]), bool(data[one].isna().any())] for one in known},
+        "schema": schema_of(data[list(known)]),
         **{FILES[file]: sha256_of(content) for file, content in files.items() if content},
         "data_sha256": data_hash(data),
         "code_version": code_version(),
@@ -252,7 +260,9 @@ def served(name: str) -> Callable[[str, str], Scoring]:
         if kind != Scoring.kind:
             raise ValueError(f'{name} gives scores; no {kind} are registered. Ask for "score".')
         found = load(name, which)
-        return Scoring(found.model, found.known, found.threshold, found.version)
+        return Scoring(
+            found.model, found.known, found.threshold, found.version, found.card["schema"]
+        )
 
     return of_version
 
@@ -576,28 +586,39 @@ def _read(said, path, right):
 # The raw table.
 
 
-def _kind(values):
-    """Return in a word what the values of a column are, without its gaps."""
-    values = values.dropna().infer_objects()
-    if pd.api.types.is_bool_dtype(values):
-        return "flags"
-    if pd.api.types.is_numeric_dtype(values):
-        return "numbers"
-    return "moments" if pd.api.types.is_datetime64_any_dtype(values) else "texts"
-
-
 def _golden(model, data):
-    """Return some rows with the columns that a model reads, and its answers."""
-    rows = data.iloc[np.linspace(0, len(data) - 1, min(len(data), _KNOWN_ROWS)).astype(int)]
-    rows = rows.reset_index(drop=True)
+    """Return some rows with the columns that a model reads, and its answers.
+
+    A gap, each word, and the smallest and largest number of a column stand in them: what is made of them
+    knows what training showed.
+    """
+    places = np.linspace(0, len(data) - 1, min(len(data), _KNOWN_ROWS)).astype(int)
     try:
+        read = columns_read(model, data.iloc[places])
+        more = [place for name in read for place in _not_shown(data[name], places)]
+        rows = data.iloc[sorted({*places, *more})].reset_index(drop=True)
         answers = chance_to_leave(model, rows)
     except Exception as error:
         raise ValueError(
             f"The {type(model).__name__} does not answer the rows of data ({type(error).__name__}: "
             f"{str(error)[:200]}). Put its preparation into the pipeline, and pass the raw table."
         ) from error
-    return rows[columns_read(model, rows)], answers
+    return rows[read], answers
+
+
+def _not_shown(column, places):
+    """Return where a column holds a gap, words and ends that its values at some places do not show."""
+    values = column.reset_index(drop=True)
+    shown = values[places].dropna()
+    gaps = values.index[values.isna()][: shown.size == len(places)]
+    words = values.dropna().drop_duplicates()
+    words = words[~words.isin(shown)]
+    if (kind := kind_of(values)) == "texts":  # first what is no number: of those not each counts
+        words = words.sort_values(key=lambda one: pd.to_numeric(one, errors="coerce").notna(), kind="stable")  # fmt: skip
+    elif kind == "numbers":
+        ends = words[~words.between(shown.min(), shown.max())].sort_values()
+        words = ends.drop(ends.index[1:-1])
+    return [*gaps, *words.index[: MOST_WORDS + 1]]
 
 
 def _write_rows(rows, answers):
@@ -606,6 +627,7 @@ def _write_rows(rows, answers):
     told = {
         "columns": {str(name): str(kind) for name, kind in rows.dtypes.items()},
         "rows": [[one.isoformat() if isinstance(one, pd.Timestamp) else one for one in row] for row in plain],
+        "nan": [name for name, (_, gap) in types_of(rows).items() if isinstance(gap, float)],
         "answers": answers.tolist(),
     }  # fmt: skip
     return _as_json(told, "data").encode()
@@ -614,7 +636,8 @@ def _write_rows(rows, answers):
 def _read_rows(kept):
     told = json.loads(kept)
     rows = pd.DataFrame(told["rows"], columns=list(told["columns"]), dtype=object)
-    return rows.astype(told["columns"]), np.asarray(told["answers"], dtype=float)
+    rows = rows.fillna(dict.fromkeys(told.get("nan", ()), np.nan)).astype(told["columns"])
+    return rows, np.asarray(told["answers"], dtype=float)
 
 
 def _as_json(value, where, **form):

@@ -409,28 +409,31 @@ class Service:
         return scoring.answer(request.request_id, probability), scoring.version
 
     async def _predict_carefully(self, scoring, request_id, values):
+        unknown = scoring.unknown(values)
         probability, one = await self._carefully(scoring, values)
         fallback = one is not scoring
+        self._new += bool(unknown)
         self._said["score", one.version, fallback] += 1
-        return one.answer(request_id, probability, fallback), one.version
+        return one.answer(request_id, probability, fallback, unknown), one.version
 
     async def _invoke(self, body):
         scoring = self._model("score")
         found = []
         for fields in scoring.read_many(body).instances:
             values = astuple(fields)
-            probability = scoring.score(values)
+            probability, unknown = scoring.score(values), []
             if probability is None:
                 probability, one = await self._carefully(scoring, values)
                 if one is not scoring:
                     raise Refused(503, "no model", "The model failed. Send it again later.")
-            found.append(Prediction(probability, probability >= scoring.threshold))
+                unknown = scoring.unknown(values)
+                self._new += bool(unknown)
+            found.append(Prediction(probability, probability >= scoring.threshold, unknown))
         self._said["score", scoring.version, False] += len(found)
         return msgspec.json.encode(Predictions(found, scoring.version)), scoring.version
 
     async def _carefully(self, scoring, values):
         """Ask the model itself, in a thread; if it fails or is late, the one before."""
-        self._new += scoring.lean
         named = dict(zip(scoring.columns, values, strict=True))
         for one in (scoring, self._before.get("score")):
             if one is None or not named.keys() >= set(one.columns):
@@ -566,7 +569,7 @@ class Service:
         said = CounterMetricFamily("lab_answers", "Answers by model.", labels=["model", "version", "fallback"])  # fmt: skip
         for (kind, version, fallback), count in list(self._said.items()):
             said.add_metric([kind, version, str(fallback).lower()], count)
-        new = CounterMetricFamily("lab_new_values", "Scores with a value or a gap that training had not.", self._new)  # fmt: skip
+        new = CounterMetricFamily("lab_new_values", "Scores with a word, or a number so small or large, that training had not.", self._new)  # fmt: skip
         serving = GaugeMetricFamily("lab_serving", "The version that answers.", labels=["model", "version"])  # fmt: skip
         for kind, version in self._versions().items():
             serving.add_metric([kind, version], 1)

@@ -66,25 +66,31 @@ def plot_shares(
     return ax
 
 
-def plot_waterfall(steps: pd.Series, xlabel: str) -> Axes:
+def plot_waterfall(steps: pd.Series, whole: str) -> Axes:
     """Draw how a whole is taken apart step by step: each bar ends where the one above it began.
 
     Parameters
     ----------
     steps : how many each step takes away, top to bottom; the last is what remains.
-    xlabel : what is counted.
+    whole : what is taken apart; the bar at the top.
 
     Returns
     -------
-    The axes drawn on; what remains is blue, what was taken away grey.
+    The axes drawn on; the whole is light, what was taken away grey, what remains blue.
+
+    Examples
+    --------
+    >>> ax = plot_waterfall(pd.Series({"said no": 2, "called": 6}), "risky")
+    >>> [(int(bar.get_x()), int(bar.get_width())) for bar in ax.patches]
+    [(0, 8), (6, 2), (0, 6)]
     """
-    ax = plt.figure(figsize=(8, 0.9 + 0.42 * len(steps))).gca()
-    remains = steps.sum() - steps.cumsum()
-    colours = [GREY] * (len(steps) - 1) + [BLUE]
-    bars = ax.barh([str(name) for name in steps.index], steps, left=remains, color=colours)
-    labels = [f"{taken:,}" for taken in steps]
-    ax.bar_label(bars, labels, padding=4)
-    ax.set(xlabel=xlabel, xlim=(0, 1.1 * steps.sum()))
+    ax = plt.figure(figsize=(8, 0.9 + 0.42 * (len(steps) + 1))).gca()
+    bars = pd.concat([pd.Series({whole: steps.sum()}), steps])
+    starts = [0, *(steps.sum() - steps.cumsum())]
+    colours = ["lightgrey", *[GREY] * (len(steps) - 1), BLUE]
+    drawn = ax.barh([str(name) for name in bars.index], bars, left=starts, color=colours)
+    ax.bar_label(drawn, [f"{count:,}" for count in bars], padding=4)
+    ax.set(xlabel="customers", xlim=(0, 1.1 * steps.sum()))
     ax.grid(visible=False, axis="y")
     ax.invert_yaxis()
     return ax

@@ -8,40 +8,43 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from helpers.plots.look import BLUE, GREY, ORANGE
 
 
-def plot_latency(latency: pd.Series, parts: dict[str, float], instead: str) -> Figure:
-    """Draw latencies with their p50, mean and p99, and beside them of what the mean is made.
+def plot_latency(latencies: Mapping[str, pd.Series]) -> Axes:
+    """Draw which share of the answers takes longer than so many ms; where a line meets the dashes is its p99.
 
     Parameters
     ----------
-    latency : ms, above 0.
-    parts : what takes time -> mean ms, above 0.
-    instead : the part that is no part of the way, only held against the others.
+    latencies : how it was asked -> ms, above 0; two at most.
 
     Returns
     -------
-    The figure, with two axes; the left one counts in steps of ten times.
+    The axes drawn on; both count in steps of ten times.
+
+    Examples
+    --------
+    >>> ax = plot_latency({"one by one": pd.Series([1.0, 2.0]), "at random": pd.Series([1.0, 9.0])})
+    >>> [line.get_label() for line in ax.lines[:2]]
+    ['one by one', 'at random']
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.2), width_ratios=[3, 2])
-    left.hist(latency, bins=np.geomspace(latency.min(), latency.max(), 40), color=BLUE)
-    p50, p99 = latency.quantile([0.5, 0.99])
-    lines = {"p50": (p50, 0.92), "mean": (latency.mean(), 0.82), "p99": (p99, 0.72)}
-    for name, (place, height) in lines.items():
-        left.axvline(place, color=ORANGE)
-        left.annotate(f" {name}", (place, height), xycoords=("data", "axes fraction"))
-    left.set(xscale="log", xlabel="latency, ms", ylabel="answers")
-    left.set_title(f"One in a hundred takes {p99 / p50:.1f} times the usual")
-    colors = [ORANGE if name == instead else GREY for name in parts]
-    bars = right.barh(list(parts), list(parts.values()), color=colors)
-    right.bar_label(bars, fmt=" %.3f ms")
-    right.set(xlabel="ms", xmargin=0.4)
-    right.set_title("Where the mean time goes")
-    right.invert_yaxis()
-    return figure
+    ax = plt.figure(figsize=(8, 3.2)).gca()
+    looks = (GREY, "right", 0.05), (ORANGE, "left", 0.1)
+    for (name, ms), (color, side, height) in zip(latencies.items(), looks, strict=False):
+        longer = np.arange(len(ms), 0, -1) / len(ms)
+        ax.step(np.sort(ms), longer, where="pre", color=color, marker="", label=name)
+        place = (ms.quantile(1 - height), height)
+        ax.annotate(
+            f"  {name}  ", place, color=color, ha=side, va="bottom" if side == "left" else "top"
+        )
+    ax.axhline(0.01, color="black", linestyle="--", linewidth=1.2)
+    ax.annotate(" one in a hundred", (0, 0.01), xycoords=("axes fraction", "data"), va="bottom")
+    ax.set(xscale="log", yscale="log", xlabel="latency, ms", ylabel="share that takes longer")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    tails = [f"~{ms.quantile(0.99):.1f} ms {name}" for name, ms in latencies.items()]
+    ax.set_title("p99: " + ", ".join(tails))
+    return ax
 
 
 def plot_alerts(share: pd.Series, bad: np.ndarray, limits: dict[str, float], ylabel: str) -> Axes:
