@@ -124,7 +124,7 @@ def test_a_wide_table_has_one_row_a_visit_and_moments_as_hours_since():
         "clicks": DataFrame({"session_id": [2, 2], "clicked_at": [noon, noon + pd.Timedelta(hours=4)]}),
         **{name: DataFrame({"session_id": [1]}) for name in ("telemetry", "orders", "feedback", "complaints")},
     }  # fmt: skip
-    table = others.wide("shop", [], month).set_index("session_id")
+    table = others.wide("shop", month).set_index("session_id")
     assert table["started_at"].tolist() == [12, 12]
     assert table["age"].tolist() == [40, 40]
     assert table["shown.price_eur"].tolist() == [20, 30]

@@ -73,11 +73,12 @@ def not_run(error: Exception) -> str:
 # What they are given
 
 
-def wide(business: str, past: list[dict], month: dict) -> DataFrame:
+def wide(business: str, month: dict) -> DataFrame:
     """Return a month as one table: a row a visit, or a customer scored, and what belongs to it.
 
     Numbers of several rows become their mean, words the first of them, moments the hours since the visit or the
-    scoring; each table adds how many rows it had. The key of the row is kept, all others are not.
+    scoring; each table adds how many rows it had. The key of the row is kept, all others are not. What belongs to no
+    row stays out: readings of twenty towers, repeated for each customer, would ring in every month.
     """
     if business == "shop":
         spine, key, moment, others = month["sessions"], "session_id", "started_at", ("telemetry", "clicks", "orders", "feedback", "complaints")  # fmt: skip
@@ -87,10 +88,6 @@ def wide(business: str, past: list[dict], month: dict) -> DataFrame:
     if business == "shop":
         parts["shown"] = month["impressions"].merge(month["products"], on="product_id", how="left")
         spine = spine.merge(month["customers"], on="customer_id", how="left")
-    else:
-        towers = past[0]["subscribers"].drop_duplicates(key, keep="last")[[key, "tower_id"]]
-        read = _each(month["sensors"], "tower_id").drop(columns="rows")
-        parts["sensors"] = towers.merge(read, on="tower_id")
     table = spine
     for name, part in parts.items():
         table = table.merge(_each(part, key).add_prefix(f"{name}."), left_on=key, right_index=True, how="left")  # fmt: skip
@@ -119,7 +116,7 @@ def _plain(table, key):
     return kept.assign(**found)
 
 
-def outcomes(business: str, past: list[dict], month: dict) -> DataFrame:
+def outcomes(business: str, month: dict, past: list[dict]) -> DataFrame:
     """Return what came to be known in a month about earlier decisions, with the days it took."""
     if business == "operator":
         table = month["labels"]
@@ -152,8 +149,8 @@ def write_cases(business: str, seed: int, folder: Path) -> DataFrame:
     def write(name, past, month):
         path = folder / f"{business}-{seed}-{name}"
         try:
-            for part, table in (("wide", wide), ("outcomes", outcomes)):
-                made = table(business, past, month)
+            tables = {"wide": wide(business, month), "outcomes": outcomes(business, month, past)}
+            for part, made in tables.items():
                 duckdb.from_df(made).write_parquet(f"{path}.{part}.parquet")
         except KeyError as error:
             return str(path), f"there is no {error}"
