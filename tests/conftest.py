@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -150,11 +151,30 @@ def told_by(
     return figures, variables
 
 
+def pytest_collection_modifyitems(items):
+    """Put what looks at the run of a seed in a row, so that `played` has to keep few runs."""
+    files = {path: place for place, path in enumerate(dict.fromkeys(item.path for item in items))}
+
+    def place(item):
+        seed = getattr(getattr(item, "callspec", None), "params", {}).get("seed", 2)
+        return files[item.path], seed if "played" in getattr(item, "fixturenames", ()) else 0
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="module")
 def played(request, tmp_path_factory):
-    """Run the lesson that the test module calls STEM, once for each seed and change (see `told_by`)."""
+    """Run the lesson that the test module calls STEM, once for each seed and change (see `told_by`).
+
+    The last runs are kept, not all: each holds the tables of its world, 100 MB and more.
+    """
     stem, folder = request.module.STEM, tmp_path_factory.mktemp("played")
-    run = cache(lambda seed, edits, more: told_by(stem, folder, dict(edits), SEED=seed, **dict(more)))  # fmt: skip
+
+    @lru_cache(maxsize=6)
+    def run(seed, edits, more):
+        gc.collect()  # what was dropped goes around in circles, and is looked for too seldom
+        return told_by(stem, folder, dict(edits), SEED=seed, **dict(more))
+
     return lambda seed, edits=(), **more: run(seed, edits, tuple(sorted(more.items())))
 
 
