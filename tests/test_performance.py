@@ -73,6 +73,14 @@ def test_late_labels_are_told_in_days_and_labels_that_hardly_come_too():
     assert list(check_labels("labels", usual.head(1), usual.head(1), [])) == []
 
 
+def test_a_month_without_soon_labels_is_luck_as_long_as_the_middle_one_is_as_soon_as_ever():
+    usual = pd.Series(np.linspace(5, 24, 1_600))
+    few = pd.Series(np.linspace(5, 24, 160))
+    assert list(check_labels("returns", few[few > 6.9], usual, [160])) == []
+    [late] = check_labels("returns", few + 3, usual, [160])
+    assert late["value"] - late["expected"] == pytest.approx(3, abs=0.1)
+
+
 def test_labels_without_predictions_and_predictions_twice_are_findings():
     predictions = pd.DataFrame(
         {"id": ["a", "b", "b", "c"], "churn_probability": [0.1, 0.2, 0.9, 0.3]}
