@@ -78,7 +78,7 @@ def test_every_stale_page_and_nothing_else_contradicts_and_the_tills_know_it(pla
 def test_a_column_of_today_is_the_answer_and_of_the_morning_it_is_not(played, seed):
     figures, cells = played(seed)
     asked, orders = cells["asked"], truth_of(cells, "orders")
-    assert figures["false_auc"] == 1.0
+    assert figures["false_auc"] > 0.95
     assert 0.5 < figures["honest_auc"] < 0.75
     before = orders[orders["ordered_at"] < "2024-09-01"]
     newest = before.groupby("customer_id")["ordered_at"].max()
@@ -162,7 +162,7 @@ def test_the_first_form_gives_the_same_revenue_and_other_skin_types(played):
 
 
 @pytest.mark.parametrize("seed", [1, 5, 9])
-def test_a_month_earlier_the_leak_is_there_and_no_longer_perfect(played, seed):
+def test_a_month_earlier_the_leak_is_there_and_smaller(played, seed):
     text = 'pd.Timestamp("2024-09-01")'
     figures, _ = played(seed, ((text, 'pd.Timestamp("2024-08-01")'),))
     assert figures["honest_auc"] + 0.03 < figures["false_auc"] < 1
