@@ -70,7 +70,7 @@ def test_the_leak_chooses_the_model_that_remembers_and_an_honest_exam_the_other(
     figures, cells = played(seed)
     leak = cells["leak"]
     assert leak.idxmax(axis=1).tolist() == ["forest", "linear", "linear"]
-    assert "changes the choice" in figures["choice"]
+    assert figures["changes"] == "the choice"
     flattery = leak.loc["before the split"] - leak.loc["inside each fold"]
     assert flattery["forest"] > 0.08
     assert 0 <= flattery["linear"] < flattery["forest"] / 3
