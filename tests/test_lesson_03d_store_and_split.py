@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SEEDS
+from conftest import ROOT, SEEDS, stored_table
 from sklearn.metrics import roc_auc_score
 
 from helpers.course.runner.shelf import read_notebook
@@ -31,6 +31,19 @@ def test_a_load_changes_no_value(played, seed):
             pytest.skip("the folder holds another seed by now")
         back = con.execute("FROM ratings").df()
     pd.testing.assert_frame_equal(back, cells["ratings"], check_dtype=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_question_reaches_the_ratings_of_an_interface_and_the_products_of_a_database(
+    played, seed
+):
+    _, cells = played(seed)
+    both = cells["ratings"].merge(cells["products"], on="product_id", validate="many_to_one")
+    assert len(both) == len(cells["ratings"])  # no rating is lost by the question
+    if seed == 1:
+        means = both.groupby("category")["rating"].mean().round(2).sort_values()
+        best = stored_table(STEM, "warehouse-asked")
+        assert [float(row["rating"]) for row in best] == means.iloc[:-4:-1].tolist()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
