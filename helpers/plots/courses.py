@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
@@ -218,6 +219,32 @@ def plot_threads(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
         ax.set_title(f"{name}: {crossed.sum()} of {len(crossed)} are called different")
         ax.set_xlabel("Evening")
     axes[0][0].set_ylabel(ylabel)
+    return figure
+
+
+def plot_beside(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw small pictures side by side on one scale: a line a column, each named once.
+
+    Parameters
+    ----------
+    panels : the title of each picture -> index = dates, rising; a column a line, the same columns
+        in each.
+    ylabel : what is drawn.
+
+    Returns
+    -------
+    The figure.
+    """
+    size = (2.6 * len(panels), 3)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (name, lines) in zip(axes[0], panels.items(), strict=True):
+        for column, style in zip(lines, ("-", "--", ":"), strict=False):
+            ax.plot(lines[column], label=column, marker="", linestyle=style)
+        ax.set_title(name, fontsize=10)
+        ax.xaxis.set_major_locator(MonthLocator())
+        ax.xaxis.set_major_formatter(DateFormatter("%b"))
+    axes[0][0].set_ylabel(ylabel)
+    axes[0][0].legend(loc="upper left")
     return figure
 
 
