@@ -68,18 +68,18 @@ def test_what_the_lesson_says_holds_and_each_verdict_follows_from_its_figures(pl
 
 
 @slow
-def test_over_twenty_seeds_peeking_finds_what_is_not_there_and_the_cure_does_not(played):
-    figures = DataFrame([played(seed)[1] for seed in range(1, 21)])
+def test_over_twenty_seeds_peeking_finds_what_is_not_there_and_the_cure_does_not(played, twenty):
+    figures = DataFrame([played(seed)[1] for seed in twenty])
     once = figures["p"].map(lambda p: sum(one < 0.05 for one in p)).sum() / 400
     peeked, crossed = figures[["peeked", "crossed"]].sum() / 400
     assert once < 0.08  # near 1 in 20
     assert peeked > 0.2
     assert crossed <= 0.05
-    sentences = [played(seed)[0] for seed in range(1, 21)]
+    sentences = [played(seed)[0] for seed in twenty]
     assert [one["verdict"] for one in sentences].count("better") >= 14
     assert [one["late_is"] for one in sentences].count("told") >= 17  # of the visits
     # At the stop the difference flatters: luck has helped.
-    stops = [(cells["stop"], cells["end"]) for _, cells in map(played, range(1, 21))]
+    stops = [(cells["stop"], cells["end"]) for _, cells in map(played, twenty)]
     flattered = [stop["difference"] - end.difference for stop, end in stops if stop["told"]]
     assert np.mean(flattered) > 0
 

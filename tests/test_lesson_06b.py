@@ -115,8 +115,8 @@ def over_a_rule(cells, alarm, cost):
     return more.mean() > max(2 * more.sem(), cells["EFFORT_EUR"])
 
 
-def test_the_three_answers_are_the_usual_ones_and_the_estimate_is_seldom_wrong(played):
-    runs = [played(seed)[1] for seed in range(1, 21)]
+def test_the_three_answers_are_the_usual_ones_and_the_estimate_is_seldom_wrong(played, twenty):
+    runs = [played(seed)[1] for seed in twenty]
     answers = [run["three"]["so"] for run in runs]
     assert sum(one["electronic check"] == "wait" for one in answers) >= 15
     assert sum(one["month-to-month"] == "call everybody" for one in answers) >= 15

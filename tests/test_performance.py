@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SEEDS, examples, first_always
+from conftest import TWENTY, examples, first_always
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, precision_score, recall_score
 
@@ -71,6 +71,14 @@ def test_late_labels_are_told_in_days_and_labels_that_hardly_come_too():
     [few] = check_labels("labels", usual.head(0), usual, [500])
     assert few["because"] == "0 rows of labels came; 500 were to be expected"
     assert list(check_labels("labels", usual.head(1), usual.head(1), [])) == []
+
+
+def test_a_month_without_soon_labels_is_luck_as_long_as_the_middle_one_is_as_soon_as_ever():
+    usual = pd.Series(np.linspace(5, 24, 1_600))
+    few = pd.Series(np.linspace(5, 24, 160))
+    assert list(check_labels("returns", few[few > 6.9], usual, [160])) == []
+    [late] = check_labels("returns", few + 3, usual, [160])
+    assert round(late["value"] - late["expected"]) == 3  # days
 
 
 def test_labels_without_predictions_and_predictions_twice_are_findings():
@@ -177,7 +185,7 @@ def drifted_then_moved(seed):
     return list(months(seed, [drifted, Incident("competitor", 3)], 4))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", TWENTY)
 def test_the_estimate_holds_while_inputs_move_and_a_competitor_withdraws_it(seed):
     told = drifted_then_moved(seed)
     assert [one.valid for one, _ in told] == [True, True, True, False]

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from benchmarks import measure, recommend
-from conftest import ROOT, SEEDS
+from conftest import ROOT, TWENTY
 from scipy.stats import kendalltau
 
 from helpers.course.fetch import data_folder
@@ -45,7 +45,7 @@ def test_amazon_beauty_left_one_out_reaches_its_goals():
 played = functools.cache(recommend.offline_and_in_play)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", TWENTY)
 def test_the_order_offline_is_the_order_in_play(seed):
     models = played(seed)
     five = models.drop(index=["SVD", "popular 30 days"])

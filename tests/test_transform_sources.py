@@ -8,7 +8,7 @@ the truth, and the bounds hold for all others.
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SEEDS
+from conftest import TWENTY
 
 from helpers.etl.businesses import OPERATOR, SHOP
 from helpers.etl.chain import Access, clean_all, extract_all, ledger
@@ -131,7 +131,7 @@ def world(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module", params=TWENTY)
 def scored(request, world, tmp_path_factory):
     """The scores, the clean tables and the ledger of a world, read through its own systems."""
     sources = Sources(WORLDS[world](request.param), tmp_path_factory.mktemp("sources") / world)

@@ -356,13 +356,11 @@ class Scoring:
                     found[0] + slope * np.array(read, dtype=float), line, rtol=0, atol=1e-8
                 ):
                     self._start += float(found[0])
-                    blanks = dict(
-                        zip(tries[len(read) :], found[len(read) :] - found[0], strict=True)
-                    )
+                    rest = (found[len(read) :] - found[0]).tolist()
                     if name in written:
-                        parts[2][name] = (slope, blanks)
-                    else:
-                        parts[1][name] = (slope, known[name].min(), known[name].max())
+                        parts[2][name] = (slope, dict(zip(tries[len(read) :], rest, strict=True)))
+                    else:  # plain floats: NumPy's take four times as long to compare
+                        parts[1][name] = (slope, float(known[name].min()), float(known[name].max()))
                     continue
                 tries, found = tries[3:], found[3:]
             if len(tries) > MOST_WORDS:

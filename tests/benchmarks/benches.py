@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from benchmarks import (
     batch,
+    claims,
     course,
     etl,
     models,
@@ -38,8 +39,9 @@ BENCHES = {
     "serving": serving.bench_serving,
     "batch": batch.bench_batch,
     "monitoring": monitoring.bench_monitoring,
+    "claims": claims.bench_claims,
 }
-QUICK = {"monitoring"}  # benches that have a short form
+QUICK = {"monitoring", "claims"}  # benches that have a short form
 
 
 def main(name: str, as_json: bool, quick: bool = False) -> int:
