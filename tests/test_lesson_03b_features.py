@@ -28,7 +28,7 @@ def test_the_unit_rules_neighbors_and_neither_trees_nor_scaled_models(played, se
     changed = cells["changed"]
     assert changed["neighbors"] > 0.3
     assert changed.drop("neighbors").max() < 0.02
-    three = pd.DataFrame(cells["three"])
+    three = cells["three"]
     assert three["normalized"].agg(["min", "max"]).tolist() == pytest.approx([0, 1])
     assert three["standardized"].agg(["mean"]).item() == pytest.approx(0)
     assert three["standardized"].std(ddof=0) == pytest.approx(1)
