@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
@@ -364,6 +365,35 @@ def plot_discoveries(p_values: pd.Series | pd.DataFrame, share: float, title: st
         ax.annotate(f"  {text}", (len(p), height), color=color, va="bottom" if color == BLUE else "top")  # fmt: skip
     ax.set(xlabel="tests, the smallest p-value first", ylabel="p-value", title=title)
     ax.set(xscale="log", yscale="log", xlim=(0.8, 5 * len(p)))
+    return ax
+
+
+def plot_known(dots: pd.DataFrame, at: pd.Timestamp, names: pd.Series, title: str) -> Axes:
+    """Draw what happened as dots in time, a lane each: orange what was not yet known at a moment.
+
+    Parameters
+    ----------
+    dots : one row an event: its lane `row` (an index of `names`) and its moment `at`.
+    at : the moment of the question, an upright line.
+    names : lane -> what is written beside it.
+    title : what is found.
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    require_columns(dots, "dots", ["row", "at"])
+    ax = plt.figure(figsize=(8.4, 0.32 * len(names) + 0.9)).gca()
+    later = dots["at"] >= at
+    for some, color in [(dots[~later], BLUE), (dots[later], ORANGE)]:
+        ax.plot(some["at"], some["row"], "o", color=color)
+    ax.axvline(at, color="black", linewidth=1.2)
+    for text, side in [("known ", "right"), (" not yet known", "left")]:
+        ax.annotate(text, (at, 1.01), xycoords=("data", "axes fraction"), ha=side)
+    ax.xaxis.set_major_locator(MonthLocator())
+    ax.xaxis.set_major_formatter(DateFormatter("%b %Y"))
+    ax.set_yticks(names.index, names)
+    ax.set_title(title, pad=20)
     return ax
 
 
