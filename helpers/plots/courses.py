@@ -364,12 +364,12 @@ def plot_lanes(requests: pd.DataFrame, title: str) -> Axes:
     return ax
 
 
-def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
+def plot_discoveries(p_values: pd.Series | pd.DataFrame, share: float, title: str) -> Axes:
     """Draw sorted p-values, with the usual bar and the line of Benjamini and Hochberg.
 
     Parameters
     ----------
-    p_values : one a test, 0.0 to 1.0.
+    p_values : one a test, 0.0 to 1.0, in any shape.
     share : of the alarms, that may be false.
     title : what is found.
 
@@ -378,7 +378,7 @@ def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
     The axes drawn on, both in powers of ten; dots below the usual bar are orange.
     """
     ax = plt.figure(figsize=(7.2, 3.2)).gca()
-    p = np.sort(p_values)
+    p = np.sort(p_values, axis=None)
     rank = np.arange(1, len(p) + 1)
     color = np.where(p < 0.05, ORANGE, GREY)
     ax.scatter(rank, np.maximum(p, 1e-9), s=14, color=color)  # a logarithm has no place for 0

@@ -237,10 +237,11 @@ def at_random(context: Context) -> DataFrame:
     )
 
 
-def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
+def serve(recommend: Callable, version: object | None = None) -> Callable[[Context], DataFrame]:
     """Make a `decide` of a recommender's `recommend(customer_ids, k, on)`, a list a customer.
 
-    Every session of a customer in the month shows the list made on the month's first day.
+    Every session of a customer in the month shows the list made on the month's first day. The answers
+    tell `version` as their `model_version`, if one is given.
 
     Raises
     ------
@@ -263,6 +264,7 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
         customers = context.sessions["customer_id"].unique()
         lists = recommend(customers, context.k, context.on)
         sessions = context.sessions[["session_id", "customer_id"]]
-        return sessions.merge(lists, on="customer_id").drop(columns="customer_id")
+        answer = sessions.merge(lists, on="customer_id").drop(columns="customer_id")
+        return answer if version is None else answer.assign(model_version=str(version))
 
     return decide
