@@ -16,6 +16,11 @@ from helpers.course import BadInput, absolute
 FIRST = "00_the_lifecycle.ipynb"
 # Names that were given up -> the lesson and exercise that took over.
 RETIRED = {
+    "01_problem_definition": "01a_frame_the_problem",
+    "02a_collect_records": "02a_databases_and_services",
+    "02b_collect_signals": "02c_signals",
+    "03a_transform": "03a_clean",
+    "03b_integrate_and_load": "03c_join_and_settle",
     "04a_churn_models": "04a_churn_baseline",
     "05a_package_and_batch": "05a_package",
     "06_monitor": "06b_drift_and_decay",
