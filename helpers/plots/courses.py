@@ -222,6 +222,32 @@ def plot_threads(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
     return figure
 
 
+def plot_beside(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw small pictures side by side on one scale: a line a column, each named once.
+
+    Parameters
+    ----------
+    panels : the title of each picture -> index = dates, rising; a column a line, the same columns
+        in each.
+    ylabel : what is drawn.
+
+    Returns
+    -------
+    The figure.
+    """
+    size = (2.6 * len(panels), 3)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (name, lines) in zip(axes[0], panels.items(), strict=True):
+        for column, style in zip(lines, ("-", "--", ":"), strict=False):
+            ax.plot(lines[column], label=column, marker="", linestyle=style)
+        ax.set_title(name, fontsize=10)
+        ax.xaxis.set_major_locator(MonthLocator())
+        ax.xaxis.set_major_formatter(DateFormatter("%b"))
+    axes[0][0].set_ylabel(ylabel)
+    axes[0][0].legend(loc="upper left")
+    return figure
+
+
 def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
     """Draw a difference as known on each evening, with its ranges, and mark the evening that told.
 

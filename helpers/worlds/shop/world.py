@@ -47,7 +47,7 @@ STORIES = {
     "00": STORY,
     "quiet": (),
     "02b": (Incident("new_goal", month=1), Incident("price_in_cents", month=2)),
-    "02c": (*STORY, Incident("dead_feed", month=2)),
+    "02d": (*STORY, Incident("dead_feed", month=2)),
     "03a": (*STORY, Incident("remapped_code", month=1, size=0.3)),
     "03c": (*STORY, Incident("clock_skew", month=1), Incident("double_delivery", month=1)),
     "05f": (Incident("bad_release", month=2), Incident("holiday", month=3)),
