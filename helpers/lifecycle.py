@@ -16,7 +16,7 @@ class Stage(Enum):
     >>> [stage.title for stage in Stage][:2]
     ['Problem Definition', 'Data Collection']
     >>> Stage.DATA_PREPARATION.notebook
-    '03a_transform'
+    '03a_clean'
     """
 
     PROBLEM_DEFINITION = 1
@@ -45,9 +45,9 @@ _TITLES = {
 }
 
 _NOTEBOOKS = {
-    Stage.PROBLEM_DEFINITION: "01_problem_definition",
-    Stage.DATA_COLLECTION: "02a_collect_records",
-    Stage.DATA_PREPARATION: "03a_transform",
+    Stage.PROBLEM_DEFINITION: "01a_frame_the_problem",
+    Stage.DATA_COLLECTION: "02a_databases_and_services",
+    Stage.DATA_PREPARATION: "03a_clean",
     Stage.MODEL_DEVELOPMENT: "04a_churn_baseline",
     Stage.MODEL_DEPLOYMENT: "05a_package",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-NOTEBOOK = "01_problem_definition/01_problem_definition.ipynb"
+NOTEBOOK = "01b_what_a_decision_is_worth/01b_what_a_decision_is_worth.ipynb"
 HEAD = "def break_even(worth_eur, success_share, cost_eur):\n    return "
 CODE_CELLS = ".jp-Notebook .jp-CodeCell"
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

@@ -59,7 +59,7 @@ def test_findings_become_a_table_in_their_order():
         "finding": ["spellings differ", "the file is short"],
         "seen here": ["yes", "no"],
         "reopen": ["3 · Data Preparation", "2 · Data Collection"],
-        "notebook": ["03a_transform", "02a_collect_records"],
+        "notebook": ["03a_clean", "02a_databases_and_services"],
     }
 
 

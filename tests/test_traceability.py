@@ -121,8 +121,8 @@ def test_an_item_is_held_where_its_row_says_and_as_strongly_as_it_must_be(number
 
 
 GOOD = {
-    "item": "S7", "notebook": "01_problem_definition", "section": "The criterion",
-    "test": "tests/test_problem.py::test_a_free_call_pays_for_everybody exercises/01_problem_definition#1",
+    "item": "S7", "notebook": "01b_what_a_decision_is_worth", "section": "The criterion",
+    "test": "tests/test_problem.py::test_a_free_call_pays_for_everybody exercises/01b_what_a_decision_is_worth#1",
 }  # fmt: skip
 
 
@@ -131,7 +131,7 @@ GOOD = {
     [
         ({"notebook": "01_nothing"}, "no section"),
         ({"section": "The criterium"}, "no section"),
-        ({"test": "exercises/01_problem_definition#1"}, "needs a check and a test"),
+        ({"test": "exercises/01b_what_a_decision_is_worth#1"}, "needs a check and a test"),
         ({"test": GOOD["test"].replace("#1", "#99")}, "does not exist"),
         ({"test": GOOD["test"].replace("free_call", "dear_call")}, "does not exist"),
         ({"test": ""}, "it has none"),
