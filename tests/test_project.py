@@ -103,6 +103,7 @@ def test_every_library_that_the_code_imports_is_asked_for():
         "prometheus_client": "prometheus-client",
         "mlflow": "mlflow-skinny",
         "sklearn": "scikit-learn",
+        "imblearn": "imbalanced-learn",
         "IPython": "ipykernel",
     }
     provided |= {"rich_click": "rich-click", "traitlets": "ipykernel", "click": "rich-click"}
