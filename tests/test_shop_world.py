@@ -548,6 +548,18 @@ def test_a_decide_that_no_world_can_call_is_refused_at_the_door():
     assert shop.next_month == 1
 
 
+def test_what_is_served_tells_its_version_if_it_has_one():
+    def recommend(customers, k, on=None):
+        ranks = DataFrame({"product_id": range(1, k + 1), "rank": range(1, k + 1)})
+        return DataFrame({"customer_id": customers}).merge(ranks, how="cross")
+
+    shop = Shop(customers=60, products=40, seed=7)
+    named, plain = (copy.copy(shop).play(1, serve(recommend, *version)) for version in ([2], []))
+    assert set(named["telemetry"]["model_version"]) == {"2"}
+    assert "2" not in set(plain["telemetry"]["model_version"])
+    assert named["impressions"][[*plain["impressions"]]].equals(plain["impressions"])
+
+
 def test_what_a_decide_itself_refuses_is_told_once():
     shop = made(customers=20, products=20, seed=1)
 

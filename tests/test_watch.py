@@ -13,7 +13,7 @@ from helpers.lifecycle import Cause, Stage, Trigger
 from helpers.monitoring.data_quality import finding
 from helpers.monitoring.data_quality import signals as as_signals
 from helpers.monitoring.system import service
-from helpers.monitoring.watch import RULES, TOLD, diagnose, signals, watch
+from helpers.monitoring.watch import RULES, TOLD, diagnose, signals, watch, watch_months
 from helpers.worlds.incidents import Incident, incident_table
 
 SMALL = {"shop": {"customers": 900, "products": 150}, "operator": {"subscribers": 900}}
@@ -34,6 +34,20 @@ def after(business, name, one=None):
     one = one or small(business)
     world = bench.planned(business, one.before, [Incident(name, bench.START)])
     return one.past, bench.played(business, world, bench.START, one.decide)
+
+
+def test_a_course_of_months_is_watched_month_by_month():
+    past, month = after("operator", "price_in_cents")
+    heard = watch_months([*past, month])
+    alone = [
+        (number, one.what, one.trigger.name.lower(), one.reopen.title, one.instead)
+        for number in range(2, len(past) + 1)
+        for one in watch([*past, month][:number], [*past, month][number])
+    ]
+    assert [*heard.itertuples(index=False, name=None)] == alone
+    assert heard.iloc[-1][["month", "what"]].tolist() == [len(past), "price in cents"]
+    with pytest.raises(ValueError, match="a month that is over"):
+        watch_months([*past, {}])
 
 
 def test_each_incident_has_a_rule_that_sends_it_to_the_right_stage():

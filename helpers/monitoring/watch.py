@@ -112,6 +112,38 @@ def watch(reference: Sequence[Month], month: Month) -> list[Alert]:
     return diagnose(signals(reference, month))
 
 
+def watch_months(months: Sequence[Month]) -> DataFrame:
+    """Watch each month after the first, beside the start and the months before it: one row an alert.
+
+    Parameters
+    ----------
+    months : what was known when the model was trained, then the months that are over, oldest first.
+
+    Returns
+    -------
+    `month` (its number), `what`, `trigger` (its name), `reopen` (title of the stage), `if not that`. The
+    first month is not judged: it belongs to the reference.
+
+    Raises
+    ------
+    ValueError
+        As `watch`.
+
+    Examples
+    --------
+    >>> visits = DataFrame({"session_id": range(60), "started_at": pd.Timestamp("2025-01-02")})
+    >>> twice = {"sessions": pd.concat([visits, visits.head(9)])}
+    >>> watch_months([{"sessions": visits}] * 2 + [twice])[["month", "what"]].to_numpy().tolist()
+    [[2, 'double delivery']]
+    """
+    rows = [
+        (number, one.what, one.trigger.name.lower(), one.reopen.title, one.instead)
+        for number in range(2, len(months))
+        for one in watch(months[:number], months[number])
+    ]
+    return DataFrame(rows, columns=["month", "what", "trigger", "reopen", "if not that"])
+
+
 def signals(reference: Sequence[Month], month: Month) -> DataFrame:
     """Return all that is not as it was, one row a signal; see `helpers.monitoring.data_quality.signals`.
 

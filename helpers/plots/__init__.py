@@ -23,6 +23,7 @@ from helpers.plots.comparisons import (
     plot_waterfall,
 )
 from helpers.plots.courses import (
+    plot_beside,
     plot_canary,
     plot_curves,
     plot_discoveries,
@@ -49,6 +50,7 @@ __all__ = [
     "ORANGE",
     "plot_alerts",
     "plot_answered",
+    "plot_beside",
     "plot_boards",
     "plot_calibration",
     "plot_canary",

@@ -222,6 +222,32 @@ def plot_threads(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
     return figure
 
 
+def plot_beside(panels: dict[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw small pictures side by side on one scale: a line a column, each named once.
+
+    Parameters
+    ----------
+    panels : the title of each picture -> index = dates, rising; a column a line, the same columns
+        in each.
+    ylabel : what is drawn.
+
+    Returns
+    -------
+    The figure.
+    """
+    size = (2.6 * len(panels), 3)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (name, lines) in zip(axes[0], panels.items(), strict=True):
+        for column, style in zip(lines, ("-", "--", ":"), strict=False):
+            ax.plot(lines[column], label=column, marker="", linestyle=style)
+        ax.set_title(name, fontsize=10)
+        ax.xaxis.set_major_locator(MonthLocator())
+        ax.xaxis.set_major_formatter(DateFormatter("%b"))
+    axes[0][0].set_ylabel(ylabel)
+    axes[0][0].legend(loc="upper left")
+    return figure
+
+
 def plot_looks(looks: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
     """Draw a difference as known on each evening, with its ranges, and mark the evening that told.
 
@@ -338,12 +364,12 @@ def plot_lanes(requests: pd.DataFrame, title: str) -> Axes:
     return ax
 
 
-def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
+def plot_discoveries(p_values: pd.Series | pd.DataFrame, share: float, title: str) -> Axes:
     """Draw sorted p-values, with the usual bar and the line of Benjamini and Hochberg.
 
     Parameters
     ----------
-    p_values : one a test, 0.0 to 1.0.
+    p_values : one a test, 0.0 to 1.0, in any shape.
     share : of the alarms, that may be false.
     title : what is found.
 
@@ -352,7 +378,7 @@ def plot_discoveries(p_values: pd.Series, share: float, title: str) -> Axes:
     The axes drawn on, both in powers of ten; dots below the usual bar are orange.
     """
     ax = plt.figure(figsize=(7.2, 3.2)).gca()
-    p = np.sort(p_values)
+    p = np.sort(p_values, axis=None)
     rank = np.arange(1, len(p) + 1)
     color = np.where(p < 0.05, ORANGE, GREY)
     ax.scatter(rank, np.maximum(p, 1e-9), s=14, color=color)  # a logarithm has no place for 0

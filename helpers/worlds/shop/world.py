@@ -47,7 +47,7 @@ STORIES = {
     "00": STORY,
     "quiet": (),
     "02b": (Incident("new_goal", month=1), Incident("price_in_cents", month=2)),
-    "02c": (*STORY, Incident("dead_feed", month=2)),
+    "02d": (*STORY, Incident("dead_feed", month=2)),
     "03a": (*STORY, Incident("remapped_code", month=1, size=0.3)),
     "03c": (*STORY, Incident("clock_skew", month=1), Incident("double_delivery", month=1)),
     "05f": (Incident("bad_release", month=2), Incident("holiday", month=3)),
@@ -237,10 +237,11 @@ def at_random(context: Context) -> DataFrame:
     )
 
 
-def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
+def serve(recommend: Callable, version: object | None = None) -> Callable[[Context], DataFrame]:
     """Make a `decide` of a recommender's `recommend(customer_ids, k, on)`, a list a customer.
 
-    Every session of a customer in the month shows the list made on the month's first day.
+    Every session of a customer in the month shows the list made on the month's first day. The answers
+    tell `version` as their `model_version`, if one is given.
 
     Raises
     ------
@@ -263,6 +264,7 @@ def serve(recommend: Callable) -> Callable[[Context], DataFrame]:
         customers = context.sessions["customer_id"].unique()
         lists = recommend(customers, context.k, context.on)
         sessions = context.sessions[["session_id", "customer_id"]]
-        return sessions.merge(lists, on="customer_id").drop(columns="customer_id")
+        answer = sessions.merge(lists, on="customer_id").drop(columns="customer_id")
+        return answer if version is None else answer.assign(model_version=str(version))
 
     return decide

@@ -82,6 +82,8 @@ class Sources:
     rates : other shares for some kinds, see `helpers.worlds.sources.blemishes.RATES`; scaled too.
     months : months of history, 1 to 12, of which the bulky logs (clicks, web requests, price lists,
         cold rooms, single records of use) are laid down, counted from the last.
+    probes : sensors in each cold room of a shop, 1 or 2; with the second, one of the rooms truly
+        warms in the last month of history, as a creeping sensor would.
 
     Raises
     ------
@@ -106,12 +108,14 @@ class Sources:
         blemishes: float = 1.0,
         rates: Mapping[str, float] | None = None,
         months: int = 3,
+        probes: int = 1,
     ):
         from helpers.worlds.sources.databases import Database
 
         require_number("months", months, 1, MONTHS, 3)
         self._rates = checked_rates(blemishes, rates)
-        self._books = _books(world, months)
+        require_number("probes", probes, 1, 2, 1)
+        self._books = _books(world, months, probes)
         self._world, self._months = world, min(months, 1 - self._books.first_month)
         self.folder = empty_folder(folder)
         self._database = Database(database, self.folder / f"{self._books.name}.sqlite")
@@ -375,9 +379,11 @@ def _render(batch, source, clean, planting, month, packed):
         batch.files.update(_RENDER[source.kind](planting, source, month))
 
 
-def _books(world, months):
-    if isinstance(world, Shop | Operator):
-        return (ShopTables if isinstance(world, Shop) else OperatorTables)(world, months)
+def _books(world, months, probes):
+    if isinstance(world, Shop):
+        return ShopTables(world, months, probes)
+    if isinstance(world, Operator):
+        return OperatorTables(world, months)
     raise CannotPlay(
         f"world is a Shop or an Operator; got a {type(world).__name__}: write for instance "
         "Sources(Shop(), folder)."

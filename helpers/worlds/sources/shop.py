@@ -78,6 +78,7 @@ class ShopTables:
     ----------
     world : the shop.
     months : months of history of the bulky sources, counted from the last.
+    probes : sensors in each cold room, 1 or 2; with the second, one of the rooms truly warms.
     """
 
     name = "shop"
@@ -87,8 +88,8 @@ class ShopTables:
     reads = READS
     dated = (("sessions", "started_at"),)
 
-    def __init__(self, world: Shop, months: int):
-        self._world, self._months = world, months
+    def __init__(self, world: Shop, months: int, probes: int = 1):
+        self._world, self._months, self._probes = world, months, probes
         self._stated = world.hidden.market.people.public
 
     def label(self, month: int) -> str:
@@ -222,7 +223,23 @@ class ShopTables:
         rng = stream(self._world.seed, month, "cold rooms")
         hour = (at - at.astype("M8[D]")).astype(int) / 3_600
         rooms = [self._room(place, at, hour, rng) for place in range(len(STORES))]
+        if self._probes == 2:
+            seconds = [self._room(place, at, hour, rng) for place in range(len(STORES))]
+            for second in seconds:
+                names = second[["reading_id", "sensor_id"]].replace("^C", "D", regex=True)
+                rooms.append(second.assign(**names))
+            self._fail_a_fridge(rooms, at)
         return pd.concat(rooms, ignore_index=True)
+
+    def _fail_a_fridge(self, rooms, at):
+        """Warm one room as a creeping sensor would: a hundredth an hour, for both of its probes."""
+        rng = stream(self._world.seed, 0, "fridge")
+        place = int(rng.integers(len(STORES)))
+        began = self.starts(0) + np.timedelta64(int(rng.integers(48, 144)), "h")
+        hours = (at - began).astype("m8[h]").astype(int)
+        warmer = np.where(at < self.starts(1), np.clip(0.01 * hours, 0, 4), 0)  # repaired then
+        for room in (rooms[place], rooms[place + len(STORES)]):
+            room["temperature_c"] = (room["temperature_c"] + warmer).round(1)
 
     def _room(self, place, at, hour, rng):
         warm = 0.4 * np.sin(2 * np.pi * (hour - 9) / 24)
