@@ -22,7 +22,7 @@ NOT_FOR_STAGES = (
 ARROWS = {
     "helpers.monitoring": ("helpers.training.evaluate", "helpers.problem"),
     "helpers.training.evaluate": ("helpers.problem",),
-    "helpers.training.churn": ("helpers.etl.parsing", "helpers.etl.prepare"),
+    "helpers.training.churn": ("helpers.etl.parsing",),
     "helpers.deployment": (
         "helpers.training.evaluate", "helpers.training.compare", "helpers.training.track",
     ),

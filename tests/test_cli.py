@@ -117,7 +117,10 @@ def test_list_shows_each_notebook_with_its_question_and_parameters(lifecycle_her
         (["lab", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
         (["release", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
         (["proof", "04a_churn_models"], "04a_churn_models was replaced by 04a_churn_baseline"),
-        (["lab", "02"], "02 means 02a_databases_and_services and 02b_files_and_second_witnesses and"),
+        (
+            ["lab", "02"],
+            "02 means 02a_databases_and_services and 02b_files_and_second_witnesses and",
+        ),
     ],
 )
 def test_bad_input_ends_in_one_sentence_and_code_2_before_a_kernel_starts(

@@ -1,7 +1,6 @@
 """`helpers.etl.combine`, `conflicts` and `privacy`: joins that are checked, one schema, rules for contradictions."""
 
 import os
-import re
 
 import numpy as np
 import pandas as pd
@@ -14,21 +13,15 @@ from helpers.etl.combine import (
     WinningRule,
     check_cardinality,
     join,
-    match_by_name,
-    one_schema,
     rename,
     resolve_conflicts,
     unify_versions,
 )
 from helpers.etl.privacy import (
-    STAYS_IN_STAGE_2,
     make_secret,
-    pseudonymised,
     pseudonyms,
     read_secret,
-    require_withheld,
     with_consent,
-    withheld,
 )
 
 KEYS = st.lists(st.integers(1, 5), max_size=10)
@@ -88,17 +81,6 @@ def test_a_rename_that_would_make_a_name_twice_or_finds_none_is_refused():
 def test_records_of_an_unknown_version_stop_the_load():
     with pytest.raises(ValueError, match=r"version\(s\) 3 were found; known are 1, 2"):
         unify_versions([{"v": 3}], {1: {}, 2: {}})
-
-
-def test_two_sources_meet_in_one_schema_and_one_unit():
-    till = pd.DataFrame({"id": [1], "euro": [5.0]})
-    web = pd.DataFrame({"line": [2], "cents": [1250]})
-    both = one_schema(
-        {"till": till, "web": web},
-        {"till": {"id": "line_id", "euro": "price_eur"}, "web": {"line": "line_id", "cents": "price_eur"}},
-        {"web": {"price_eur": lambda cents: cents / 100}}, ["line_id", "price_eur"],
-    )  # fmt: skip
-    assert both.to_numpy().tolist() == [["till", 1, 5.0], ["web", 2, 12.5]]
 
 
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4)
@@ -178,19 +160,6 @@ def test_a_row_that_describes_nobody_contradicts_nobody():
 # --- privacy -------------------------------------------------------------------------------------------
 
 
-def test_a_pseudonym_is_the_same_in_every_table_and_another_under_another_secret(tmp_path):
-    secret, other = (read_secret(make_secret(tmp_path / name)) for name in ("a", "b"))
-    ids = pd.Series(["7590-VHVEG", None, "5575-GNVDE", "7590-VHVEG"], index=[3, 1, 2, 0])
-    names = pseudonyms(ids, secret)
-    assert names.index.tolist() == [3, 1, 2, 0]
-    assert names.iloc[0] == names.iloc[3] != names.iloc[2]
-    assert pd.isna(names.iloc[1])
-    assert set(names.dropna()).isdisjoint(pseudonyms(ids, other).dropna())
-    assert all(re.fullmatch(r"p-[0-9a-f]{16}", name) for name in names.dropna())
-    orders = pseudonymised(pd.DataFrame({"customerID": ["5575-GNVDE"]}), "customerID", secret)
-    assert orders["customerID"].item() == names.iloc[2]
-
-
 def test_a_pseudonym_is_an_hmac_and_no_plain_hash():
     import hashlib
     import hmac
@@ -226,14 +195,6 @@ def test_silence_is_no_consent_and_the_latest_answer_counts():
     assert refused["reason"].str.contains("never").tolist() == [False, True, True]
 
 
-def test_what_must_not_leave_stage_2_is_dropped_and_its_absence_is_checked():
-    table = pd.DataFrame({name: ["x"] for name in [*STAYS_IN_STAGE_2, "tenure"]})
-    with pytest.raises(ValueError, match=r"customers still has phone_number, .*withheld"):
-        require_withheld(table, "customers")
-    require_withheld(withheld(table), "customers")
-    assert withheld(table).columns.tolist() == ["tenure"]
-
-
 def test_a_join_refuses_a_way_with_unmatched_rows_that_it_does_not_know():
     table = pd.DataFrame({"order_id": [1]})
     with pytest.raises(ValueError, match="unmatched is 'keep' or 'refuse'; got 'drop'"):
@@ -262,29 +223,6 @@ def test_keys_that_could_not_meet_are_refused_in_a_sentence():
         join(pd.DataFrame({"k": [HUGE]}), pd.DataFrame({"k": [float(HUGE)], "v": 1}), "k")
     gaps = pd.DataFrame({"k": pd.Series([None, None], dtype=object)})
     assert join(gaps, pd.DataFrame({"k": [1], "v": [1]}), "k")["v"].isna().all()
-
-
-def test_sources_of_other_kinds_are_told_and_no_long_number_is_rounded():
-    rule = [WinningRule("ean", ("a", "b"), "a is newer")]
-    one = pd.DataFrame({"id": [1], "ean": [HUGE]})
-    two = pd.DataFrame({"id": [1, 2], "ean": [HUGE - 1, HUGE + 2]})
-    table, lost = resolve_conflicts({"a": one, "b": two}, "id", rule)
-    assert table["ean"].tolist() == [HUGE, HUGE + 2]
-    assert lost["value"].tolist() == [HUGE - 1]
-    with pytest.raises(ValueError, match="id holds numbers and texts in a, b"):
-        resolve_conflicts({"a": one, "b": two.assign(id=["1", "2"])}, "id", rule)
-    with pytest.raises(ValueError, match="id holds numbers in a and texts in b"):
-        one_schema({"a": one, "b": two.assign(id=["1", "2"])}, {})
-    levels = {name: pd.DataFrame({"id": [1, 2], "ean": pd.Categorical(words)})
-              for name, words in [("a", ["x", None]), ("b", ["y", "z"])]}  # fmt: skip
-    assert resolve_conflicts(levels, "id", rule)[0]["ean"].tolist() == ["x", "z"]
-
-
-def test_a_name_is_matched_to_the_id_to_its_last_digit():
-    theirs, ours = pd.DataFrame({"n": ["a", "b"]}), pd.DataFrame({"n": ["a"], "id": [HUGE]})
-    assert match_by_name(theirs, ours, ["n"], "id")["id"][0] == HUGE
-    with pytest.raises(ValueError, match="n holds texts in their table and numbers in our"):
-        match_by_name(theirs, ours.assign(n=5), ["n"], "id")
 
 
 def test_two_values_never_take_one_name():

@@ -8,7 +8,7 @@ from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.etl.books import Books, Cleaning, differing_copies, merge_deliveries, quarantine
+from helpers.etl.books import Books, Cleaning, merge_deliveries, quarantine
 from helpers.etl.businesses import clean_keyed
 from helpers.etl.businesses.schemas import TABLES, source_schema
 from helpers.etl.businesses.shared import read_whole
@@ -74,11 +74,6 @@ def test_of_repeated_deliveries_the_newest_wins_and_stands_where_the_first_stood
 def test_rows_without_a_key_are_nobodys_copy():
     table = pd.DataFrame({"key": [None, 1.0, None, 1.0], "v": [1, 2, 3, 4]})
     assert merge_deliveries(table, "key")["v"].tolist() == [1, 4, 3]
-
-
-def test_copies_that_contradict_each_other_are_shown():
-    table = pd.DataFrame({"key": [1, 1, 2, 2], "v": [5, 5, 6, 7]})
-    assert differing_copies(table, "key")["v"].tolist() == [6, 7]
 
 
 def test_repairs_and_values_set_aside_are_counted_and_the_raw_table_is_left_alone():
@@ -225,12 +220,3 @@ def test_ids_that_a_spreadsheet_shortened_are_counted_gaps_and_nobody_elses():
     assert cleaning["customer_id"].tolist() == [pd.NA, pd.NA, 7]
     told = cleaning.done().changes.set_index("what")["values"]
     assert told["an id in scientific notation: digits are lost"] == 2
-
-
-def test_the_younger_copy_is_told_by_moments_and_not_by_texts():
-    copies = pd.DataFrame({"k": [1, 1], "at": ["2024-09-01T10:00Z", "2024-09-01T11:00+02:00"]})
-    assert merge_deliveries(copies, "k", "at")["at"].tolist() == ["2024-09-01T10:00Z"]
-    with pytest.raises(ValueError, match="'10' cannot be read as a moment"):
-        merge_deliveries(copies.assign(at=["10", "9"]), "k", "at")
-    lists = pd.DataFrame({"k": [1, 1], "v": [[1], [2]]})
-    assert len(differing_copies(lists, "k")) == 2

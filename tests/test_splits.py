@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from helpers.etl.splits import (
     check_shares,
-    dates_of_shares,
     split_by_customer,
     split_by_time,
-    split_shares,
-    what_leaks,
 )
-from helpers.worlds import Shop
 
 
 def visits(days, customers=7):
@@ -52,15 +48,6 @@ def test_rows_without_a_date_and_cuts_in_the_wrong_order_are_refused():
         split_by_time(table, "at", "2024-01-02", "2024-01-03")
 
 
-def test_the_days_of_the_shares_give_about_the_shares():
-    rng = np.random.default_rng(7)
-    table = visits(rng.integers(0, 365, 3_000).tolist())
-    parts = split_by_time(table, "at", *dates_of_shares(table["at"], 0.2, 0.2))
-    shares = split_shares(parts)
-    assert shares["share"].tolist() == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
-    assert shares["usual"].all()
-
-
 @settings(max_examples=examples(30))
 @given(st.integers(10, 80), st.integers(0, 9))
 def test_by_customer_nobody_is_in_two_parts_and_the_order_of_rows_does_not_matter(people, seed):
@@ -91,18 +78,6 @@ def test_a_part_without_a_customer_is_refused(people):
         split_by_customer(pd.DataFrame({"customer_id": range(people)}), seed=7)
 
 
-def test_days_with_a_time_zone_are_cut_in_it_and_texts_are_no_days():
-    table = visits([0, 1, 2, 3])
-    there = table.assign(at=table["at"].dt.tz_localize("Europe/Berlin"))
-    parts = split_by_time(there, "at", "2024-01-02", "2024-01-03")
-    assert [len(part) for part in parts] == [1, 1, 2]  # midnight in Berlin, an hour before UTC's
-    for texts in (table["at"].dt.strftime("%d.%m.%Y"), table["at"].astype("str")):
-        with pytest.raises(ValueError, match="at holds str; dates were expected"):
-            split_by_time(table.assign(at=texts), "at", "2024-01-02", "2024-01-03")
-    with pytest.raises(ValueError, match=r"dates has 0 row\(s\)"):
-        dates_of_shares(table["at"].head(0))
-
-
 @pytest.mark.parametrize("shares", [(0.8, 0.2, 0.2), (0.6, 0.2, 0.1), (0.0, 0.5, 0.5), (60, 20, 20)])  # fmt: skip
 def test_shares_that_do_not_add_up_are_refused(shares):
     with pytest.raises(ValueError, match="add up|share"):
@@ -112,38 +87,3 @@ def test_shares_that_do_not_add_up_are_refused(shares):
 @pytest.mark.parametrize("shares", [(0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.8, 0.1, 0.1), (0.7, 0.1, 0.2)])  # fmt: skip
 def test_usual_shares_that_add_up_pass(shares):
     check_shares(*shares)
-
-
-def test_in_the_shop_a_random_split_trains_on_the_future_and_hides_new_products():
-    orders = Shop(customers=300, products=80, seed=1).history()["orders"]
-    cuts = dates_of_shares(orders["ordered_at"], 0.2, 0.2)
-    train, _, test = split_by_time(orders, "ordered_at", *cuts)
-    by_time = what_leaks(train, test, "ordered_at", product="product_id")
-    drawn = np.random.default_rng(7).permutation(len(orders))
-    at_random = what_leaks(orders.iloc[drawn[: len(train)]], orders.iloc[drawn[-len(test) :]],
-                           "ordered_at", product="product_id")  # fmt: skip
-    assert by_time["trained_on_the_future"] == 0.0
-    assert at_random["trained_on_the_future"] > 0.9
-    assert by_time["tested_on_new_products"] > 0.01 + at_random["tested_on_new_products"]
-    assert at_random["tested_on_known_customers"] > by_time["tested_on_known_customers"]
-
-
-def test_what_leaks_knows_that_a_text_is_no_number_and_a_gap_nobody():
-    days = pd.date_range("2024-01-01", periods=4)
-    train = pd.DataFrame({"customer_id": [1, None], "at": days[:2]})
-    test = pd.DataFrame({"customer_id": [None, 3], "at": days[2:]})
-    assert what_leaks(train, test, "at")["tested_on_known_customers"] == 0
-    with pytest.raises(ValueError, match="texts in test and numbers in train"):
-        what_leaks(train, test.assign(customer_id=["1", "3"]), "at")
-
-
-def test_days_and_customers_that_cannot_be_compared_are_told():
-    table = visits(range(10))
-    for day, why in [("soon", "A day such as"), (pd.Timestamp("2024-01-04", tz="UTC"), "in none")]:
-        with pytest.raises(ValueError, match=why):
-            split_by_time(table, "at", day, "2024-01-08")
-    with pytest.raises(ValueError, match="dates holds str; dates were expected"):
-        dates_of_shares(table["at"].astype("str"))
-    mixed = pd.DataFrame({"customer_id": pd.Series([1, "1", 2, "2", 3, "3"], dtype=object)})
-    with pytest.raises(ValueError, match="customer_id holds numbers and texts"):
-        split_by_customer(mixed, seed=7)

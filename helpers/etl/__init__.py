@@ -3,14 +3,12 @@
 extract/     a reader for each kind of source, and where rows land
 books        rows in = loaded + set aside + quarantined + merged, with reasons
 parsing      texts into numbers, dates, flags and words
-quality      enough data, reliable sources
-prepare      gaps, scales, encodings, outliers, few of one class
 features     derived columns, and features as of a day
 combine      joins, one schema, contradictions
 splits       by time and by customer
 load, lake   a warehouse, a database, Parquet files
-privacy      pseudonyms, consent, groups to hide in
+privacy      pseudonyms, consent
 chain        all of it in four calls, for the steps of a business
 businesses/  what is particular: shop, operator, cosmetics, IBM's Telco file, sensors, schemas;
-             what their cleanings share; and the experiment on what garbage costs
+             and what their cleanings share
 """

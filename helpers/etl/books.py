@@ -438,19 +438,3 @@ def _comparable(values):
     if values.dtype != object:
         return values
     return values.map(lambda one: one if isinstance(one, Hashable) else repr(one))
-
-
-def differing_copies(table: DataFrame, key: str | list[str]) -> DataFrame:
-    """Return the rows whose key comes again with other values: copies that contradict each other.
-
-    Examples
-    --------
-    >>> table = DataFrame({"order_id": [1, 1, 2, 2], "price_eur": [9.0, 9.0, 5.0, 4.0]})
-    >>> differing_copies(table, "order_id")["price_eur"].tolist()
-    [5.0, 4.0]
-    """
-    keys = [key] if isinstance(key, str) else list(key)
-    require_columns(table, "the table", keys)
-    different = table[~table.apply(_comparable).duplicated()]
-    again = different.duplicated(keys, keep=False) & different[keys].notna().all(axis=1)
-    return different[again]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -14,7 +14,6 @@ from helpers.checks import (
     kinds_of,
     require_columns,
     require_filled,
-    require_same_kind,
     require_unique,
 )
 from helpers.etl.load import kind_of
@@ -210,56 +209,6 @@ def require_known(found: Iterable, known: Iterable, what: str, where: str = "") 
         )
 
 
-def one_schema(
-    tables: Mapping[str, DataFrame],
-    names: Mapping[str, Mapping[str, str]],
-    units: Mapping[str, Mapping[str, Callable]] | None = None,
-    columns: Sequence[str] | None = None,
-) -> DataFrame:
-    """Stack tables of several sources under one schema, with a column `source`.
-
-    Parameters
-    ----------
-    tables : source -> table.
-    names : source -> its renames, theirs to ours.
-    units : source -> our column -> a function of the column, such as cents to euro.
-    columns : our columns; each source must have all of them after the renames.
-
-    Raises
-    ------
-    ValueError
-        If there is no table, a column is missing, or one holds texts here and numbers there.
-
-    Examples
-    --------
-    >>> till = DataFrame({"price_eur": [5.0]})
-    >>> web = DataFrame({"amount": [1250]})
-    >>> one_schema({"till": till, "web": web}, {"web": {"amount": "price_eur"}},
-    ...            {"web": {"price_eur": lambda cents: cents / 100}}, ["price_eur"]).to_numpy().tolist()
-    [['till', 5.0], ['web', 12.5]]
-    """
-    parts = []
-    for source, table in tables.items():
-        part = rename(table, names.get(source, {}), source)
-        wanted = list(columns) if columns is not None else list(part.columns)
-        require_columns(part, source, wanted)
-        changes = (units or {}).get(source, {})
-        part = part[wanted].assign(**{name: of(part[name]) for name, of in changes.items()})
-        for before in parts:
-            for name in before.columns.intersection(part.columns):
-                ours, theirs = kind_of(before[name]), kind_of(part[name])
-                if ours and theirs and ours != theirs:
-                    raise ValueError(
-                        f"{name} holds {ours} in {before['source'].iloc[0]} and {theirs} in {source}. "
-                        "Bring both to one type first, as with units."
-                    )
-        part.insert(0, "source", source)
-        parts.append(part)
-    if not parts:
-        raise ValueError("At least one table was expected, and none came. Name the sources.")
-    return pd.concat(parts, ignore_index=True)
-
-
 @dataclass(frozen=True)
 class WinningRule:
     """Which source is believed about a column when sources contradict each other.
@@ -378,56 +327,6 @@ def _numbers(values: pd.Series) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(values):
         values = values.astype("object").where([isinstance(one, Real) for one in values])
     return values.astype("float64")
-
-
-def match_by_name(theirs: DataFrame, ours: DataFrame, on: Sequence[str], our_key: str) -> DataFrame:
-    """Find for each row of another party the one row of ours that has the same names.
-
-    Case, blanks and punctuation of a text do not count. A name that fits several of our rows, or
-    that several of theirs claim, fits none: a guess would hang a score on the wrong product.
-
-    Parameters
-    ----------
-    theirs : one row a thing that they describe; kept whole, in order, under its index.
-    ours : one row a `our_key`, with the columns `on`.
-    on : the columns to compare, under the same names in both, such as brand, line and size.
-    our_key : the column that names our row.
-
-    Returns
-    -------
-    `theirs` with `our_key` (a gap where there is no match) and `match`: "one", "several" or "none".
-    A row with a gap in a column to compare matches none; so does a text without letters or digits.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or holds texts on one side and numbers on the other, or `our_key`
-        repeats or is missing in a row.
-
-    Examples
-    --------
-    >>> ours = DataFrame({"product_id": [7, 8, 9], "brand": ["Dew", "Dew", "Mist"], "line": ["Balm", "Balm", "Oil"]})
-    >>> theirs = DataFrame({"brand": ["DEW", "MIST", "Fog"], "line": ["balm", "oil", "oil"]})
-    >>> match_by_name(theirs, ours, ["brand", "line"], "product_id")[["product_id", "match"]].values.tolist()
-    [[<NA>, 'several'], [9, 'one'], [<NA>, 'none']]
-    """
-    columns = list(on)
-    require_columns(theirs, "their table", columns)
-    require_columns(ours, "our table", [our_key, *columns])
-    require_filled(ours, "our table", our_key)
-    require_unique(ours, "our table", our_key)
-    for name in columns:
-        require_same_kind(theirs[name], "their table", ours[name], "our table", name)
-        require_same_kind(ours[name], "our table", theirs[name], "their table", name)
-    left, right = _compared(theirs, columns), _compared(ours, columns)
-    right[our_key] = ours[our_key].convert_dtypes().array  # else a gap beside them rounds long ids
-    counts = right.dropna(subset=columns).groupby(columns)[our_key].agg(["first", "size"])
-    found = left.merge(counts, left_on=columns, right_index=True, how="left")
-    size = found["size"].fillna(0).to_numpy()
-    claimed = left.duplicated(columns, keep=False).to_numpy()
-    match = np.select([size == 0, (size > 1) | claimed], ["none", "several"], "one")
-    ids = found["first"].convert_dtypes().where(match == "one").set_axis(theirs.index)
-    return theirs.assign(**{our_key: ids, "match": pd.array(match, dtype="str")})
 
 
 def _compared(table, columns):

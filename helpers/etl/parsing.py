@@ -384,20 +384,6 @@ def _fitting(text, known, also):
     return same[0] if len(set(same)) == 1 else None
 
 
-def unknown_spellings(written: Series, read: Series) -> DataFrame:
-    """Return the words that `one_spelling` could not place, with how often each stands there.
-
-    Examples
-    --------
-    >>> words = Series(["soap", "soap", "mask"])
-    >>> unknown_spellings(words, one_spelling(words, ["mask"])).to_numpy().tolist()
-    [['soap', 2]]
-    """
-    lost = written[written.notna() & read.isna()].astype("str")
-    counts = lost.value_counts().sort_index()
-    return DataFrame({"written": counts.index.astype("str"), "rows": counts.to_numpy()})
-
-
 def typed(table: DataFrame) -> DataFrame:
     """Give columns of plain Python values the type that holds them; no value changes.
 

@@ -6,18 +6,14 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from pandas import DataFrame, Series
 
-from helpers.checks import require_columns, require_flags, require_rows, require_same_kind
+from helpers.checks import require_columns, require_flags, require_same_kind
 
 SECRET_BYTES = 32
-# What may be read in stage 2 and must not leave it: no model needs it, and it names a person.
-STAYS_IN_STAGE_2 = ("phone_number", "email", "name_of_customer", "ip", "agent", "comment", "text")
 
 
 def make_secret(path: str | Path) -> Path:
@@ -110,18 +106,6 @@ def pseudonyms(ids: Series, secret: bytes) -> Series:
     return texts.map(known).astype("str").rename(ids.name)
 
 
-def pseudonymised(table: DataFrame, column: str, secret: bytes) -> DataFrame:
-    """Return the table with pseudonyms in place of the ids in `column`.
-
-    Examples
-    --------
-    >>> pseudonymised(DataFrame({"customer_id": [1]}), "customer_id", b"0" * 32)["customer_id"].str.len().tolist()
-    [18]
-    """
-    require_columns(table, "the table", [column])
-    return table.assign(**{column: pseudonyms(table[column], secret)})
-
-
 def with_consent(
     table: DataFrame, consents: DataFrame, consent: str
 ) -> tuple[DataFrame, DataFrame]:
@@ -160,124 +144,3 @@ def with_consent(
     never, refused = f"{consent} was never given", f"{consent} was withdrawn or refused"
     reason = np.where(answer.isna(), never, refused)[~agreed].tolist()
     return table[agreed], table[~agreed].assign(reason=reason)
-
-
-def withheld(table: DataFrame) -> DataFrame:
-    """Return the table without the fields that must not leave stage 2, in any mix of cases.
-
-    Examples
-    --------
-    >>> withheld(DataFrame({"tenure": [1], "phone_number": ["0155-1"]})).columns.tolist()
-    ['tenure']
-    """
-    return table.drop(columns=_personal(table))
-
-
-def _personal(table):
-    return [name for name in table.columns if str(name).lower() in STAYS_IN_STAGE_2]
-
-
-def require_withheld(table: DataFrame, name: str = "the table") -> None:
-    """Stop if a field that must not leave stage 2 is in a table, in any mix of cases.
-
-    Examples
-    --------
-    >>> require_withheld(DataFrame({"Phone_Number": ["0155-1"]}), "customers")
-    Traceback (most recent call last):
-    ValueError: customers still has Phone_Number, which must not leave stage 2. Drop it with withheld.
-    """
-    if found := _personal(table):
-        raise ValueError(
-            f"{name} still has {', '.join(found)}, which must not leave stage 2. "
-            "Drop it with withheld."
-        )
-
-
-def group_sizes(table: DataFrame, columns: Sequence[str]) -> Series:
-    """Return for each row how many rows share its values in `columns`, itself among them.
-
-    A gap is a value like another: who did not state an age is alike to the others who did not.
-
-    Examples
-    --------
-    >>> people = DataFrame({"age": [31, 31, 40], "skin": ["dry", "dry", "oily"]})
-    >>> group_sizes(people, ["age", "skin"]).tolist()
-    [2, 2, 1]
-    """
-    require_columns(table, "the table", columns)
-    groups = table.groupby(list(columns), dropna=False, observed=True)
-    return groups[columns[0]].transform("size").rename("people")
-
-
-def smallest_groups(table: DataFrame, columns: Sequence[str], k: int = 5) -> dict[str, float]:
-    """Return how well people hide behind each other, when somebody knows `columns` about them.
-
-    A table is k-anonymous when each combination of these columns stands for at least k people.
-
-    Returns
-    -------
-    `smallest`, the size of the smallest group (this is the table's own k); `alone`, the share of the
-    rows that nobody else is like; `below_k`, the share of the rows in groups of less than k.
-
-    Raises
-    ------
-    ValueError
-        If the table has no rows or k is below 1.
-
-    Source
-    ------
-    Sweeney (2002), International Journal of Uncertainty, Fuzziness and Knowledge-Based Systems 10(5).
-
-    Examples
-    --------
-    >>> people = DataFrame({"age": [31, 31, 40, 41]})
-    >>> smallest_groups(people, ["age"], k=2)
-    {'smallest': 1, 'alone': 0.5, 'below_k': 0.5}
-    """
-    require_rows(table, "the table")
-    if k < 1:
-        raise ValueError(f"k counts people who look alike, so at least 1; got {k}. 5 is usual.")
-    sizes = group_sizes(table, columns)
-    return {
-        "smallest": int(sizes.min()),
-        "alone": float(sizes.eq(1).mean()),
-        "below_k": float(sizes.lt(k).mean()),
-    }
-
-
-def age_bands(ages: Series, years: int = 10) -> Series:
-    """Return ages as bands of so many years, "30-39"; a gap stays a gap.
-
-    Examples
-    --------
-    >>> age_bands(Series([29, 30, None]), 10).tolist()
-    ['20-29', '30-39', nan]
-    """
-    if years < 1:
-        raise ValueError(f"a band has at least 1 year; got {years}.")
-    try:
-        numbers = pd.to_numeric(ages)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"ages are numbers; {error}. Read them with parse_ages first.") from error
-    first = (numbers // years * years).astype("Int64")
-    bands = first.astype("str") + "-" + (first + years - 1).astype("str")
-    return bands.astype("str").where(numbers.notna().to_numpy()).rename(ages.name)
-
-
-def hidden_in_groups(
-    table: DataFrame, columns: Sequence[str], k: int = 5
-) -> tuple[DataFrame, DataFrame]:
-    """Split rows into those of groups of at least k people and the others, with a `reason`.
-
-    What is kept is k-anonymous. The price is who is lost: people unlike the others.
-
-    Examples
-    --------
-    >>> kept, held_back = hidden_in_groups(DataFrame({"age": [31, 31, 40]}), ["age"], k=2)
-    >>> len(kept), held_back["reason"].tolist()
-    (2, ['only 1 with this age'])
-    """
-    sizes = group_sizes(table, columns)
-    enough = sizes.ge(k)
-    reason = "only " + sizes[~enough].astype("str") + f" with this {' + '.join(columns)}"
-    return table[enough], table[~enough].assign(reason=reason.astype("str"))

@@ -11,8 +11,6 @@ from helpers.checks import (
     moment_in,
     require_columns,
     require_filled,
-    require_rows,
-    require_same_kind,
     require_share,
 )
 
@@ -39,46 +37,6 @@ never. Take 0.6, 0.2 and 0.2.
             f"The shares {train_share:g}, {validation_share:g} and {test_share:g} add up to "
             f"{total:g}; 1 was expected, or rows are used twice or never. Take 0.6, 0.2 and 0.2."
         )
-
-
-def dates_of_shares(
-    dates: pd.Series, validation_share: float = 0.2, test_share: float = 0.2
-) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return the two days that cut a table by time into about these shares of its rows.
-
-    Examples
-    --------
-    >>> days = pd.Series(pd.date_range("2024-01-01", periods=10))
-    >>> [str(day.date()) for day in dates_of_shares(days, 0.2, 0.2)]
-    ['2024-01-07', '2024-01-09']
-    """
-    check_shares(1 - validation_share - test_share, validation_share, test_share)
-    _require_dates(dates, "dates")
-    ordered = dates.dropna().sort_values(ignore_index=True)
-    require_rows(ordered, "dates")
-
-    def day_behind(share):
-        return ordered.iloc[min(round(len(ordered) * share), len(ordered) - 1)].normalize()
-
-    return day_behind(1 - validation_share - test_share), day_behind(1 - test_share)
-
-
-def split_shares(parts: tuple[DataFrame, DataFrame, DataFrame]) -> DataFrame:
-    """Return the share of rows of each part beside what is usual.
-
-    Examples
-    --------
-    >>> parts = tuple(DataFrame({"x": range(n)}) for n in (60, 20, 20))
-    >>> split_shares(parts)["usual"].tolist()
-    [True, True, True]
-    """
-    total = sum(len(part) for part in parts)
-    usual = [(0.6, 0.8), (0.1, 0.2), (0.1, 0.2)]
-    rows = []
-    for name, part, (low, high) in zip(["train", "validation", "test"], parts, usual, strict=True):
-        share = len(part) / total if total else 0.0
-        rows.append((name, len(part), share, low - 0.005 <= share <= high + 0.005))
-    return DataFrame(rows, columns=["part", "rows", "share", "usual"])
 
 
 def split_by_time(
@@ -188,45 +146,3 @@ def split_by_customer(
         )
     parts = drawn[held_out:], drawn[tested:held_out], drawn[:tested]
     return tuple(table[table[customer].isin(part)] for part in parts)
-
-
-def what_leaks(
-    train: DataFrame,
-    test: DataFrame,
-    at: str,
-    customer: str = "customer_id",
-    product: str | None = None,
-) -> pd.Series:
-    """Return what a test part gives away: the marks of a random split where time matters.
-
-    Parameters
-    ----------
-    at : the date of a row.
-    product : a column whose new values the future brings, such as products launched later.
-
-    Returns
-    -------
-    `trained_on_the_future` (share of training rows that are younger than the first test row),
-    `tested_on_known_customers` (share of test rows whose customer is in training), and with
-    `product` `tested_on_new_products` (share of test rows whose product is not in training: the
-    random split hides these).
-
-    Examples
-    --------
-    >>> rows = DataFrame({"customer_id": [1, 2, 1, 3], "at": pd.date_range("2024-01-01", periods=4)})
-    >>> what_leaks(rows.iloc[[0, 3]], rows.iloc[[1, 2]], "at").to_dict()
-    {'trained_on_the_future': 0.5, 'tested_on_known_customers': 0.5}
-    """
-    known = {}
-    for column in [customer, *([product] if product else [])]:
-        for name, part in [("train", train), ("test", test)]:
-            require_columns(part, name, [at, column])
-        require_same_kind(test[column], "test", train[column], "train", column)
-        known[column] = test[column].isin(train[column].dropna())  # a gap is nobody
-    found = {
-        "trained_on_the_future": float((train[at] >= test[at].min()).mean()),
-        "tested_on_known_customers": float(known[customer].mean()),
-    }
-    if product:
-        found["tested_on_new_products"] = float((~known[product]).mean())
-    return pd.Series(found)

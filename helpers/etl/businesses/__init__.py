@@ -14,7 +14,6 @@ _PLACES = {
         "twin_products",
         "twins_across",
     ],
-    "garbage": ["garbage_curve"],
     "operator": ["OPERATOR", "OPERATOR_MONTHS"],
     "schemas": ["SKIN_TYPES", "SKIN_WORDS"],
     "sensors": ["faults", "to_celsius"],

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
+from scipy.stats import median_abs_deviation
 
 from helpers.checks import require_columns
 from helpers.etl.books import Books, Cleaned, Cleaning, merge_deliveries
 from helpers.etl.businesses.schemas import number_columns, source_schema
 from helpers.etl.businesses.shared import parse_numbers
 from helpers.etl.parsing import fahrenheit_to_celsius, parse_dates, typed
-from helpers.etl.prepare import robust_scale
 
 TEMPERATURE = "temperature_c"
 FAULTS = ["gap", "spike", "stuck", "drift"]
@@ -185,7 +185,7 @@ def to_celsius(readings: DataFrame, value: str, moment: Series) -> Series:
     given = readings[value].astype("float64")
     level = usual_level(readings.assign(**{value: given}), value, moment)
     turned = fahrenheit_to_celsius(given)
-    spread = max(robust_scale((given - level).dropna()), 0.1)
+    spread = max(_spread((given - level).dropna()), 0.1)
     usual = given.groupby(readings["sensor_id"]).transform("median")
     lower = level - usual + fahrenheit_to_celsius(usual)  # the level, if the usual is Fahrenheit
     far = (given - level).abs().gt(10 * spread)
@@ -207,7 +207,7 @@ def faults(readings: DataFrame, at: str, value: str, moment: Series, shortest_st
     maker states, sensor by sensor and month by month.
     """
     rest = readings[value] - usual_level(readings, value, moment)
-    spread = robust_scale(rest.dropna())
+    spread = _spread(rest.dropna())
     fault = Series("", index=readings.index, dtype="str")
     fault[rest.abs().gt(max(10 * spread, DRIFT_AT_MOST + 5 * spread))] = "spike"
     for _, own in readings[value].mask(fault.eq("spike")).groupby(readings["sensor_id"]):
@@ -310,3 +310,9 @@ def drift_onset(rest: np.ndarray, spread: float) -> int | None:
 def _behind(values, shape):
     """Return for each place the sum of the values from there on, each times the shape's next."""
     return np.correlate(values, shape, "full")[len(values) - 1 :]
+
+
+def _spread(values):
+    """Return the standard deviation as the middle half of the values shows it, 0 of none."""
+    values = values.dropna()
+    return float(median_abs_deviation(values, scale="normal")) if len(values) else 0.0

@@ -41,8 +41,6 @@ TELCO_COLUMNS = [
     "PaymentMethod", "MonthlyCharges", "TotalCharges", "Churn",
 ]  # fmt: skip
 LARGEST_FILE_BYTES = 100_000_000  # the file is untrusted: refuse before it fills the memory
-SERVICES = ["PhoneService", "OnlineSecurity", "OnlineBackup", "DeviceProtection", "TechSupport",
-            "StreamingTV", "StreamingMovies"]  # fmt: skip
 
 
 def telco_schema() -> DataFrameSchema:
@@ -305,38 +303,6 @@ def _amounts(texts, whole=False):
             "counted."
         )
     return numbers
-
-
-def subscriber_features(customers: DataFrame) -> DataFrame:
-    """Add to the operator's customers what can be derived from their own row.
-
-    Parameters
-    ----------
-    customers : the clean Telco table.
-
-    Returns
-    -------
-    The table with `services` (how many are booked), `paid_per_month_eur` (total over tenure; the
-    monthly charge in month 0), `price_step_eur` (the monthly charge minus that), `first_year` (0 or 1).
-
-    Examples
-    --------
-    >>> row = {name: "No" for name in SERVICES} | {"PhoneService": "Yes", "tenure": 2,
-    ...        "MonthlyCharges": 25.0, "TotalCharges": 40.0}
-    >>> derived = subscriber_features(DataFrame([row]))
-    >>> derived[["services", "paid_per_month_eur", "price_step_eur", "first_year"]].to_numpy().tolist()
-    [[1.0, 20.0, 5.0, 1.0]]
-    """
-    needs = [*SERVICES, "tenure", "MonthlyCharges", "TotalCharges"]
-    require_columns(customers, "customers", needs)
-    paid = customers["TotalCharges"] / customers["tenure"].where(customers["tenure"] > 0)
-    paid = paid.fillna(customers["MonthlyCharges"])
-    return customers.assign(
-        services=customers[SERVICES].eq("Yes").sum(axis=1),
-        paid_per_month_eur=paid,
-        price_step_eur=customers["MonthlyCharges"] - paid,
-        first_year=customers["tenure"].lt(12).astype("int64"),
-    )
 
 
 def telco_numbers(customers: DataFrame) -> tuple[DataFrame, Series]:
