@@ -81,12 +81,28 @@ def test_a_scaler_before_trees_fails_the_gate_and_the_count_is_of_single_rows(ha
     assert found.said.startswith(f"{found.off} of 600 rows")
 
 
+def test_a_decision_that_differs_fails_the_gate_though_no_probability_is_off(halves):
+    train, test = halves
+    model = fitted(RandomForestClassifier(50, random_state=0), "passthrough", train)
+    stored = edge.to_onnx(model, train[COLUMNS])
+    assert edge.parity(model, stored, test).passed
+    own, there = model.predict_proba(test)[:, 1], edge.on_device(stored, test)
+    lines = [votes / 50 for votes in range(1, 50)]  # each can be hit by 50 trees
+    other = [int(((own >= line) != (there >= line)).sum()) for line in lines]
+    assert max(other) > 0
+    for line, count in zip(lines, other, strict=True):
+        found = edge.parity(model, stored, test, line)
+        assert (found.off, found.decided, found.passed) == (0, count, count == 0)
+        assert found.said.endswith(f", {count:,} decided otherwise at {line:g}")
+        assert edge.parity(model, stored, test, line - 0.01).passed  # between two votes
+
+
 def test_a_probability_that_is_no_number_does_not_pass(halves, monkeypatch):
     train, test = halves
     model = fitted(*KINDS["logistic"], train)
     stored = edge.to_onnx(model, train[COLUMNS])
     monkeypatch.setattr(edge, "on_device", lambda stored, rows: np.full(len(rows), np.nan))
-    assert edge.parity(model, stored, test)[::2] == (False, 600)
+    assert edge.parity(model, stored, test)[:3:2] == (False, 600)
 
 
 def test_what_cannot_go_to_a_device_is_said_with_what_to_do(halves):

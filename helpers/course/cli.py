@@ -585,7 +585,7 @@ def data(name: str, into: Path | None, url: str | None) -> None:
 @click.option("--quick", is_flag=True, help="Fewer seeds, where a bench takes long.")
 @json_option
 def bench(name: str, as_json: bool, quick: bool) -> None:
-    """Measure NAME (import, course, churn, setup, worlds, etl, serving, batch, monitoring): our figure, a reference and the goal."""
+    """Measure NAME (import, course, churn, setup, worlds, traffic, rollout, etl, models, serving, batch, monitoring, claims): our figure, a reference and the goal."""
     tests = Path(helpers.__file__).resolve().parents[1] / "tests"
     if not (tests / "benchmarks").is_dir():
         raise BadInput(

@@ -34,6 +34,7 @@ class Parity(NamedTuple):
     largest: float
     off: int
     said: str
+    decided: int = 0  # rows of which another decision comes, where a line was given
 
 
 def to_onnx(model: Pipeline, rows: pd.DataFrame) -> bytes:
@@ -128,7 +129,7 @@ def on_device(stored: bytes, rows: pd.DataFrame) -> np.ndarray:
     return session.run(["probabilities"], given)[0][:, 1].astype(float)
 
 
-def parity(model: Pipeline, stored: bytes, rows: pd.DataFrame) -> Parity:
+def parity(model: Pipeline, stored: bytes, rows: pd.DataFrame, line: float | None = None) -> Parity:
     """Hold a model on the device against the one it was made of, row by row.
 
     A figure such as the AUC only ranks: it stays the same while single customers get another answer.
@@ -138,16 +139,22 @@ def parity(model: Pipeline, stored: bytes, rows: pd.DataFrame) -> Parity:
     model : the pipeline.
     stored : the same as ONNX.
     rows : as `on_device` takes them; take rows that the model was not fitted on, too.
+    line : from this probability on something is done, such as an offer. Where a probability lies on it
+        (15 of 50 trees and 0.3) the last digit decides, and the device has another one.
 
     Returns
     -------
-    `passed`: no row is further off than 1e-5.
+    `passed`: no row is further off than 1e-5, and none is on another side of the line.
     """
     require_rows(rows, "rows")
-    gap = np.abs(model.predict_proba(rows)[:, 1] - on_device(stored, rows))
+    own, there = model.predict_proba(rows)[:, 1], on_device(stored, rows)
+    gap = np.abs(own - there)
     off = int((~(gap <= SAME)).sum())
     said = f"{off:,} of {len(rows):,} rows off by more than {SAME:g}"
-    return Parity(off == 0, float(gap.max()), off, said)
+    decided = 0 if line is None else int(((own >= line) != (there >= line)).sum())
+    if line is not None:
+        said += f", {decided:,} decided otherwise at {line:g}"
+    return Parity(off == decided == 0, float(gap.max()), off, said, decided)
 
 
 class Release(NamedTuple):
