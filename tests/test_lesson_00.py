@@ -1,8 +1,9 @@
-"""The first lesson: a year is played, a model falls, a step back brings it up again."""
+"""The first lesson: its claims on twenty seeds; a year is played, a step back brings it up again."""
 
 from copy import deepcopy
 
-from conftest import stored_figures, stored_table, stored_text
+import pytest
+from conftest import SEEDS, stored_table, stored_text
 from pandas.testing import assert_frame_equal
 
 from helpers.lifecycle import Cause, Stage
@@ -12,19 +13,51 @@ from helpers.worlds.shop import at_random
 STEM = "00_the_lifecycle"
 
 
-def test_the_frozen_model_falls_and_the_team_that_goes_back_every_month_recovers():
-    told = stored_figures(STEM)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_frozen_model_falls_and_the_team_that_goes_back_every_month_recovers(played, seed):
+    told, cells = played(seed)
     # The shop's story: about 0.80 in month 1, about 0.70 in month 3, tended above where it began.
-    assert abs(told["first"] - 0.80) < 0.03
-    assert abs(told["third"] - 0.70) < 0.03
-    assert told["last"] < told["first"] - 0.05
+    assert told["month_1"] == told["first"]
+    assert abs(told["first"] - 0.80) < 0.05
+    assert abs(told["third"] - 0.70) < 0.05
+    assert told["last"] < told["first"] - 0.03
     assert told["tended"] > told["first"]
+    assert told["calendar"] > told["last"]
+    assert cells["by_chance"] < told["first"] / 2
 
 
-def test_the_fall_has_the_cause_that_the_step_back_repairs():
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_fall_has_the_cause_that_the_step_back_repairs(played, seed):
     # Nearly all that was missed in month 3 had been launched after the training.
-    told = stored_figures(STEM)
-    assert told["month_3"] > 0.8 > 0.2 > told["month_1"]
+    _, cells = played(seed)
+    assert cells["unknown"][3] > 0.8 > 0.2 > cells["unknown"][1]
+    # The quiet twin: the same model, the same customers, no launches, no fall.
+    assert cells["year"].loc[1, "quiet, frozen"] == cells["year"].loc[1, "frozen"]
+    assert cells["gap"] > 0.05
+    assert "points lost to the incidents" in cells["finding"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_a_quiet_spring_retraining_does_not_help(played, seed):
+    _, cells = played(seed)
+    march = cells["year"].loc[6]
+    assert march["quiet, retrained"] < march["quiet, frozen"] + 0.01
+    assert march["with seasons"] > march["retrained"] + 0.02
+    bought = cells["bought"]
+    assert bought.loc["rich cream", "March"] < bought.loc["rich cream", "February"] / 1.5
+    assert bought.loc["sun care", "March"] > 1.5 * bought.loc["sun care", "February"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_operators_list_loses_its_worth_and_its_probabilities_were_right_before(played, seed):
+    told, cells = played(seed)
+    scores = cells["operator_year"]
+    assert (scores["predicted"] - scores["left"]).loc[1:3].abs().max() < 0.04
+    assert (scores["predicted"] - scores["left"]).loc[4] < -0.06
+    assert told["top_3"] > 2.5 * told["all_3"], "worth calling"
+    assert told["top_4"] < 1.5 * told["all_4"], "hardly better than anybody"
+    assert told["all_4"] > 1.3 * told["all_3"], "and more leave than ever"
+    assert told["worth"] == ("hides" if abs(told["ahead"]) < 0.02 else "shows a part of")
 
 
 def test_the_map_names_the_five_stages_in_their_order():
@@ -51,16 +84,3 @@ def test_a_copy_of_a_shop_is_a_twin_in_which_the_same_visits_take_place():
             again = other.play(month, at_random)
             for name, table in seen.items():
                 assert_frame_equal(again[name], table)
-
-
-def test_random_lists_find_less_than_half_of_what_the_model_finds():
-    told = stored_figures(STEM)
-    assert told["by_chance"] < told["first"] / 2
-
-
-def test_the_team_with_the_calendar_ends_highest_and_the_top_of_the_operators_list_loses_its_worth():
-    told = stored_figures(STEM)
-    assert told["last"] < told["tended"] < told["calendar"]
-    assert told["top_3"] > 3 * told["all_3"], "worth calling"
-    assert told["top_4"] < 1.5 * told["all_4"], "hardly better than anybody"
-    assert told["all_4"] > 1.5 * told["all_3"], "and more leave than ever"
