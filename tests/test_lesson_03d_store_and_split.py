@@ -68,7 +68,9 @@ def test_one_month_is_read_though_the_files_of_the_others_are_damaged(played, tm
     for path in sorted(lake.glob("month=*/*"))[1:]:  # the first tells the columns
         if "2024-09" not in path.parent.name:
             path.write_bytes(b"damaged")
-    asked = f"FROM read_parquet('{lake}/*/*.parquet', hive_partitioning=true) WHERE month = '2024-09'"
+    asked = (
+        f"FROM read_parquet('{lake}/*/*.parquet', hive_partitioning=true) WHERE month = '2024-09'"
+    )
     assert len(con.execute(asked).df()) == len(cells["september"])
     with pytest.raises(duckdb.Error):
         con.execute(asked.replace("2024-09", "2024-08")).df()
