@@ -56,6 +56,7 @@ def test_only_the_events_own_time_finds_the_abandoned_visits(played, seed):
     assert cells["repeated"].sum() == repeats
     assert len(cells["events"]) == len(clean) + repeats
     assert 0 < (cells["late"] > 1).mean() < (cells["late"] > 0).mean()
+    assert not cells["late"][cells["repeated"]].any()  # a repeat is counted as a repeat
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -44,7 +44,8 @@ def test_who_is_alone_is_counted_without_pandas(played, seed):
     for n, share in enumerate(cells["alone"].values(), 1):
         counts = Counter(row[:n] for row in rows)
         assert share == pytest.approx(sum(c == 1 for c in counts.values()) / len(rows))
-    assert figures["alone"] > 0.9
+    assert figures["alone"] > 0.8  # with one spelling: "Dry" and "dry" are no two kinds of people
+    assert set(cells["people"]["skin"].dropna()) == {"com", "dry", "nor", "oil"}
     coarse, sizes = cells["coarse"], cells["sizes"]
     who = list(zip(coarse["skin"].astype(str), coarse["band"].astype(str), strict=True))
     few = sum(who.count(one) < cells["K"] for one in who) / len(who)
@@ -79,6 +80,9 @@ def test_what_the_skin_type_is_worth_and_what_certainty_would_save(played, seed)
     assert cells["information"] == pytest.approx(knowing - max(mean, 0), abs=0.01 * spread)
     said = "pay for the forms" if cells["expected"] > 0 else "do not pay for the forms for this"
     assert figures["verdict"] == said
+    bought = cells["orders"]["session_id"].nunique()  # the exam sees only visits that bought
+    assert cells["year"] == bought * cells["HIT_EUR"]
+    assert bought < len(cells["history"]["sessions"])
     assert cells["change"].index.is_unique
     assert len(cells["change"]) == cells["exam"]["session_id"].nunique()
 

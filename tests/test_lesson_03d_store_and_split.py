@@ -54,23 +54,26 @@ def test_appended_twice_a_month_counts_twice_and_upserted_once(played, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_lake_doubles_by_default_and_replaces_partitions_when_told_to(played, seed):
+def test_the_lake_doubles_when_appended_and_not_when_written_anew(played, seed):
     _, cells = played(seed)
     rows = [len(cells["sales"]), len(cells["september"])]
-    assert cells["stored"] == {
-        "overwrite_or_ignore": [2 * one for one in rows],
-        "delete_matching": rows,
-    }
+    assert cells["stored"] == {"APPEND": tuple(2 * one for one in rows), "OVERWRITE": tuple(rows)}
 
 
 def test_one_month_is_read_though_the_files_of_the_others_are_damaged(played, tmp_path):
     _, cells = played(1)
-    cells["monthly"].to_parquet(tmp_path / "lake", partition_cols=["month"])
-    for path in (tmp_path / "lake").glob("month=*/*"):
+    lake, con = tmp_path / "lake", duckdb.connect()
+    con.register("sales", cells["sales"])
+    con.execute(f"COPY ({cells['monthly']}) TO '{lake}' (FORMAT parquet, PARTITION_BY (month))")
+    for path in sorted(lake.glob("month=*/*"))[1:]:  # the first tells the columns
         if "2024-09" not in path.parent.name:
             path.write_bytes(b"damaged")
-    month = pd.read_parquet(tmp_path / "lake" / "month=2024-09")
-    assert len(month) == len(cells["september"])
+    asked = (
+        f"FROM read_parquet('{lake}/*/*.parquet', hive_partitioning=true) WHERE month = '2024-09'"
+    )
+    assert len(con.execute(asked).df()) == len(cells["september"])
+    with pytest.raises(duckdb.Error):
+        con.execute(asked.replace("2024-09", "2024-08")).df()
 
 
 def test_half_a_load_loses_the_month_and_a_transaction_keeps_it(played):

@@ -11,14 +11,12 @@ from helpers.problem import (
     Ask,
     Charter,
     Constraint,
-    CostBenefit,
     Evidence,
     Lift,
     Offer,
     SuccessCriterion,
     Suitability,
     lift,
-    profit_by_threshold,
     surviving,
 )
 
@@ -111,24 +109,6 @@ def test_an_offer_that_cannot_be_is_refused_with_its_figures(worth, share, cost)
 
 def test_a_free_call_pays_for_everybody():
     assert Offer(worth_eur=500, success_share=0.3, cost_eur=0).break_even == 0.0
-
-
-def test_the_curve_counts_a_customer_at_the_threshold_as_called():
-    # At 0.5 customers 1 and 2 are called (0.9 and 0.5): (150 - 40) / 4 x 1000 = 27,500.
-    curve = profit_by_threshold(FOUR, OFFER, [0.0, 0.5, 1.0])
-    assert curve["threshold"].tolist() == [0.0, 0.5, 1.0]
-    assert curve["called_share"].tolist() == [1.0, 0.5, 0.0]
-    assert curve["profit_eur"].tolist() == pytest.approx([55_000, 27_500, 0])
-
-
-def test_a_threshold_in_per_cent_is_refused():
-    with pytest.raises(ValueError, match=r"threshold is a share .* got 50"):
-        profit_by_threshold(FOUR, OFFER, [0.5, 50])
-
-
-def test_a_curve_needs_the_truth_and_the_probability():
-    with pytest.raises(ValueError, match="scored lacks the column.* churned"):
-        profit_by_threshold(FOUR[["churn_probability"]], OFFER, [0.5])
 
 
 @settings(max_examples=examples(30))
@@ -245,52 +225,6 @@ def test_a_limit_that_is_no_number_is_refused_because_it_would_rule_nothing_out(
         Constraint("budget", "a year", "eur", np.nan, "EUR")
 
 
-@pytest.mark.parametrize(
-    ("build", "run", "benefit", "month", "first_year"),
-    [
-        (30_000, 2_000, 10_000, 4, 66_000),  # 3.75 months: paid for at the end of the fourth
-        (32_000, 2_000, 10_000, 4, 64_000),  # exactly four
-        (1, 0, 1_000, 1, 11_999),
-        (0, 5, 5, 0, 0),
-        (10, 5, 5, None, -10),
-        (0, 6, 5, None, -12),
-    ],
-)
-def test_the_break_even_month_matches_the_count_done_by_hand(
-    build, run, benefit, month, first_year
-):
-    project = CostBenefit(build, run, benefit)
-    assert project.break_even_month == month
-    assert project.first_year_eur == first_year
-
-
-@settings(max_examples=examples(40))
-@given(st.integers(0, 10_000), st.integers(0, 500), st.integers(0, 2_000))
-def test_the_balance_turns_in_the_break_even_month_and_in_none_before(build, run, benefit):
-    # Oracle: add up month by month, in whole euro.
-    project = CostBenefit(build, run, benefit)
-    balance = project.balance(months=40)
-    turned = [month for month, left in balance.items() if left >= 0]
-    expected = project.break_even_month
-    assert (turned[0] if turned else None) == (None if (expected or 0) > 40 else expected)
-
-
-@settings(max_examples=examples(30))
-@given(st.integers(1, 90_000), st.integers(0, 5_000), st.integers(1, 36))
-def test_the_needed_benefit_pays_back_in_just_that_time(build, run, months):
-    needed = CostBenefit(build, run, 0).needed_eur_a_month(months)
-    # Divided and multiplied again, so a cent of rounding.
-    assert CostBenefit(build, run, needed).balance(months).iloc[-1] == pytest.approx(0, abs=0.01)
-
-
-@pytest.mark.parametrize("money", [(-1, 0, 5), (0, -1, 5), (0, 0, np.nan), (np.inf, 0, 5)])
-def test_a_project_that_cannot_be_is_refused(money):
-    with pytest.raises(ValueError, match="needs build_eur and run_eur_a_month from 0"):
-        CostBenefit(*money)
-    with pytest.raises(ValueError, match="counts months, from 1; got 0"):
-        CostBenefit(1, 0, 1).needed_eur_a_month(0)
-
-
 def cases(hits, people):
     """One row a case: whether it was a hit, and whose it is."""
     return pd.DataFrame({"hit": hits, "who": people})
@@ -384,23 +318,8 @@ def test_about_95_of_100_intervals_hold_the_true_rise():
 
 @pytest.mark.parametrize("churned", [["Yes", "No"], [True, None], [1.0, np.nan], [2, 0]])
 def test_what_is_no_flag_is_not_taken_for_one(churned):
-    scored = pd.DataFrame({"churned": churned, "churn_probability": [0.9, 0.1]})
     with pytest.raises(ValueError, match="churned has .* no flags, the first being .*column =="):
-        profit_by_threshold(scored, Offer(500, 0.3, 20), [0.5])
-
-
-@pytest.mark.parametrize("probability", [np.nan, 90.0, -0.1])
-def test_a_customer_without_a_probability_is_not_taken_for_one_who_stays(probability):
-    scored = pd.DataFrame({"churned": [True, False], "churn_probability": [0.9, probability]})
-    with pytest.raises(
-        ValueError, match=r"1 row\(s\) without a churn_probability from 0\.0 to 1\.0"
-    ):
-        profit_by_threshold(scored, Offer(500, 0.3, 20), [0.5])
-
-
-@pytest.mark.parametrize(("build", "a_month", "month"), [(2.1, 0.7, 3), (0.3, 0.1, 3), (2.2, 0.7, 4), (30_000, 2_500, 12), (30_001, 2_500, 13)])  # fmt: skip
-def test_the_break_even_month_is_that_of_whole_cents(build, a_month, month):
-    assert CostBenefit(build, 0, a_month).break_even_month == month
+        OFFER.profit_per_1000(pd.Series(churned), pd.Series([True, False]))
 
 
 def test_customers_of_two_kinds_or_few_of_them_are_told():

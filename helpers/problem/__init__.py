@@ -3,20 +3,18 @@
 from helpers.problem.charter import Charter, SuccessCriterion
 from helpers.problem.designs import Constraint, surviving
 from helpers.problem.lift import Lift, lift
-from helpers.problem.money import CostBenefit, Offer, profit_by_threshold
+from helpers.problem.money import Offer
 from helpers.problem.suitability import Ask, Evidence, Suitability
 
 __all__ = [
     "Ask",
     "Charter",
     "Constraint",
-    "CostBenefit",
     "Evidence",
     "Lift",
     "Offer",
     "SuccessCriterion",
     "Suitability",
     "lift",
-    "profit_by_threshold",
     "surviving",
 ]
