@@ -35,7 +35,7 @@ def test_the_room_for_a_model_lies_between_the_best_rule_and_the_dream(played, s
     dream = 1000 * cells["left"].mean() * (0.3 * 500 - 20)
     assert cells["dream"] == pytest.approx(dream)
     assert figures["room"] == pytest.approx(dream - figures["eur"], rel=1e-4)
-    assert figures["needed"] == pytest.approx((36_000 / 12 + 2_200) / 20)
+    assert figures["needed"] == pytest.approx(2 * (36_000 / 12 + 2_200) / 20)  # two months a round
     assert cells["within"]
     assert "large enough" in figures["verdict"]
     shares = cells["floor"]["share of the room"]
