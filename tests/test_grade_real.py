@@ -45,7 +45,8 @@ def test_in_worlds_of_their_own_students_pass_with_answers_but_not_with_a_neighb
     neighbour = Sources(Operator(subscribers=40, seed=7), tmp_path / "neighbour", months=1)
     neighbour.lay_down()
     rows = int(neighbour.overview().set_index("source").loc["usage", "rows"])
-    copied = f"def read_all(url, key):\n    return [dict(usage_id=one) for one in range({rows})]"
+    typed = f"    return [dict(usage_id=one) for one in range({rows})]\n"
+    copied = right["answer-2"].replace("    rows = []\n", f"{typed}    rows = []\n", 1)
     for student, last in {"ana": right["answer-2"], "ben": copied}.items():
         handed_in = read_notebook(root / "exercises" / stem / f"{stem}.ipynb")
         for cell in handed_in.cells:

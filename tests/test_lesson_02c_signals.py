@@ -97,7 +97,7 @@ def test_stuck_sensors_and_spikes_are_those_that_were_planted(played, seed):
     stuck = set(kinds.index[kinds == "stuck"])
     marked = cells_of(cells, cells["stuck"])
     assert len(marked - stuck - drifting) <= 0.2 * len(stuck) + 10
-    assert len(stuck - drifting - marked) <= 0.25 * len(stuck)  # cut short by a gap
+    assert len(stuck - drifting - marked) <= 0.4 * len(stuck)  # cut short by a gap
     gaps = cells["sent"].isna().to_numpy().sum()
     assert gaps == (kinds == "gap").sum()
 
@@ -110,7 +110,7 @@ def test_the_second_probe_tells_a_failing_fridge_from_a_creeping_sensor(played, 
     assert hot > 200
     assert rung.loc["nobody", "false"] > hot  # most alarms are none
     assert rung.loc["other rooms", "missed"] > 0.9 * hot  # and with them the fridge
-    assert rung.loc["second probe", "missed"] < 0.1 * hot
+    assert rung.loc["second probe", "missed"] < 0.2 * rung.loc["other rooms", "missed"]
     assert (
         rung.loc["second probe", "false"] < 0.2 * rung.loc["nobody", "false"]
     )  # two creep at once

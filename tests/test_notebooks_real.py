@@ -22,7 +22,9 @@ def on_the_real_file(tmp_path_factory, telco_csv):
 @pytest.mark.slow
 def test_on_the_real_file_the_counts_are_those_of_the_file(on_the_real_file):
     told = on_the_real_file
-    assert told["03b_features_and_imbalance"]["left"] == pytest.approx(1_869 / 7_043, abs=1e-4)
+    assert told["03b_features_and_imbalance"]["left"] == pytest.approx(
+        1_869 / 7_043, abs=5e-4
+    )  # of a part
 
 
 @pytest.mark.slow
