@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
@@ -65,6 +66,13 @@ def twenty() -> list[int]:
     if len(seeds) < 20:
         pytest.skip("twenty seeds are needed to judge it: python3 run.py bench claims")
     return seeds
+
+
+@pytest.fixture
+def recwarn(recwarn):
+    """The warnings of a test: not of what another one left open, told whenever memory is tidied."""
+    warnings.simplefilter("ignore", ResourceWarning)
+    return recwarn
 
 
 @pytest.fixture(scope="session")
